@@ -1,0 +1,1 @@
+"""Space x time: a graph network over frames, a recurrent network over time."""

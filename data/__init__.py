@@ -1,0 +1,1 @@
+"""What comes in: graphs, sequences, books, clips, sensor series."""

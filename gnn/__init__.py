@@ -1,0 +1,1 @@
+"""Space: adjacency algebra, dense formulas, message-passing layers, models, attention pictures."""
