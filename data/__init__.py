@@ -1,1 +1,8 @@
-"""What comes in: graphs, sequences, books, clips, sensor series."""
+"""What comes in: graphs, sequences, books, clips, sensor series.
+
+Importing this package is cheap: torch and PyG are imported when a data set is loaded.
+"""
+
+from data.loading import load, names
+
+__all__ = ["load", "names"]
