@@ -3,6 +3,6 @@
 Importing this package is cheap: torch and PyG are imported when a data set is loaded.
 """
 
-from data.loading import load, names
+from data.loading import load, locate, names
 
-__all__ = ["load", "names"]
+__all__ = ["load", "locate", "names"]

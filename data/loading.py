@@ -95,14 +95,25 @@ def load(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
         ValueError: an unknown name or option, or a file that is in none of the formats.
         FileNotFoundError: there is no such path, or the data set's files are nowhere to be found.
     """
+    target, arguments = locate(name_or_path)
+    return _call(target, os.fspath(name_or_path), arguments, options)
+
+
+def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, list[Path]]:
+    """Find what would load `name_or_path`, without importing or reading it: ("module:function", [path] or []).
+
+    Raises:
+        ValueError: an unknown name, or a file that is in none of the formats.
+        FileNotFoundError: there is no such path.
+    """
     text = os.fspath(name_or_path)
     if text in NAMES:
-        return _call(NAMES[text], text, [], options)
+        return NAMES[text], []
     path = Path(text).expanduser()
     if path.exists():
         for form in FORMATS:
             if form.recognises(path):
-                return _call(form.loader, text, [path], options)
+                return form.loader, [path]
         raise ValueError(f"{text} is none of: {_listed(form.description for form in FORMATS)}")
     if os.sep in text or path.suffix:
         raise FileNotFoundError(f"there is no file or folder {text}")
