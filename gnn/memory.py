@@ -1,0 +1,86 @@
+"""What was computed from a tensor is remembered as long as the tensor lives and stays as it is."""
+
+import weakref
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["forget", "lasting", "remember"]
+
+
+class _Entry:
+    """The results computed from one tensor object in one state."""
+
+    __slots__ = ("reference", "results", "state")
+
+    def __init__(self, tensor: Tensor, state: Hashable) -> None:
+        key = id(tensor)
+
+        def drop(reference: "weakref.ref[Tensor]") -> None:
+            entry = _entries.get(key)
+            if entry is not None and entry.reference is reference:
+                _entries.pop(key, None)
+
+        self.reference = weakref.ref(tensor, drop)
+        self.state = state
+        self.results: dict[Hashable, Any] = {}
+
+
+# Keyed by id, because tensors compare by value. Single operations on a dict need no lock, and two threads that miss at
+# the same time compute the same result twice.
+_entries: dict[int, _Entry] = {}
+
+
+def _state(tensor: Tensor) -> Hashable:
+    if tensor.layout == torch.strided:
+        return tensor._version, tensor.data_ptr(), tensor.shape, tensor.dtype
+    return tensor._version, tensor.shape, tensor.dtype
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """Compute results that any later call may use: without a graph, and no inference tensors, whatever the mode now."""
+    with torch.inference_mode(False), torch.no_grad():
+        yield
+
+
+def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
+    """Return ``compute()``, remembered under ``key`` for this tensor object until it is written to or dies.
+
+    The memory is weak: it does not keep ``tensor`` alive, and neither ``copy``, ``pickle`` nor a state dict sees it. A
+    write in place is noticed by the tensor's version counter. Writes that bypass the counter (a numpy view, ``.data``)
+    are not noticed: call :func:`forget` after them. Inference tensors have no version counter and are never remembered.
+
+    Args:
+        tensor: The tensor that ``compute`` reads.
+        key: Which of the results computed from ``tensor``.
+        compute: Computes the result, and must not keep a reference to ``tensor`` in it.
+    """
+    if tensor.is_inference() or torch.compiler.is_compiling():
+        with lasting():
+            return compute()
+    state = _state(tensor)
+    entry = _entries.get(id(tensor))
+    if entry is None or entry.reference() is not tensor or entry.state != state:
+        entry = _Entry(tensor, state)
+        _entries[id(tensor)] = entry
+    try:
+        return entry.results[key]
+    except KeyError:
+        with lasting():
+            result = entry.results[key] = compute()
+        return result
+
+
+def forget(tensor: Tensor | None = None) -> None:
+    """Forget what was computed from ``tensor``, or from every tensor.
+
+    Needed only after a write that PyTorch's version counter does not see: through a numpy view or ``tensor.data``.
+    """
+    if tensor is None:
+        _entries.clear()
+    else:
+        _entries.pop(id(tensor), None)
