@@ -1,0 +1,123 @@
+"""What the two graph attention layers share: arguments, self-loops, heads, and the order of the steps."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch_geometric.nn import MessagePassing
+from torch_geometric.nn.dense import Linear
+from torch_geometric.nn.inits import glorot, zeros
+from torch_geometric.typing import Adj, OptTensor, Size, SparseTensor, torch_sparse
+from torch_geometric.utils import add_self_loops, is_torch_sparse_tensor, remove_self_loops
+from torch_geometric.utils.sparse import set_sparse_value
+
+
+class AttentionConv(MessagePassing):
+    """A message-passing layer whose messages are weighed by a softmax over each target's edges.
+
+    A subclass makes its linear maps and defines ``edge_update`` (the weights) and ``message``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        heads: int,
+        concat: bool,
+        negative_slope: float,
+        dropout: float,
+        add_self_loops: bool,
+        edge_dim: int | None,
+        fill_value: float | Tensor | str,
+        residual: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(node_dim=0, **kwargs)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.heads = heads
+        self.concat = concat
+        self.negative_slope = negative_slope
+        self.dropout = dropout
+        self.add_self_loops = add_self_loops
+        self.edge_dim = edge_dim
+        self.fill_value = fill_value
+        self.residual = residual
+
+    def _linear(self, channels: int, bias: bool = False) -> Linear:
+        return Linear(channels, self.heads * self.out_channels, bias=bias, weight_initializer="glorot")
+
+    def _make_common_parts(self, bias: bool) -> None:
+        """Made last, so that parameters keep the order of PyG's, which an optimizer's state dict relies on."""
+        self.lin_edge = None if self.edge_dim is None else self._linear(self.edge_dim)
+        width = self.out_channels * (self.heads if self.concat else 1)
+        channels = self.in_channels if isinstance(self.in_channels, int) else self.in_channels[1]
+        residual = Linear(channels, width, bias=False, weight_initializer="glorot") if self.residual else None
+        self.add_module("res", residual)
+        self.register_parameter("bias", Parameter(torch.empty(width)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew (Glorot), the biases zero."""
+        super().reset_parameters()
+        for module in self.children():
+            if isinstance(module, Linear):
+                module.reset_parameters()
+        for name, parameter in self.named_parameters(recurse=False):
+            if name.startswith("att"):
+                glorot(parameter)
+        zeros(self.bias)
+
+    def _nodes_first(self, h: Tensor) -> Tensor:
+        """``[..., N, heads * C]`` as ``[N, heads, C]`` or, with leading dimensions, ``[N, B, heads, C]``."""
+        H, C = self.heads, self.out_channels
+        if h.dim() == 2:
+            return h.view(-1, H, C)
+        return h.movedim(-2, 0).reshape(h.size(-2), -1, H, C)
+
+    def _finish(self, out: Tensor, leading: torch.Size, residual: OptTensor) -> Tensor:
+        """The aggregated heads ``[N, (B,) heads, C]`` joined, nodes and leading dimensions back in place."""
+        out = out.flatten(-2) if self.concat else out.mean(-2)
+        if leading:
+            out = out.view(out.size(0), *leading, out.size(-1)).movedim(0, -2)
+        if residual is not None:
+            out = out + residual
+        return out if self.bias is None else out + self.bias
+
+    def _with_loops(
+        self, edge_index: Adj, edge_attr: OptTensor, sources: int, targets: int | None, size: Size
+    ) -> tuple[Adj, OptTensor]:
+        """The edges as the layer means them: self-loops dropped, and one added to each node that can have one."""
+        if not self.add_self_loops:
+            return edge_index, edge_attr
+        if isinstance(edge_index, Tensor):
+            nodes = min(size) if size is not None else sources if targets is None else min(sources, targets)
+            edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
+            return add_self_loops(edge_index, edge_attr, fill_value=self.fill_value, num_nodes=nodes)
+        if isinstance(edge_index, SparseTensor):
+            if self.edge_dim is not None:
+                raise NotImplementedError("edge features with added self-loops are not supported for a SparseTensor")
+            return torch_sparse.set_diag(edge_index), edge_attr
+        return edge_index, edge_attr
+
+    def _edge_features(self, edge_attr: Tensor, batched: bool) -> Tensor:
+        """Edge features mapped to ``[E, heads, C]``, or ``[E, 1, heads, C]`` beside batched nodes."""
+        assert self.lin_edge is not None
+        mapped = self.lin_edge(edge_attr.view(-1, 1) if edge_attr.dim() == 1 else edge_attr)
+        mapped = mapped.view(-1, self.heads, self.out_channels)
+        return mapped.unsqueeze(1) if batched else mapped
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, heads={self.heads})"
+
+
+def with_attention(out: Tensor, edge_index: Adj, alpha: Tensor, leading: torch.Size) -> Any:
+    """The layer's result when the attention weights are asked for, as PyG gives it."""
+    if isinstance(edge_index, SparseTensor):
+        return out, edge_index.set_value(alpha, layout="coo")
+    if leading:
+        alpha = alpha.view(alpha.size(0), *leading, alpha.size(-1)).movedim(0, -2)
+    if is_torch_sparse_tensor(edge_index):
+        return out, (set_sparse_value(edge_index, alpha), alpha)
+    return out, (edge_index, alpha)
