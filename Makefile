@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNS ?= runs
+
+.PHONY: run test lint bench clean
+
+run: $(VENV)/installed                ## train GCN and GAT on two small graphs and draw the attention
+	@for data in six-node imports; do for model in gcn gat; do \
+	  echo "graphreel gnn train --data $$data --model $$model --out $(RUNS)/$$data-$$model"; \
+	  $(BIN)/graphreel gnn train --data $$data --model $$model --out $(RUNS)/$$data-$$model --overwrite --quiet || exit; \
+	done; $(BIN)/graphreel gnn attention $(RUNS)/$$data-gat > /dev/null || exit; done
+	@$(BIN)/graphreel runs $(RUNS)
+
+test: $(VENV)/installed-dev           ## every test, then the linters
+	$(BIN)/python -m pytest
+	$(MAKE) lint
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
+	for name in gcn gat rnn; do $(BIN)/python -m benchmarks.$$name || exit; done
+
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,video,bench]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(RUNS) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,70 @@
+"""The command line: `graphreel`, and `python -m graphreel`."""
+
+import sys
+
+import typer
+
+from graphreel import __version__, gnn_commands, runs_command
+from graphreel.training_errors import NotFinite
+
+_UsageError = typer.BadParameter.__base__  # click's, or the copy of click that newer typer carries
+
+app = typer.Typer(
+    name="graphreel",
+    help="Train, look at and verify networks for graphs, sequences, and graphs that change over time.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(gnn_commands.app, name="gnn")
+app.command("runs")(runs_command.runs)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"graphreel {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code: 0, 1 (training diverged), 2 (bad input), 130 (interrupted)."""
+    command = typer.main.get_command(app)
+    try:
+        return command.main(arguments, prog_name="graphreel", standalone_mode=False) or 0
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(context.get_help())
+            return 2
+        hint = f" (see {context.command_path} --help)" if context else ""
+        return _say(f"{error.format_message().rstrip('.')}{hint}", 2)
+    except typer.Abort:
+        return _say("interrupted", 130)
+    except KeyboardInterrupt:
+        return _say("interrupted; what was saved goes on with --resume", 130)
+    except NotFinite as error:
+        return _say(str(error), 1)
+    except OSError as error:
+        return _say(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), 2)
+    except ValueError as error:
+        return _say(str(error), 2)
+
+
+def _say(message: str, code: int) -> int:
+    typer.echo("graphreel: " + " ".join(message.split()), err=True)
+    return code
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Settings of `graphreel gnn train`, and the presets chosen on validation parts."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+MODELS = ("gcn", "gat", "gatv2")
+
+
+@dataclass(frozen=True)
+class GnnSettings:
+    """Every setting of a training on one graph or a set of graphs.
+
+    Attributes:
+        data: name or path, as for `data.load`.
+        model: gcn, gat or gatv2.
+        seed, seeds: the seeds are seed, seed + 1, ...; on graph sets seed s tests on fold s mod 10.
+        epochs: passes over the training part; without --neighbors one pass is one step.
+        hidden: width of the hidden layers, all heads together.
+        layers: number of graph convolutions.
+        heads, output_heads: attention heads of the hidden layers (concatenated) and of the last (averaged).
+        dropout: between layers; on attention too.
+        input_dropout: on the features.
+        residual: add each layer's input to its output.
+        norm: none, batch or layer, after every hidden layer.
+        learning_rate: of Adam.
+        weight_decay: L2 penalty in Adam, on the layers that `decay_on` names (first, all).
+        label_smoothing: share of the target spread over all classes.
+        monitor: val_loss, val_accuracy, or val_accuracy_then_loss (accuracy, ties broken by loss).
+        patience: epochs without a better value of `monitor` before stopping; 0 never stops.
+        undirected: add the reverse of every edge.
+        neighbors: fan-out per layer for sampled training, such as "15,10"; empty trains on the whole graph.
+        batch_size: seed nodes in a sampled batch.
+        device: auto, cpu or cuda.
+    """
+
+    data: str
+    model: str = "gcn"
+    seed: int = 0
+    seeds: int = 1
+    epochs: int = 200
+    hidden: int = 16
+    layers: int = 2
+    heads: int = 8
+    output_heads: int = 1
+    dropout: float = 0.5
+    input_dropout: float = 0.5
+    residual: bool = False
+    norm: str = "none"
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4
+    decay_on: str = "first"
+    label_smoothing: float = 0.0
+    monitor: str = "val_loss"
+    patience: int = 0
+    undirected: bool = False
+    neighbors: str = ""
+    batch_size: int = 1024
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("model", self.model, MODELS)
+        _one_of("norm", self.norm, ("none", "batch", "layer"))
+        _one_of("decay-on", self.decay_on, ("first", "all"))
+        _one_of("monitor", self.monitor, ("val_loss", "val_accuracy", "val_accuracy_then_loss"))
+        for name in ("seeds", "epochs", "hidden", "layers", "heads", "output_heads", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{_dashed(name)} expects at least 1, got {getattr(self, name)}")
+        for name in ("seed", "patience", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{_dashed(name)} expects 0 or more, got {getattr(self, name)}")
+        for name in ("dropout", "input_dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"--{_dashed(name)} expects a share from 0 to below 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"--learning-rate expects a positive number, got {self.learning_rate}")
+        if self.model != "gcn" and self.layers > 1 and self.hidden % self.heads:
+            raise ValueError(f"--hidden expects a multiple of the {self.heads} heads, got {self.hidden}")
+        if len(self.fan_out) not in (0, self.layers):
+            raise ValueError(f"--neighbors expects one number per layer ({self.layers}), got {self.neighbors!r}")
+
+    @property
+    def fan_out(self) -> list[int]:
+        """`neighbors` as numbers; -1 takes all of a node's neighbours."""
+        try:
+            numbers = [int(part) for part in self.neighbors.split(",")] if self.neighbors else []
+        except ValueError:
+            numbers = [0]
+        if any(number == 0 or number < -1 for number in numbers):
+            raise ValueError(f"--neighbors expects numbers such as 15,10 (-1 takes all), got {self.neighbors!r}")
+        return numbers
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "GnnSettings":
+        """Read the settings back from a config.json.
+
+        Raises:
+            ValueError: one of them is missing.
+        """
+        missing = [f.name for f in fields(cls) if f.name not in values]
+        if missing:
+            raise ValueError(f"config.json lacks the settings {', '.join(missing)}")
+        return cls(**{f.name: values[f.name] for f in fields(cls)})
+
+    @classmethod
+    def resolve(cls, data: str, model: str, typed: dict[str, Any]) -> "GnnSettings":
+        """The preset of the data set and model, overridden by what the user typed.
+
+        Raises:
+            ValueError: a value out of its range.
+        """
+        _one_of("model", model, MODELS)
+        family = data if data in PRESETS else "planetoid"
+        preset = PRESETS[family][model if model == "gcn" else "gat"]
+        return cls(**{"data": data, "model": model, **preset, **typed})
+
+
+# The two papers' settings on citation graphs (Kipf and Welling 2017; Velickovic et al. 2018).
+_PAPER_GCN: dict[str, Any] = {"patience": 100, "epochs": 400}
+_PAPER_GAT: dict[str, Any] = {
+    "hidden": 64,
+    "dropout": 0.6,
+    "input_dropout": 0.6,
+    "learning_rate": 0.005,
+    "decay_on": "all",
+    "patience": 100,
+    "epochs": 1000,
+    "monitor": "val_accuracy_then_loss",
+}
+_SMALL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "epochs": 100, "patience": 0}
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "planetoid": {"gcn": _PAPER_GCN, "gat": _PAPER_GAT},
+    "six-node": {"gcn": _SMALL, "gat": {**_SMALL, "heads": 2}},
+    "karate": {"gcn": _SMALL, "gat": {**_SMALL, "hidden": 32, "heads": 4}},
+    "imports": {"gcn": {**_PAPER_GCN, "hidden": 64, "undirected": True}, "gat": {**_PAPER_GAT, "undirected": True}},
+    "mutag": {
+        "gcn": {"hidden": 32, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
+        "gat": {"hidden": 32, "heads": 4, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
+    },
+}
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"--{name} expects one of {', '.join(choices)}, got {value!r}")
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

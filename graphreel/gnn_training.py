@@ -1,0 +1,138 @@
+"""`graphreel gnn train`: from settings to a run folder."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+from torch_geometric.data import Data
+
+from graphreel.allocator import tune_allocator
+from graphreel.baselines import logistic_regression, majority
+from graphreel.curves import draw_curves
+from graphreel.figures import over_seeds, percent, summary
+from graphreel.gnn_settings import GnnSettings
+from graphreel.gnn_tasks import graph_set_task, node_task, prepare_graph, steps_per_epoch
+from graphreel.options import choose_device
+from graphreel.progress import Progress
+from graphreel.run_folder import RunFolder, free_path
+from graphreel.sources import load
+from graphreel.training import Plan, Task, train
+
+FOLDS = 10
+
+
+def start_training(settings: GnnSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
+    """Make a run folder and train into it.
+
+    Raises:
+        ValueError, OSError: bad settings, data or folder; nothing is written then.
+    """
+    settings = replace(settings, device=choose_device(settings.device))
+    source = load_for_training(settings.data)
+    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.model}")
+    run = RunFolder.create(path, {"room": "gnn", **settings.as_dict()}, overwrite)
+    return _train_into(run, settings, source, quiet)
+
+
+def resume_training(path: Path, quiet: bool) -> RunFolder:
+    """Go on with an interrupted run under its own settings; a finished one is only shown again."""
+    run = RunFolder.open(path, "gnn")
+    settings = GnnSettings.from_dict(run.config())
+    choose_device(settings.device)
+    return _train_into(run, settings, load_for_training(settings.data), quiet)
+
+
+def load_for_training(name: str) -> Any:
+    """A checked graph with masks, or a set of graphs."""
+    source = load(name)
+    if not isinstance(source, Data):
+        return source
+    from data import check_graph
+
+    check_graph(source)
+    return source
+
+
+def num_classes_of(graph: Data) -> int:
+    """Number of classes: the names given, else the largest label and one."""
+    names = graph.get("class_names")
+    return len(names) if names else int(graph.y.max()) + 1
+
+
+def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool) -> RunFolder:
+    tune_allocator()
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    tests: dict[int, Any] = {}
+    if isinstance(source, Data):
+        graph = prepare_graph(source, settings, settings.device)
+        per_epoch, kind = steps_per_epoch(graph, settings), "test nodes"
+        test_labels, train_labels = source.y[source.test_mask], source.y[source.train_mask]
+        baselines = {
+            "majority": majority(train_labels, test_labels),
+            "logistic_regression": logistic_regression(source),
+        }
+
+        def build(seed: int) -> Task:
+            task, tests[id(task.model)] = node_task(graph, num_classes_of(source), settings)
+            return task
+
+    else:
+        per_epoch, kind = 1, f"graphs in {FOLDS} folds"
+        labels = torch.tensor([int(g.y) for g in source])
+        baselines = {"majority": majority(labels, labels)}
+
+        def build(seed: int) -> Task:
+            task, tests[id(task.model)] = graph_set_task(
+                source, seed % FOLDS, FOLDS, seed // FOLDS, settings, settings.device
+            )
+            return task
+
+    plan = Plan(
+        steps=settings.epochs * per_epoch,
+        evaluate_every=per_epoch,
+        monitor=settings.monitor,
+        patience=settings.patience or None,
+    )
+    parameters: list[int] = []
+
+    def test(task: Task) -> dict[str, Any]:
+        parameters.append(sum(p.numel() for p in task.model.parameters()))
+        return tests.pop(id(task.model))()
+
+    extra = {"num_features": int((source if isinstance(source, Data) else source[0]).x.size(-1))}
+    rows = train(run, list(seeds), plan, build, test, Progress(quiet), extra)
+    checkpoint = run.load_checkpoint()
+    count = sum(value.numel() for value in checkpoint["model"].values())
+    figures = over_seeds(rows, ("test_accuracy", "val_accuracy"))
+    run.write_metrics(
+        {
+            "data": settings.data,
+            "model": settings.model,
+            "parameters": parameters[0] if parameters else count,
+            **figures,
+            "baselines": baselines,
+            "seeds": rows,
+        }
+    )
+    draw_curves(
+        checkpoint["history"],
+        {"loss (nats)": ("train_loss", "val_loss"), "validation accuracy": ("val_accuracy",)},
+        run.curves_path,
+        f"{settings.data}, {settings.model}",
+        {"validation accuracy": {"chance (majority class)": baselines["majority"]}},
+    )
+    if not quiet:
+        seconds = sum(row["seconds"] for row in rows) / len(rows)
+        lines = {
+            "data": f"{settings.data} ({kind})",
+            "model": f"{settings.model}, {parameters[0] if parameters else count:,} parameters",
+            "test accuracy": f"{percent(figures['test_accuracy'])} over {len(rows)} seed{'s'[: len(rows) > 1]}",
+            "validation": percent(figures["val_accuracy"]),
+            "baselines": ", ".join(f"{name.replace('_', ' ')} {100 * v:.1f} %" for name, v in baselines.items()),
+            "time": f"{seconds:.2f} s a seed",
+        }
+        files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path]
+        typer.echo(summary(lines, run.path, files))
+    return run

@@ -1,0 +1,40 @@
+"""The one place where the application meets the `data` package."""
+
+from pathlib import Path
+from typing import Any
+
+# which room trains on what a loader returns, by the loader's module
+_ROOMS = {
+    "gnn": {"six_node", "karate", "imports", "planetoid", "mutag", "random_graphs"},
+    "rnn": {"sequence_tasks", "books"},
+    "combined": {"digits", "keypoints", "videos", "sensors"},
+}
+
+
+def _data_package() -> Any:
+    import data
+
+    home = Path(__file__).resolve().parent.parent / "data"
+    found = Path(getattr(data, "__file__", None) or "a folder without __init__.py").resolve().parent
+    if found != home:
+        raise ValueError(f"another package named data hides graphreel's own ({home}): {found}; start elsewhere")
+    return data
+
+
+def check_room(source: str, room: str) -> None:
+    """See that a data set exists and belongs to a room, without importing torch.
+
+    Raises:
+        ValueError: it is unknown or of another room.
+        FileNotFoundError: there is no such file.
+    """
+    target, _ = _data_package().locate(source)
+    module = target.partition(":")[0].removeprefix("data.")
+    if module not in _ROOMS[room]:
+        home = next(name for name, modules in _ROOMS.items() if module in modules)
+        raise ValueError(f"{source} is data for `graphreel {home} train`, not for `graphreel {room}`")
+
+
+def load(source: str, **options: Any) -> Any:
+    """`data.load`, after a look that it is graphreel's own."""
+    return _data_package().load(source, **options)

@@ -1,0 +1,107 @@
+import json
+
+import pytest
+import torch
+
+from graphreel.files import write_whole
+from graphreel.run_folder import FORMAT, RunFolder, free_path
+
+
+@pytest.fixture
+def run(tmp_path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", {"room": "gnn", "seed": 3})
+
+
+def test_config_holds_settings_versions_and_commit(run):
+    config = json.loads(run.config_path.read_text())
+    assert config["seed"] == 3
+    assert {"graphreel", "python", "torch", "torch-geometric"} <= set(config["versions"])
+    assert "git_commit" in config
+
+
+def test_a_run_is_not_replaced_unless_asked(run):
+    run.write_metrics({"a": 1})
+    with pytest.raises(ValueError, match="already holds a run: continue it with --resume"):
+        RunFolder.create(run.path, {"room": "gnn"})
+    assert run.metrics() == {"a": 1}
+    RunFolder.create(run.path, {"room": "gnn"}, overwrite=True)
+    assert not run.metrics_path.exists()
+
+
+def test_a_file_is_not_a_run_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="--out expects a folder, got the file"):
+        RunFolder.create(tmp_path / "file", {})
+
+
+def test_open_refuses_what_is_no_run(tmp_path, run):
+    with pytest.raises(FileNotFoundError, match="no such run folder"):
+        RunFolder.open(tmp_path / "absent")
+    with pytest.raises(ValueError, match=r"is not a run folder: it has no config.json"):
+        RunFolder.open(tmp_path)
+    with pytest.raises(ValueError, match="holds a run of gnn, but this command expects one of rnn"):
+        RunFolder.open(run.path, "rnn")
+    run.config_path.write_text('{"format": "x"}')
+    with pytest.raises(ValueError, match="does not say 'graphreel run 1'"):
+        RunFolder.open(run.path)
+    run.config_path.write_text("{")
+    with pytest.raises(ValueError, match="is not valid JSON"):
+        RunFolder.open(run.path)
+
+
+def test_a_checkpoint_loads_with_weights_only(run):
+    run.save_checkpoint({"model": {"w": torch.ones(2)}})
+    content = torch.load(run.checkpoint_path, weights_only=True)
+    assert content["format"] == FORMAT
+    assert torch.equal(content["model"]["w"], torch.ones(2))
+
+
+def test_a_checkpoint_cut_short_or_foreign_is_refused(run):
+    with pytest.raises(FileNotFoundError, match="no checkpoint in this run folder"):
+        run.load_checkpoint()
+    run.save_checkpoint({"model": {"w": torch.ones(2000)}})
+    whole = run.checkpoint_path.read_bytes()
+    run.checkpoint_path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+        run.load_checkpoint()
+    torch.save({"w": torch.ones(2)}, run.checkpoint_path)
+    with pytest.raises(ValueError, match="is not a checkpoint of graphreel"):
+        run.load_checkpoint()
+
+
+class _Hostile:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_unexecuted(run, capsys):
+    torch.save({"format": FORMAT, "x": _Hostile()}, run.checkpoint_path)
+    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+        run.load_checkpoint()
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def half(beside):
+        beside.write_text("ha")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, half)
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+    assert path.read_text() == "old"
+
+
+def test_history_has_the_union_of_columns(run):
+    run.write_history([{"seed": 0, "a": 1}, {"seed": 0, "b": 2}])
+    assert run.history_path.read_text() == "seed,a,b\n0,1,\n0,,2\n"
+
+
+def test_free_path_counts_up(tmp_path):
+    assert free_path(tmp_path / "x") == tmp_path / "x"
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x-2").mkdir()
+    assert free_path(tmp_path / "x") == tmp_path / "x-3"

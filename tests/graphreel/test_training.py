@@ -1,0 +1,109 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from graphreel.progress import Progress
+from graphreel.run_folder import RunFolder
+from graphreel.training import Plan, Task, train
+from graphreel.training_errors import NotFinite
+
+
+class Killed(Exception):
+    pass
+
+
+def _task(seed: int, die_at: int | None = None, poison_at: int | None = None) -> Task:
+    """A regression with dropout, momentum, a schedule, and batches that depend on the step."""
+    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    held_out = torch.randn(32, 3, generator=torch.Generator().manual_seed(99))
+
+    def batch(step: int) -> torch.Tensor:
+        if step == die_at:
+            raise Killed
+        return torch.randn(16, 3, generator=torch.Generator().manual_seed(1000 * seed + step))
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        value = (model(x)[:, 0] - x.sum(1)).square().mean()
+        return value * math.nan if poison_at is not None and loop_step(optimizer) == poison_at else value
+
+    def evaluate() -> dict[str, float]:
+        val_loss = (model(held_out)[:, 0] - held_out.sum(1)).square().mean().item()
+        return {"val_loss": val_loss, "noise_loss": math.sin(loop_step(optimizer))}
+
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+    return Task(model, optimizer, batch, loss, evaluate, scheduler)
+
+
+def loop_step(optimizer: torch.optim.Optimizer) -> int:
+    states = list(optimizer.state.values())
+    return int(states[0]["step"]) if states else 0
+
+
+def _run(tmp_path, name: str) -> RunFolder:
+    return RunFolder.create(tmp_path / name, {"room": "gnn"})
+
+
+PLAN = Plan(steps=40, evaluate_every=4, patience=6, checkpoint_seconds=0)
+
+
+def _train(run, build, plan=PLAN, seeds=(0, 1)):
+    return train(run, seeds, plan, build, lambda task: task.evaluate(), Progress(quiet=True))
+
+
+def _without_seconds(rows):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize(("die_seed", "die_at"), [(0, 1), (0, 17), (1, 30)])
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, die_seed, die_at):
+    whole, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
+    expected = _train(whole, _task)
+    with pytest.raises(Killed):
+        _train(broken, lambda seed: _task(seed, die_at if seed == die_seed else None))
+    torch.rand(7)  # whatever happened in between
+    resumed = _train(broken, _task)
+    assert _without_seconds(resumed) == _without_seconds(expected)
+    assert broken.history_path.read_text() == whole.history_path.read_text()
+    a, b = whole.load_checkpoint()["model"], broken.load_checkpoint()["model"]
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_the_best_weights_are_restored(tmp_path):
+    run = _run(tmp_path, "run")
+    rows = _train(run, _task, Plan(steps=60, monitor="noise_loss"), seeds=(3,))
+    history = run.load_checkpoint()["history"]
+    best = min(history, key=lambda row: row["noise_loss"])
+    assert best["step"] < 60
+    assert rows[0]["val_loss"] == best["val_loss"] != history[-1]["val_loss"]
+
+
+def test_early_stopping_ends_after_patience_evaluations(tmp_path):
+    run = _run(tmp_path, "run")
+    rows = _train(run, _task, Plan(steps=400, evaluate_every=2, patience=3), seeds=(0,))
+    losses = [row["val_loss"] for row in run.load_checkpoint()["history"]]
+    best = losses.index(min(losses))
+    assert rows[0]["steps"] < 400
+    assert len(losses) - 1 - best == 3
+
+
+def test_without_patience_every_step_is_run_and_the_last_is_evaluated(tmp_path):
+    run = _run(tmp_path, "run")
+    rows = _train(run, _task, Plan(steps=10, evaluate_every=4), seeds=(0,))
+    assert rows[0]["steps"] == 10
+    assert [row["step"] for row in run.load_checkpoint()["history"]] == [4, 8, 10]
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(tmp_path):
+    run = _run(tmp_path, "run")
+    with pytest.raises(NotFinite, match="became nan at step 11 of seed 0"):
+        _train(run, lambda seed: _task(seed, poison_at=10))
+    assert run.load_checkpoint()["current"]["step"] == 8
+
+
+def test_seeds_do_not_depend_on_one_another(tmp_path):
+    both = _train(_run(tmp_path, "both"), _task)
+    alone = _train(_run(tmp_path, "alone"), _task, seeds=(1,))
+    assert _without_seconds(both)[1:] == _without_seconds(alone)
