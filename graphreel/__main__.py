@@ -39,10 +39,9 @@ def run(arguments: list[str]) -> int:
     try:
         return command.main(arguments, prog_name="graphreel", standalone_mode=False) or 0
     except _UsageError as error:
-        context = getattr(error, "ctx", None)
-        if type(error).__name__ == "NoArgsIsHelpError":
-            typer.echo(context.get_help())
+        if type(error).__name__ == "NoArgsIsHelpError":  # making the error has printed the help
             return 2
+        context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
         return _say(f"{error.format_message().rstrip('.')}{hint}", 2)
     except typer.Abort:

@@ -14,7 +14,7 @@ def majority(train_labels: Tensor, test_labels: Tensor) -> float:
 
 
 def logistic_regression(graph: Data) -> float:
-    """Test accuracy of scikit-learn's logistic regression on the features alone, with C chosen on the validation part."""
+    """Test accuracy of scikit-learn's logistic regression on the features alone, C chosen on the validation part."""
     from scipy import sparse
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
