@@ -18,8 +18,8 @@ def report_gradients(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor
 
     How it is read: softmax(p_i) is the probability of class i at the last step; y and y^ without an index take i; W_ph
     takes ij; dh_j / dW_hh at step t is the state that W_hh multiplies there, entry j of h_{t-1}; h_j is entry j of h_T
-    in the first line and of h_t in the second. Since j counts classes in softmax(p_j) and hidden units in h_j, the formula
-    has a value only where there are as many of the one as of the other.
+    in the first line and of h_t in the second. Since j counts classes in softmax(p_j) and hidden units in h_j, the
+    formula has a value only where there are as many of the one as of the other.
 
     What is wrong in it: the derivative of the softmax is y^_i (delta_ij - y^_j), the derivative of tanh is 1 - h^2
     ((1 - h) h is the sigmoid's), and the error of the last step reaches step t without the T - t Jacobians between.
@@ -40,7 +40,7 @@ def report_gradients(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor
     if classes != hidden:
         raise ValueError(f"the report's formula needs as many classes as hidden units, got {classes} and {hidden}")
     if targets.dim() != 1:
-        raise ValueError(f"the report's formula has a loss at the last step only: expected targets [B], got [B, T]")
+        raise ValueError("the report's formula has a loss at the last step only: expected targets [B], got [B, T]")
     with torch.no_grad():
         states = rnn_states(weights, inputs)
         before, after = states[:-1], states[1:]
