@@ -1,6 +1,6 @@
 """An edge list sorted by target and by source: what sparse products and segment operations read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gnn.memory import lasting, remember
 
-__all__ = ["Compressed", "SortedEdges", "sorted_edges"]
+__all__ = ["Compressed", "SortedEdges", "check_edges", "sorted_edges"]
 
 _INT32_MAX = 2**31 - 1
 
@@ -51,7 +51,7 @@ class SortedEdges:
     by_target: Compressed
     given: Tensor | None
     num_given: int
-    _made: dict[str, Any] = field(default_factory=dict, repr=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
     def num_edges(self) -> int:
@@ -61,7 +61,15 @@ class SortedEdges:
     @property
     def by_source(self) -> Compressed:
         """The transpose: ``pointer`` [num_sources + 1], ``neighbor`` targets, ``position`` in the by-target order."""
-        return self._once("by_source", lambda: _compress(self.by_target.neighbor, self.target, self.num_sources))
+        return self.once("by_source", lambda: _compress(self.by_target.neighbor, self.target, self.num_sources))
+
+    @property
+    def flipped(self) -> "SortedEdges":
+        """The edges reversed: what is by source here is by target there."""
+        return self.once(
+            "flipped",
+            lambda: SortedEdges(self.num_targets, self.num_sources, self.by_source, None, self.num_edges),
+        )
 
     @property
     def target(self) -> Tensor:
@@ -72,12 +80,12 @@ class SortedEdges:
             rows = torch.arange(self.num_targets, dtype=pointer.dtype, device=pointer.device)
             return rows.repeat_interleave(pointer.diff(), output_size=self.num_edges)
 
-        return self._once("target", expand)
+        return self.once("target", expand)
 
     @property
     def wide(self) -> Compressed:
         """``by_target`` as int64, for operations that take no other index."""
-        return self._once("wide", lambda: Compressed(*(part.long() for part in self.by_target)))
+        return self.once("wide", lambda: Compressed(*(part.long() for part in self.by_target)))
 
     @property
     def origin(self) -> Tensor:
@@ -86,9 +94,10 @@ class SortedEdges:
         if self.given is None:
             return position
         given = self.given
-        return self._once("origin", lambda: given.index_select(0, position))
+        return self.once("origin", lambda: given.index_select(0, position))
 
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: Hashable, make: Callable[[], Any]) -> Any:
+        """Return ``make()``, kept under ``name`` as long as these edges are."""
         if name not in self._made:
             with lasting():
                 self._made[name] = make()
@@ -135,7 +144,7 @@ def sorted_edges(
 def _sort(
     edge_index: Tensor, num_sources: int, num_targets: int, self_loops: bool, flow: str, name: str
 ) -> SortedEdges:
-    _validate(edge_index, num_sources, num_targets, flow, name)
+    check_edges(edge_index, (num_sources, num_targets), flow, name)
     num_given = edge_index.size(1)
     narrow = max(num_given + num_targets, num_sources) < _INT32_MAX
     # PyG's EdgeIndex is a subclass whose own operations would answer in place of the plain ones
@@ -171,15 +180,26 @@ def _compress(row: Tensor, column: Tensor, num_rows: int) -> Compressed:
     return Compressed(pointer, column.index_select(0, position), position.to(row.dtype))
 
 
-def _validate(edge_index: Tensor, num_sources: int, num_targets: int, flow: str, name: str) -> None:
+def check_edges(
+    edge_index: Tensor, num_nodes: int | tuple[int, int], flow: str = "source_to_target", name: str = "x"
+) -> None:
+    """Raise a ValueError unless ``edge_index`` is [2, E] of existing nodes; remembered like the sorted form.
+
+    The arguments are those of :func:`sorted_edges`.
+    """
+    num_sources, num_targets = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
+    bounds = (num_sources, num_targets) if flow == "source_to_target" else (num_targets, num_sources)
+    remember(edge_index, ("checked", *bounds), lambda: _check(edge_index, bounds, name))
+
+
+def _check(edge_index: Tensor, bounds: tuple[int, int], name: str) -> None:
     if edge_index.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"edge_index must hold int64 or int32 node numbers, but its dtype is {edge_index.dtype}")
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(f"edge_index must have the shape [2, edges], but its shape is {list(edge_index.shape)}")
     if edge_index.size(1) == 0:
         return
-    bounds = (num_sources, num_targets) if flow == "source_to_target" else (num_targets, num_sources)
-    for nodes, bound in zip(edge_index.detach(), bounds, strict=True):
+    for nodes, bound in zip(edge_index.as_subclass(Tensor).detach(), bounds, strict=True):
         low, high = (int(value) for value in nodes.aminmax())
         if low < 0 or high >= bound:
             raise ValueError(f"edge_index holds node {low if low < 0 else high}, but {name} has {bound} rows")

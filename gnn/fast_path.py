@@ -1,0 +1,62 @@
+"""When a layer may take one sparse product in place of PyG's message passing."""
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+from torch_geometric import EdgeIndex
+from torch_geometric.nn.conv import MessagePassing
+
+__all__ = ["fast_path_serves"]
+
+_HOOKS = (
+    "_propagate_forward_pre_hooks",
+    "_propagate_forward_hooks",
+    "_message_forward_pre_hooks",
+    "_message_forward_hooks",
+    "_aggregate_forward_pre_hooks",
+    "_aggregate_forward_hooks",
+    "_message_and_aggregate_forward_pre_hooks",
+    "_message_and_aggregate_forward_hooks",
+    "_edge_update_forward_pre_hooks",
+    "_edge_update_forward_hooks",
+)
+_STEPS = ("propagate", "message", "aggregate", "message_and_aggregate", "update", "edge_update", "explain_message")
+
+
+def fast_path_serves(
+    layer: MessagePassing, defined_in: type, x: Tensor, edge_index: object, *weights: Tensor | None
+) -> bool:
+    """Whether nothing looks at, or changes, the single messages of ``layer``, and the tensors are of plain kinds.
+
+    Args:
+        layer: The layer about to run.
+        defined_in: The class whose definition the fast path computes: a subclass that overrides a step of message
+            passing is left to :meth:`propagate`.
+        x: Its features.
+        edge_index: Its graph.
+        weights: Other tensors that take part, or None.
+    """
+    if not isinstance(edge_index, Tensor) or edge_index.layout != torch.strided or edge_index.device.type != "cpu":
+        return False
+    if type(x) not in (Tensor, Parameter) or type(edge_index) not in (Tensor, EdgeIndex):
+        return False  # a subclass has its own ways
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
+        return False
+    if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
+        return False
+    if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu" or x.dim() < 2:
+        return False
+    if any(w is not None and (w.dtype != x.dtype or w.device.type != "cpu" or w.dim() != 1) for w in weights):
+        return False
+    return _is_plain(layer, defined_in)
+
+
+def _is_plain(layer: MessagePassing, defined_in: type) -> bool:
+    if layer.aggr not in ("add", "sum") or layer.node_dim != -2 or layer.explain:
+        return False
+    own = layer.__dict__
+    if any(own[hooks] for hooks in _HOOKS):
+        return False
+    kind = type(layer)
+    return kind is defined_in or all(getattr(kind, step, None) is getattr(defined_in, step, None) for step in _STEPS)

@@ -1,0 +1,231 @@
+"""Graph convolution (GCN): every node averages its neighbours, weighted by their degrees."""
+
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Parameter
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.nn.conv.gcn_conv import gcn_norm
+from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
+from torch_geometric.nn.inits import zeros
+from torch_geometric.typing import Adj, OptTensor, SparseTensor
+from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
+
+from gnn import sparse_features
+from gnn.adjacency import check_weight, normalize_values, weight_by_target
+from gnn.fast_path import fast_path_serves
+from gnn.memory import lasting, remember
+from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
+from gnn.sparse_product import SparseMatrix, sparse_product
+
+
+class GCNConv(MessagePassing):
+    r"""Graph convolution, `Kipf and Welling, 2017 <https://arxiv.org/abs/1609.02907>`_.
+
+    .. math::
+        X' = \hat A X W^\top + b, \qquad \hat A = \tilde D^{-1/2} \tilde A \tilde D^{-1/2}, \qquad
+        x_i' = W \sum_{j \in N(i) \cup \{i\}} \frac{\tilde a_{ij}}{\sqrt{\tilde d_i \tilde d_j}} x_j + b
+
+    with :math:`\tilde A` the adjacency with self-loops (see :func:`gnn.normalized_adjacency`) and :math:`\tilde d` its
+    row sums. Arguments, results and state dict are those of :class:`torch_geometric.nn.GCNConv`; :meth:`message` and
+    the sum over a node's edges are the definition. The same result comes from one product of a sparse matrix (sorted
+    once per ``edge_index``, see :mod:`gnn.sorted_edges`) wherever nothing asks to see the messages.
+
+    Args:
+        in_channels: features per node, -1 to take it from the first input.
+        out_channels: features per node of the result.
+        improved: added loops weigh 2. As in PyG this acts where there are edge weights (or a sparse adjacency, which
+            has values): give weights of one for an unweighted graph.
+        cached: keep the normalised edges of the first call and use them in all later ones, whatever is passed.
+        add_self_loops: give every node a loop; by default the value of ``normalize``.
+        normalize: False takes the edge weights as they are.
+        bias: add a learned bias.
+        **kwargs: arguments of :class:`torch_geometric.nn.MessagePassing`.
+
+    Shapes:
+        x ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``; edge_index ``[2, E]`` or sparse ``[targets, sources]``;
+        edge_weight ``[E]``; result ``[..., N, out_channels]``.
+
+    Raises:
+        ValueError: If loops are to be added without normalisation, or ``edge_index`` names a node that x has not.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        improved: bool = False,
+        cached: bool = False,
+        add_self_loops: bool | None = None,
+        normalize: bool = True,
+        bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("aggr", "add")
+        super().__init__(**kwargs)
+        if add_self_loops is None:
+            add_self_loops = normalize
+        if add_self_loops and not normalize:
+            raise ValueError(
+                f"'{self.__class__.__name__}' does not support adding self-loops to the graph when no "
+                "on-the-fly normalization is applied"
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.improved = improved
+        self.cached = cached
+        self.add_self_loops = add_self_loops
+        self.normalize = normalize
+        self._cached_edge_index: tuple[Tensor, Tensor] | None = None
+        self._cached_adj_t: Any = None
+        self.lin = Linear(in_channels, out_channels, bias=False, weight_initializer="glorot")
+        if bias:
+            self.bias = Parameter(torch.empty(out_channels))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weight anew, zero the bias, forget the cached edges."""
+        super().reset_parameters()
+        self.lin.reset_parameters()
+        zeros(self.bias)
+        self._cached_edge_index = None
+        self._cached_adj_t = None
+
+    def forward(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None) -> Tensor:
+        """Convolve node features ``x`` over the graph.
+
+        Args:
+            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
+            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
+            edge_weight: ``[E]``, all ones if left out.
+
+        Returns:
+            ``[..., N, out_channels]``.
+        """
+        if isinstance(x, (tuple, list)):
+            raise ValueError(
+                f"'{self.__class__.__name__}' received a tuple of node features as input while this layer "
+                "does not support bipartite message passing. Please try other layers such as 'SAGEConv' or "
+                "'GraphConv' instead"
+            )
+        if is_torch_sparse_tensor(edge_index):
+            if self.flow == "target_to_source":
+                raise ValueError(
+                    "flow 'target_to_source' needs an edge_index [2, E]: transpose a sparse adjacency instead"
+                )
+            edge_index, edge_weight = _as_edge_list(edge_index)
+        if isinstance(edge_index, Tensor) and not torch.compiler.is_compiling():
+            check_edges(edge_index, x.shape[self.node_dim])
+        if self.normalize and self.cached:
+            edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
+        normalize = self.normalize and not self.cached
+        if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
+            return self._convolve(x, self._matrix(x, edge_index, edge_weight, normalize))
+        if sparse_features.is_sparse_csr(x):
+            x = x.to_dense()
+        if normalize:
+            edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
+        out = self.propagate(edge_index, x=self.lin(x), edge_weight=edge_weight)
+        return out if self.bias is None else out + self.bias
+
+    def message(self, x_j: Tensor, edge_weight: OptTensor) -> Tensor:
+        """What node j sends to node i: its features times the weight of the edge."""
+        return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j
+
+    def message_and_aggregate(self, adj_t: Adj, x: Tensor) -> Tensor:
+        """The same for all nodes at once, where the graph comes as a sparse matrix."""
+        return spmm(adj_t, x, reduce=self.aggr)
+
+    def _normalized(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor) -> tuple[Adj, OptTensor]:
+        """The list of edges with their entries of the normalised adjacency, cached if wanted."""
+        options = (x.size(self.node_dim), self.improved, self.add_self_loops, self.flow, x.dtype)
+        if isinstance(edge_index, SparseTensor):
+            adjacency = self._cached_adj_t
+            if adjacency is None:
+                adjacency = gcn_norm(edge_index, edge_weight, *options)
+                if self.cached:
+                    self._cached_adj_t = adjacency
+            return adjacency, None
+        if self._cached_edge_index is not None:
+            return self._cached_edge_index
+        normalized = gcn_norm(edge_index, edge_weight, *options)
+        if self.cached:
+            self._cached_edge_index = normalized
+        return normalized
+
+    def _matrix(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> SparseMatrix:
+        """The sparse matrix that :meth:`message` and the sum over edges multiply by."""
+        edges = sorted_edges(edge_index, x.size(-2), normalize and self.add_self_loops, self.flow)
+        fill = 2.0 if self.improved else 1.0
+        key = ("matrix", normalize, fill, x.dtype)
+        if edge_weight is None:
+            # remembered with the edges, but not in them: a cycle would live until the next garbage collection
+            make = partial(_make_matrix, edges, None, normalize, fill, x.dtype)
+            return remember(edge_index, (*key, edges.num_sources, self.add_self_loops, self.flow), make)
+        check_weight(edge_weight, edges)
+        if edge_weight.requires_grad and torch.is_grad_enabled():
+            return _make_matrix(edges, edge_weight, normalize, fill, x.dtype)
+        # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
+        slot: list[SparseMatrix] = remember(edge_weight, key, list)
+        if not slot or slot[0].edges is not edges:
+            with lasting():
+                slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, x.dtype)]
+        return slot[0]
+
+    def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
+        """The product with the matrix and the product with the weight, in the cheaper order."""
+        lin = self.lin
+        if is_uninitialized_parameter(lin.weight):
+            lin.initialize_parameters(lin, (x,))
+        if sparse_features.is_sparse_csr(x):
+            out = sparse_product(matrix, sparse_features.linear(x, lin.weight))
+        else:
+            # where x needs no gradient, gathering first saves the sparse product of the backward pass
+            passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
+            if x.size(-1) <= passes * self.out_channels and _is_plain(lin):
+                return F.linear(_gather(matrix, x), lin.weight, self.bias)
+            out = _gather(matrix, lin(x))
+        return out if self.bias is None else out + self.bias
+
+
+def _gather(matrix: SparseMatrix, x: Tensor) -> Tensor:
+    """A @ x for x ``[..., N, F]``, with one product for all leading dimensions."""
+    if x.dim() == 2:
+        return sparse_product(matrix, x)
+    nodes_first = x.movedim(-2, 0)
+    out = sparse_product(matrix, nodes_first.reshape(x.size(-2), nodes_first[0].numel()))
+    return out.view(nodes_first.shape).movedim(0, -2).contiguous()
+
+
+def _is_plain(lin: torch.nn.Module) -> bool:
+    """Whether ``lin`` is nothing but a product with its weight."""
+    hooks = (lin._forward_hooks, lin._forward_pre_hooks, lin._backward_hooks, lin._backward_pre_hooks)
+    return type(lin) is Linear and not any(hooks)
+
+
+def _make_matrix(
+    edges: SortedEdges, edge_weight: OptTensor, normalize: bool, fill: float, dtype: torch.dtype
+) -> SparseMatrix:
+    if normalize:
+        return SparseMatrix(edges, normalize_values(edges, edge_weight, fill, dtype))
+    if edge_weight is None:
+        return SparseMatrix(edges, torch.ones(edges.num_edges, dtype=dtype, device=edges.by_target.pointer.device))
+    return SparseMatrix(edges, weight_by_target(edges, edge_weight))
+
+
+def _as_edge_list(adjacency: Tensor) -> tuple[Tensor, Tensor]:
+    """A sparse A[target, source] as the edges that it stores, remembered with it: then loops mean the same as there."""
+
+    def read() -> tuple[Tensor, Tensor]:
+        (target, source), weight = to_edge_index(adjacency)
+        return torch.stack([source, target]), weight
+
+    if adjacency.requires_grad:
+        return read()
+    edge_list: tuple[Tensor, Tensor] = remember(adjacency, "edge list", read)
+    return edge_list
