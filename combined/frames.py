@@ -1,0 +1,46 @@
+"""From nodes to frames to padded sequences, without a loop: the joints between a graph and a recurrent network."""
+
+import torch
+from torch import Tensor
+from torch_geometric.utils import scatter, softmax
+
+POOLS = ("mean", "max", "attention")
+
+
+def pool_nodes(x: Tensor, group: Tensor, groups: int, pool: str, scores: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Pool the rows of x by group: rows [groups, features], and the weight [nodes] that each node had in its group.
+
+    A group without nodes gets zeros. `attention` weighs by a softmax of `scores` [nodes] within each group; of `max`
+    no weights are told (they differ by feature), so they are those of the mean.
+    """
+    counts = torch.bincount(group, minlength=groups).clamp(min=1)
+    if pool == "attention":
+        assert scores is not None
+        weights = softmax(scores, group, num_nodes=groups)
+        return scatter(x * weights[:, None], group, dim=0, dim_size=groups, reduce="sum"), weights
+    weights = counts.reciprocal().to(x.dtype)[group]
+    return scatter(x, group, dim=0, dim_size=groups, reduce=pool), weights
+
+
+def lay_out(rows: Tensor, lengths: Tensor) -> Tensor:
+    """Lay rows of sequences, one after the other, into [sequences, longest, features], padded with zeros."""
+    sequence = torch.repeat_interleave(torch.arange(len(lengths), device=rows.device), lengths)
+    step = torch.arange(len(rows), device=rows.device) - (lengths.cumsum(0) - lengths)[sequence]
+    padded = rows.new_zeros(len(lengths), int(lengths.max()), rows.size(1))
+    return padded.index_put((sequence, step), rows)
+
+
+def within(lengths: Tensor, longest: int) -> Tensor:
+    """Which steps of a padded layout are real: bool [sequences, longest]."""
+    return torch.arange(longest, device=lengths.device) < lengths[:, None]
+
+
+def follow_tracks(frame: Tensor, track: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Order nodes by track and, within a track, by frame.
+
+    Returns:
+        order [nodes]; lengths [tracks with nodes], how many frames each is seen in; the names of these tracks.
+    """
+    order = (track * frames + frame).argsort()
+    names, lengths = torch.unique_consecutive(track[order], return_counts=True)
+    return order, lengths, names

@@ -1,0 +1,79 @@
+"""Run any recurrent layer once over a padded batch, and sum its steps up."""
+
+import inspect
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from combined.frames import within
+
+READOUTS = ("last", "mean", "max", "attention")
+
+
+def run_over_time(temporal: nn.Module, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a recurrent layer over sequences of different length.
+
+    Args:
+        temporal: one of `rnn`'s layers (they take `lengths=`), or of torch.nn's (the batch is packed for them).
+        x: [sequences, longest, features].
+        lengths: [sequences], at least 1 each.
+
+    Returns:
+        The outputs of all steps [sequences, longest, width], zero after each end, and the last state of the top layer
+        [sequences, width]: the forward direction's at the end, with the backward one's at the start beside it.
+    """
+    if "lengths" in inspect.signature(temporal.forward).parameters:
+        first = getattr(temporal, "batch_first", True)
+        outputs, state = temporal(x if first else x.transpose(0, 1), lengths=lengths)
+        outputs = outputs if first else outputs.transpose(0, 1)
+        outputs = outputs * within(lengths, outputs.size(1))[..., None].to(outputs.dtype)
+    else:
+        first = bool(getattr(temporal, "batch_first", False))
+        packed = pack_padded_sequence(
+            x if first else x.transpose(0, 1), lengths.cpu(), batch_first=first, enforce_sorted=False
+        )
+        packed, state = temporal(packed)
+        outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.size(1))
+    hidden = state[0] if isinstance(state, tuple) else state
+    directions = 2 if getattr(temporal, "bidirectional", False) else 1
+    return outputs, torch.cat(list(hidden[-directions:]), dim=-1)
+
+
+class Readout(nn.Module):
+    r"""Sums the steps of sequences up to one vector each: the last state, the mean, the maximum, or attention
+
+    .. math:: \sum_t \alpha_t h_t, \qquad \alpha = \mathrm{softmax}_t(w^\top \tanh(W h_t)).
+
+    Shapes: outputs [sequences, longest, width], last [sequences, width], lengths [sequences] -> [sequences, width] and
+    the weights of the steps [sequences, longest], which sum to 1 and are 0 after each end ("last" weighs the last step
+    alone; "max" is told as the mean).
+
+    Raises:
+        ValueError: an unknown readout.
+    """
+
+    def __init__(self, readout: str, width: int) -> None:
+        super().__init__()
+        if readout not in READOUTS:
+            raise ValueError(f"readout must be one of {', '.join(READOUTS)}, got {readout!r}")
+        self.readout = readout
+        self.score = (
+            nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1, bias=False))
+            if readout == "attention"
+            else None
+        )
+
+    def forward(self, outputs: Tensor, last: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        real = within(lengths, outputs.size(1))
+        if self.readout == "last":
+            steps = torch.arange(outputs.size(1), device=lengths.device)
+            return last, (steps == lengths[:, None] - 1).to(outputs.dtype)
+        if self.score is not None:
+            scores = self.score(outputs).squeeze(-1).masked_fill(~real, -torch.inf)
+            weights = scores.softmax(dim=1)
+            return torch.einsum("bt,bth->bh", weights, outputs), weights
+        weights = real.to(outputs.dtype) / lengths[:, None]
+        if self.readout == "max":
+            return outputs.masked_fill(~real[..., None], -torch.inf).amax(dim=1), weights
+        return torch.einsum("bt,bth->bh", weights, outputs), weights

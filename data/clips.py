@@ -1,0 +1,196 @@
+"""Clips: the graphs of all frames of a video, laid side by side in one `Data`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.utils import coalesce
+
+
+class Clip(Data):
+    """The frames of one clip as one graph; PyG's `Batch` and `DataLoader` turn clips into a batch of clips.
+
+    Frames may differ in nodes and edges, clips in length. Batching offsets `frame` by the number of frames that came
+    before (so a frame without nodes keeps its place) and `track` by the number of tracks.
+
+    Shapes:
+        x [nodes of all frames, features]; frame [nodes], the frame that a node is in, 0 .. num_frames - 1;
+        num_frames, an integer, [clips] in a batch; edge_index [2, edges] within frames and, where nodes are tracked,
+        from a frame to the next; y [1], the class. Optional: edge_attr [edges, 1], how many frames lie between an
+        edge's ends (0 or 1); track [nodes] and num_tracks, who a node is through time; pos [nodes, 2 or 3], in pixels;
+        size [height, width] of the picture as `canvas` [1, 2].
+    """
+
+    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if key == "frame":
+            return int(self.num_frames)
+        if key == "track":
+            return int(self.num_tracks)
+        return super().__inc__(key, value, *args, **kwargs)
+
+    def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return 0 if key in ("frame", "track") else super().__cat_dim__(key, value, *args, **kwargs)
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Sequence[Tensor],
+        edges: Sequence[Tensor],
+        y: int | None = None,
+        tracks: Sequence[Tensor] | None = None,
+        **attributes: Any,
+    ) -> "Clip":
+        """Lay the graphs of frames side by side.
+
+        Args:
+            frames: for every frame the features of its nodes, [nodes, features]; a frame may have none, [0, features].
+            edges: for every frame its edge_index [2, edges], counted from 0 in every frame.
+            y: the class.
+            tracks: for every frame the identities [nodes] of its nodes; each is then also linked, by an edge, to itself
+                in the next frame.
+            attributes: further attributes of the clip, as for `Data`.
+
+        Raises:
+            ValueError: there are no frames, or the lists or shapes disagree.
+        """
+        if len(frames) == 0:
+            raise ValueError("frames is empty: a clip needs at least one frame")
+        for name, given in (("edges", edges), ("tracks", tracks)):
+            if given is not None and len(given) != len(frames):
+                raise ValueError(f"{name} has {len(given)} entries, but there are {len(frames)} frames")
+        counts = torch.tensor([len(nodes) for nodes in frames])
+        starts = (counts.cumsum(0) - counts).tolist()
+        frame = torch.repeat_interleave(torch.arange(len(frames)), counts)
+        for t, (nodes, pairs) in enumerate(zip(frames, edges, strict=True)):
+            if pairs.numel() and (int(pairs.max()) >= len(nodes) or int(pairs.min()) < 0):
+                held = int(pairs.max() if int(pairs.min()) >= 0 else pairs.min())
+                raise ValueError(f"edges[{t}] holds node {held}, but frame {t} has {len(nodes)} nodes")
+        edge_index = torch.cat([pairs.long() + start for pairs, start in zip(edges, starts, strict=True)], dim=1)
+        steps = torch.zeros(edge_index.size(1), 1)
+        if tracks is not None:
+            names, track = torch.cat([torch.as_tensor(t) for t in tracks]).unique(return_inverse=True)
+            onward = edges_through_time(frame, track)
+            edge_index = torch.cat([edge_index, onward], dim=1)
+            steps = torch.cat([steps, torch.ones(onward.size(1), 1)])
+            attributes |= {"track": track, "num_tracks": len(names)}
+        if y is not None:
+            attributes["y"] = torch.tensor([y])
+        clip = cls(
+            x=torch.cat(list(frames)),
+            edge_index=edge_index,
+            edge_attr=steps,
+            frame=frame,
+            num_frames=len(frames),
+            **attributes,
+        )
+        return clip.checked()
+
+    def checked(self) -> "Clip":
+        """The clip itself, if it is sound.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        if self.get("num_frames") is None or int(self.num_frames) < 1:
+            raise ValueError(f"num_frames is {self.get('num_frames')}: a clip needs at least one frame")
+        x, frame, edge_index = self.x, self.get("frame"), self.edge_index
+        if x is None or x.dim() != 2:
+            raise ValueError(f"x must be [nodes, features], got {None if x is None else list(x.shape)}")
+        if frame is None or frame.shape != x.shape[:1]:
+            raise ValueError(f"frame must be [{len(x)}], one for every row of x, got {_shape(frame)}")
+        if not torch.isfinite(x).all():
+            raise ValueError(f"x holds {int((~torch.isfinite(x)).sum())} values that are NaN or infinite")
+        if len(frame) and not 0 <= int(frame.min()) <= int(frame.max()) < int(self.num_frames):
+            raise ValueError(f"frame holds {int(frame.max())}, but the clip has {int(self.num_frames)} frames")
+        if edge_index is None or edge_index.dim() != 2 or edge_index.size(0) != 2:
+            raise ValueError(f"edge_index must be [2, edges], got {_shape(edge_index)}")
+        if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < len(x):
+            raise ValueError(f"edge_index holds node {int(edge_index.max())}, but x has {len(x)} rows")
+        return self
+
+    def undirected(self) -> "Clip":
+        """The clip with every edge in both directions: a graph network can then not see which way time runs."""
+        clip = self.clone()
+        both = torch.cat([self.edge_index, self.edge_index.flip(0)], dim=1)
+        attr = self.get("edge_attr")
+        if attr is None:
+            clip.edge_index = coalesce(both, num_nodes=len(self.x))
+        else:
+            clip.edge_index, clip.edge_attr = coalesce(both, torch.cat([attr, attr]), len(self.x), reduce="max")
+        return clip
+
+    def reversed_in_time(self) -> "Clip":
+        """The same clip played backwards: edges from a frame to the next turn round with it."""
+        clip = self.clone()
+        clip.frame = int(self.num_frames) - 1 - self.frame
+        across = self.frame[self.edge_index[0]] != self.frame[self.edge_index[1]]
+        clip.edge_index = torch.where(across, self.edge_index.flip(0), self.edge_index)
+        return clip
+
+
+def edges_through_time(frame: Tensor, track: Tensor) -> Tensor:
+    """Edges [2, edges] from every node to the node of the same track in the next frame, where there is one."""
+    order = (track * (int(frame.max()) + 1 if len(frame) else 1) + frame).argsort()
+    source, target = order[:-1], order[1:]
+    follows = (track[source] == track[target]) & (frame[source] + 1 == frame[target])
+    return torch.stack([source[follows], target[follows]])
+
+
+@dataclass
+class ClipSplits:
+    """Clips to train on, to choose by and to test on.
+
+    Attributes:
+        name: what the clips are called.
+        train, validation, test: the clips, each with `y`, an index into `classes`.
+        classes: the names of the classes.
+        timeless: which columns of x say nothing of time, for models that may not see it; None means all.
+        augment: makes a varied copy of a training clip with the help of a generator; None means no augmentation.
+        settings: what a single new clip needs to be read in the same way (for prediction).
+    """
+
+    name: str
+    train: Sequence[Clip]
+    validation: Sequence[Clip]
+    test: Sequence[Clip]
+    classes: list[str]
+    timeless: Tensor | None = None
+    augment: Callable[[Clip, torch.Generator], Clip] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_features(self) -> int:
+        """How many features a node has."""
+        return int(self.train[0].x.size(1))
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+    def majority(self) -> float:
+        """The share of the test clips that are of the class most frequent in training."""
+        labels = torch.tensor([int(clip.y) for clip in self.train])
+        usual = int(labels.bincount(minlength=self.num_classes).argmax())
+        return sum(int(clip.y) == usual for clip in self.test) / max(1, len(self.test))
+
+
+def stratified_holdout(labels: Tensor, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Split indices into (kept, held out): `fraction` of every class is held out, at least one where it has two."""
+    generator = torch.Generator().manual_seed(seed)
+    kept: list[int] = []
+    held: list[int] = []
+    for label in labels.unique().tolist():
+        members = (labels == label).nonzero().flatten()
+        members = members[torch.randperm(len(members), generator=generator)].tolist()
+        count = min(len(members) - 1, max(1, round(fraction * len(members))))
+        held += members[:count]
+        kept += members[count:]
+    return sorted(kept), sorted(held)
+
+
+def _shape(value: Tensor | None) -> list[int] | None:
+    return None if value is None else list(value.shape)
