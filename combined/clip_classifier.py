@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class ClipClassifier(nn.Module):
         self.spatial, self.temporal = spatial, temporal
         self.pool, self.recurrence = pool, recurrence
         self.num_classes = num_classes
-        entering = _width_into(temporal) or width_of(spatial)
+        entering: int = width_of(spatial) if temporal is None else int(getattr(temporal, "input_size"))  # noqa: B009
         width = width_of(temporal) if temporal is not None else entering
         pooled = width if recurrence == "nodes" else entering
         self.node_score = nn.Linear(pooled, 1) if pool == "attention" else None
@@ -155,7 +156,7 @@ def frames_of(clips: Data) -> Tensor:
     return num_frames
 
 
-def width_of(module: nn.Module | None) -> int:
+def width_of(module: Any) -> int:
     """How many features come out of a graph or recurrent layer.
 
     Raises:
@@ -166,11 +167,7 @@ def width_of(module: nn.Module | None) -> int:
     width = getattr(module, "out_channels", None)
     if not isinstance(width, int):
         raise ValueError(f"{type(module).__name__} does not say its width: it has neither hidden_size nor out_channels")
-    return width * (module.heads if getattr(module, "concat", False) else 1)
-
-
-def _width_into(temporal: nn.Module | None) -> int | None:
-    return None if temporal is None else int(temporal.input_size)
+    return width * (int(module.heads) if getattr(module, "concat", False) else 1)
 
 
 def _reads_edges(spatial: nn.Module) -> bool:

@@ -51,7 +51,8 @@ def load_digits(train: int = 800, validation: int = 160, test: int = 400, seed: 
         generator = torch.Generator().manual_seed(3 * seed + which)
         span = (ends[which], ends[which + 1])
         splits.append([dance(label % len(CLASSES), generator, span) for label in range(count)])
-    return ClipSplits("digits", *splits, classes=list(CLASSES), settings={"seed": seed})
+    training, choosing, testing = splits
+    return ClipSplits("digits", training, choosing, testing, list(CLASSES), settings={"seed": seed})
 
 
 def dance(label: int, generator: torch.Generator, images: tuple[int, int] | None = None) -> Clip:

@@ -1,0 +1,283 @@
+"""Sensor series from files: wide .csv with an adjacency .csv, and PyG-Temporal's .json."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.windows import SensorSeries, SensorSplits, split_in_time
+
+TIME_NAMES = {"time", "date", "datetime", "timestamp", "t"}
+WEEKS_OF_A_YEAR = 365.25 / 7
+
+
+def load_csv(
+    path: Path,
+    adjacency: str | Path | None = None,
+    lags: int = 12,
+    horizon: int = 12,
+    train_fraction: float = 0.8,
+    validation: float = 0.1,
+    split: str = "rows",
+    missing: float | None = None,
+    calendar: bool | float = False,
+) -> SensorSplits:
+    """Load a wide .csv [time x node] with the graph in an adjacency .csv [node x node].
+
+    A first row of names (or numbers of nodes) and a first column of times are known as such. A field that is empty or
+    `nan` is missing: it is masked, and the model reads the mean in its place and, as one more feature, that it is.
+
+    Args:
+        path: the series.
+        adjacency: weights [source x target], 0 where there is no edge; NAME_adj.csv beside NAME_*.csv by default.
+        lags, horizon, train_fraction, validation, split: see `split_in_time`.
+        missing: a value that also means missing, say 0.
+        calendar: add where in the day and the week (or the year, of slower series) a step is, as sines and cosines;
+            a number is the number of steps of the cycle, needed where there is no column of times.
+
+    Raises:
+        ValueError: a field that is no number, a gap in time, an adjacency of another size.
+        FileNotFoundError: there is no adjacency.
+    """
+    path = Path(path)
+    values, times, names = _read_wide(path)
+    if missing is not None:
+        values[values == missing] = math.nan
+    edge_index, edge_weight = _read_adjacency(_adjacency_beside(path, adjacency), path, values.shape[1])
+    cycles = _cycles(calendar, times, path)
+    series = _series(path.stem, values, edge_index, edge_weight, None, names, cycles)
+    return split_in_time(series, lags, horizon, train_fraction, validation, split)
+
+
+def load_json(
+    path: Path,
+    lags: int | None = None,
+    horizon: int = 1,
+    train_fraction: float | None = None,
+    validation: float = 0.1,
+    split: str = "windows",
+    calendar: bool | float = False,
+) -> SensorSplits:
+    """Load a series in one of PyG-Temporal's .json forms.
+
+    Static: values `FX` (or `X`, `block`) [time x node] and `edges` [[source, target], ...], with or without `weights`
+    (chickenpox). Changing: values `y` and `edge_mapping` with `edge_index` and `edge_weight` for every step (England's
+    covid cases).
+
+    Args:
+        path: the file.
+        lags: 4 for a static graph, 7 for a changing one by default.
+        horizon, validation, split: see `split_in_time`.
+        train_fraction: 0.9 for a static graph, 0.8 for a changing one by default.
+        calendar: add where in its cycle a step is; True takes steps for weeks of the year, a number is the number of
+            steps of the cycle.
+
+    Raises:
+        ValueError: the file is in none of these forms, or a node or step is out of range.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name} is not readable as JSON: {error}") from error
+    key = next((k for k in ("FX", "X", "block", "y") if isinstance(content, dict) and k in content), None)
+    if key is None or not ("edges" in content or "edge_mapping" in content):
+        raise ValueError(f"{path.name} holds no sensor series: expected FX, X, block or y, and edges or edge_mapping")
+    try:
+        values = np.array(content[key], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{key} in {path.name} must be [time x node] numbers: {error}") from error
+    if values.ndim != 2:
+        raise ValueError(f"{key} in {path.name} must be [time x node], got {list(values.shape)}")
+    edge_index, edge_weight, edge_ptr = _json_edges(content, values.shape, path.name)
+    given = content.get("node_ids", {})
+    names = sorted(given, key=given.get) if len(given) == values.shape[1] else _numbers(values.shape[1])
+    cycles = [] if calendar is False else [WEEKS_OF_A_YEAR if calendar is True else _cycle(calendar)]
+    series = _series(path.stem, values, edge_index, edge_weight, edge_ptr, names, cycles)
+    lags = lags if lags is not None else (7 if series.changing else 4)
+    train_fraction = train_fraction if train_fraction is not None else (0.8 if series.changing else 0.9)
+    return split_in_time(series, lags, horizon, train_fraction, validation, split)
+
+
+def _series(
+    name: str,
+    values: np.ndarray,
+    edge_index: Tensor,
+    edge_weight: Tensor,
+    edge_ptr: Tensor | None,
+    names: list[str],
+    cycles: list[float],
+) -> SensorSeries:
+    observed = torch.from_numpy(np.isfinite(values))
+    if not observed.any():
+        raise ValueError(f"{name} holds no values: all are missing")
+    steps, nodes = values.shape
+    features = [torch.from_numpy(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)).float()]
+    if not observed.all():
+        features.append(observed.float())
+    for cycle in cycles:
+        angle = 2 * math.pi * torch.arange(steps, dtype=torch.float64) / cycle
+        for harmonic in (1, 2):
+            wave = torch.stack([(harmonic * angle).sin(), (harmonic * angle).cos()]).float()
+            features += list(wave[:, :, None].expand(2, steps, nodes))
+    return SensorSeries(name, torch.stack(features, dim=2), observed, edge_index, edge_weight, edge_ptr, names)
+
+
+def _read_wide(path: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Values [time, nodes] with NaN for missing ones, times or None, and the names of the nodes."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.reader(file) if any(field.strip() for field in row)]
+    if len(rows) < 2:
+        raise ValueError(f"{path.name} has {len(rows)} rows: expected a series, [time x node]")
+    width = len(rows[0])
+    for number, row in enumerate(rows, start=1):
+        if len(row) != width:
+            raise ValueError(f"row {number} of {path.name} has {len(row)} fields, but the first has {width}")
+    has_header = _is_header(rows)
+    header = rows[0] if has_header else None
+    body = rows[1:] if has_header else rows
+    named_time = header is not None and header[0].strip().lower() in TIME_NAMES
+    has_times = named_time or not _is_number(body[0][0])
+    times = _read_times([row[0] for row in body], path, 1 + has_header) if has_times else None
+    start = int(has_times)
+    if width == start:
+        raise ValueError(f"{path.name} has a column of times and no others: expected [time x node]")
+    values = np.empty((len(body), width - start))
+    for number, row in enumerate(body):
+        try:
+            values[number] = [float(field) if field.strip() else math.nan for field in row[start:]]
+        except ValueError:
+            column, field = next((c, f) for c, f in enumerate(row) if c >= start and not _is_number(f))
+            where = f"row {number + 1 + has_header}, column {column + 1} of {path.name}"
+            raise ValueError(f"{where} holds {field!r}: expected a number") from None
+    names = [name.strip() for name in header[start:]] if header else _numbers(width - start)
+    return values, times, names
+
+
+def _is_header(rows: list[list[str]]) -> bool:
+    """Names; or whole numbers, all different, that are larger than what follows or count from 0: numbers of nodes."""
+    first = [field.strip() for field in rows[0]]
+    if not all(_is_number(field) for field in first[1:] or first):
+        return True
+    if not all(field.isdigit() for field in first) or len(set(first)) < len(first) or len(first) < 2:
+        return False
+    numbers = [int(field) for field in first]
+    following = [float(field) for row in rows[1:20] for field in row if _is_number(field) and field.strip()]
+    return numbers == list(range(len(numbers))) or (bool(following) and min(numbers) > max(following))
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field.strip() or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _read_times(fields: list[str], path: Path, first_row: int) -> np.ndarray:
+    try:
+        if all(_is_number(field) for field in fields):
+            times = np.array([float(field) for field in fields])
+        else:
+            times = np.array([field.strip().replace("/", "-") for field in fields], dtype="datetime64[s]")
+    except ValueError as error:
+        raise ValueError(f"the first column of {path.name} holds a time that is not readable: {error}") from None
+    steps = np.diff(times)
+    usual = np.median(steps.astype(np.float64))
+    month = 86400.0 if times.dtype.kind == "M" and 28 * 86400 <= usual <= 31 * 86400 else 0.0
+    uneven = np.abs(steps.astype(np.float64) - usual) > max(3 * month, 1e-6 * abs(usual))
+    if usual <= 0 or uneven.any():
+        at = int(uneven.argmax())
+        raise ValueError(
+            f"{path.name} has a gap in time: {fields[at].strip()} is followed by {fields[at + 1].strip()} "
+            f"in row {at + 1 + first_row}, other rows are {_duration(usual, times)} apart"
+        )
+    return times
+
+
+def _duration(usual: float, times: np.ndarray) -> str:
+    return str(np.timedelta64(int(usual), "s").astype(object)) if times.dtype.kind == "M" else f"{usual:g}"
+
+
+def _cycles(calendar: bool | float, times: np.ndarray | None, path: Path) -> list[float]:
+    """The cycles to show, in steps: the day and the week of fast series, the year of slow ones."""
+    if calendar is False:
+        return []
+    if calendar is not True:
+        return [_cycle(calendar)]
+    if times is None or times.dtype.kind != "M":
+        raise ValueError(f"calendar=True needs dates in the first column of {path.name}: give the steps of a cycle")
+    step = float(np.median(np.diff(times).astype(np.float64)))
+    day = 86400.0
+    return [day / step, 7 * day / step] if step <= day / 4 else [365.25 * day / step]
+
+
+def _cycle(calendar: float) -> float:
+    if calendar <= 1:
+        raise ValueError(f"calendar must be the number of steps of a cycle, more than 1, got {calendar}")
+    return float(calendar)
+
+
+def _adjacency_beside(path: Path, adjacency: str | Path | None) -> Path:
+    if adjacency is not None:
+        if not Path(adjacency).is_file():
+            raise FileNotFoundError(f"there is no adjacency file {adjacency}")
+        return Path(adjacency)
+    candidates = [f"{path.stem.rpartition('_')[0] or path.stem}_adj.csv", f"{path.stem}_adj.csv"]
+    for name in candidates:
+        if (path.parent / name).is_file():
+            return path.parent / name
+    raise FileNotFoundError(f"no adjacency for {path.name}: expected {candidates[0]} beside it, or adjacency=FILE")
+
+
+def _read_adjacency(file: Path, series: Path, nodes: int) -> tuple[Tensor, Tensor]:
+    with file.open(newline="", encoding="utf-8-sig") as handle:
+        rows = [row for row in csv.reader(handle) if any(field.strip() for field in row)]
+    if rows and not all(_is_number(field) for field in rows[0]):
+        rows = [row[-(len(rows) - 1) :] for row in rows[1:]]
+    try:
+        weights = np.array([[float(field) for field in row] for row in rows])
+    except ValueError as error:
+        raise ValueError(f"the adjacency {file.name} must be a square of numbers: {error}") from None
+    if weights.shape != (nodes, nodes):
+        size = " x ".join(str(n) for n in weights.shape)
+        raise ValueError(f"the adjacency {file.name} is {size}, but {series.name} has {nodes} nodes")
+    if not np.isfinite(weights).all():
+        raise ValueError(f"the adjacency {file.name} holds values that are NaN or infinite")
+    source, target = np.nonzero(weights)
+    return torch.from_numpy(np.stack([source, target])), torch.from_numpy(weights[source, target]).float()
+
+
+def _json_edges(content: dict[str, Any], shape: tuple[int, ...], name: str) -> tuple[Tensor, Tensor, Tensor | None]:
+    steps, nodes = shape
+    if "edge_mapping" not in content:
+        edges, weights = [content["edges"]], [content.get("weights")]
+    else:
+        mapping = content["edge_mapping"]
+        try:
+            edges = [mapping["edge_index"][str(t)] for t in range(steps)]
+        except KeyError as error:
+            raise ValueError(f"{name} has a gap in time: edge_mapping has no step {error}, y has {steps}") from None
+        weights = [mapping.get("edge_weight", {}).get(str(t)) for t in range(steps)]
+    index = [torch.tensor(pairs, dtype=torch.long).view(-1, 2) for pairs in edges]
+    weight = [
+        torch.ones(len(pairs)) if given is None else torch.tensor(given, dtype=torch.float)
+        for pairs, given in zip(index, weights, strict=True)
+    ]
+    for pairs, given in zip(index, weight, strict=True):
+        if len(pairs) != len(given):
+            raise ValueError(f"{name} has {len(given)} weights for {len(pairs)} edges")
+    edge_index = torch.cat(index).t().contiguous()
+    if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < nodes:
+        raise ValueError(f"edges of {name} hold node {int(edge_index.max())}, but there are {nodes} nodes")
+    counts = torch.tensor([0] + [len(pairs) for pairs in index])
+    return edge_index, torch.cat(weight), counts.cumsum(0) if "edge_mapping" in content else None
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
