@@ -25,8 +25,8 @@ class Forecaster(nn.Module):
     Args:
         spatial: any graph layer or model called as (x, edge_index), with edge_weight where it takes one; None leaves
             the edges out.
-        temporal: any recurrent layer of `rnn` or torch.nn. Where its input_size is the width of `spatial` alone it reads
-            Z; where it is larger by F it also reads the node's own x.
+        temporal: any recurrent layer of `rnn` or torch.nn. Where its input_size is the width of `spatial` it reads Z
+            alone; where it is larger by F it also reads the node's own x.
         horizon: how many steps are forecast.
         autoregressive: over how many last steps the linear path goes, the same for all nodes; 0 leaves it out.
         residual: forecast the change from the last value.
@@ -84,6 +84,8 @@ class Forecaster(nn.Module):
         windows, steps, nodes, _ = x.shape
         if not isinstance(edge_index, Tensor):
             edge_index, edge_weight, frame = stacked_steps(edge_index, edge_weight, windows, steps)
+        elif edge_weight is not None and not isinstance(edge_weight, Tensor):
+            raise ValueError(f"edge_weight has {len(edge_weight)} parts, but edge_index is one list for all steps")
         if self.spatial is not None and edge_index.numel() and int(edge_index.max()) >= nodes:
             raise ValueError(f"edge_index holds node {int(edge_index.max())}, but x has {nodes} nodes")
         in_time = x.transpose(0, 1).contiguous()  # [T, B, N, F]: the layout that the recurrence reads

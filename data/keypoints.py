@@ -1,0 +1,121 @@
+"""Keypoint clips from .npz files: human skeletons and whatever else has joints."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.clips import Clip, ClipSplits, stratified_holdout
+from data.keypoint_clips import KeypointReader
+from data.skeletons import skeleton_of
+
+
+def load_keypoints(path: Path, velocity: bool = True, validation: float = 0.15, seed: int = 0) -> ClipSplits:
+    """Load labelled keypoint clips.
+
+    The file holds `keypoints` [frames of all clips, joints, 2 or 3] laid end to end, `lengths` [clips] and `labels`
+    [clips], or each of these as `train_...` and `test_...`; optional `scores` [frames, joints], 0 or less where a joint
+    is missing (so is one that is not finite), and `edges`, the bones. Without edges the skeleton is told by the number
+    of joints: 15 JHMDB, 17 COCO, 25 NTU. Without a test part, a fifth of each class is held out for it.
+
+    Args:
+        path: the .npz file.
+        velocity: with velocity features.
+        validation: the share of the training clips, of each class, that is held out to choose by.
+        seed: of what is held out.
+
+    Raises:
+        ValueError: the file is damaged, an array is missing or of another size, a clip has no frames, the joints don't
+            match a skeleton, or a test label is unseen in training.
+    """
+    path = Path(path)
+    arrays = _read(path)
+    parted = "train_keypoints" in arrays
+    labels, reader = {}, None
+    parts: dict[str, list[Clip]] = {}
+    for part in ("train", "test") if parted else ("all",):
+        prefix = "" if part == "all" else f"{part}_"
+        if f"{prefix}labels" not in arrays:
+            raise ValueError(f"{path.name} has no {prefix}labels")
+        labels[part] = [str(label) for label in arrays[f"{prefix}labels"].tolist()]
+    classes = sorted(set(labels["train" if parted else "all"]))
+    for part, given in labels.items():
+        unseen = sorted(set(given) - set(classes))
+        if unseen:
+            raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
+        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity)
+        if len(clips) != len(given):
+            raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips in its {part} part")
+        for clip, label in zip(clips, given, strict=True):
+            clip.y = torch.tensor([classes.index(label)])
+        parts[part] = clips
+    assert reader is not None
+    training = parts["train" if parted else "all"]
+    testing = parts.get("test")
+    if testing is None:
+        kept, held = stratified_holdout(torch.cat([clip.y for clip in training]), 0.2, seed)
+        training, testing = [training[i] for i in kept], [training[i] for i in held]
+    kept, held = stratified_holdout(torch.cat([clip.y for clip in training]), validation, seed)
+    dimensions = training[0].pos.size(1)
+    settings = {
+        "velocity": velocity,
+        "joints": reader.skeleton.joints,
+        "edges": [list(b) for b in reader.skeleton.bones],
+    }
+    return ClipSplits(
+        path.stem,
+        [training[i] for i in kept],
+        [training[i] for i in held],
+        testing,
+        classes,
+        reader.timeless(dimensions),
+        reader.varied,
+        settings,
+    )
+
+
+def read_keypoints(path: Path, velocity: bool = True) -> list[Clip]:
+    """The clips of a file without labels: `keypoints`, with `lengths` where there is more than one clip.
+
+    Raises:
+        ValueError: as `load_keypoints`.
+    """
+    return _clips(_read(Path(path)), "", Path(path).name, velocity)[0]
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise ValueError(f"{path.name} is not a readable .npz of plain arrays: {error}") from error
+
+
+def _clips(arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool) -> tuple[list[Clip], KeypointReader]:
+    name = f"{prefix}keypoints"
+    if name not in arrays:
+        raise ValueError(f"{file} has no {name}: it holds {', '.join(arrays) or 'nothing'}")
+    keypoints = _floats(arrays[name], name, file)
+    if keypoints.dim() != 3 or keypoints.size(2) not in (2, 3):
+        raise ValueError(f"{name} of {file} must be [frames, joints, 2 or 3], got {list(keypoints.shape)}")
+    lengths = arrays.get(f"{prefix}lengths", np.array([len(keypoints)]))
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or int(lengths.sum()) != len(keypoints):
+        raise ValueError(f"{prefix}lengths of {file} must sum to the {len(keypoints)} frames of {name}")
+    if (lengths < 1).any():
+        raise ValueError(f"clip {int(lengths.argmin())} of {file} has no frames: a clip needs at least one")
+    scores = _floats(arrays[f"{prefix}scores"], f"{prefix}scores", file) if f"{prefix}scores" in arrays else None
+    if scores is not None and scores.shape != keypoints.shape[:2]:
+        raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
+    edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
+    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity)
+    sizes = lengths.tolist()
+    each = scores.split(sizes) if scores is not None else [None] * len(sizes)
+    return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader
+
+
+def _floats(array: np.ndarray, name: str, file: str) -> Tensor:
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} of {file} must be numbers, got {array.dtype}")
+    return torch.from_numpy(array.astype(np.float32))
