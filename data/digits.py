@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from sklearn.datasets import load_digits as load_images
 from torch import Tensor
 
 from data.clips import Clip, ClipSplits, edges_through_time
+from data.video_files import write_video
 
 HEIGHT, WIDTH = 96, 128  # of a frame, in pixels
 RADIUS = 13.5  # sprites closer than this, in pixels, are neighbours
@@ -171,3 +173,20 @@ def _as_clip(pos: Tensor, sizes: Tensor, present: Tensor, digits: Tensor, label:
         canvas=torch.tensor([[HEIGHT, WIDTH]]),
         y=torch.tensor([label]),
     ).checked()
+
+
+def write_digit_videos(folder: Path, per_class: int = 4, suffix: str = ".mp4", seed: int = 0) -> None:
+    """Render clips to video files, one subfolder per class, as `load` takes them (extra `video`).
+
+    Args:
+        folder: where to; made if need be.
+        per_class: how many videos of each class.
+        suffix: .mp4, .avi, .gif, .webm or .mkv.
+        seed: of the clips and the noise of their background.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for label, name in enumerate(CLASSES):
+        place = Path(folder) / name.replace(" ", "-")
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            write_video(render(dance(label, generator), generator), place / f"{number:03}{suffix}")

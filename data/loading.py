@@ -25,7 +25,7 @@ NAMES: dict[str, str] = {
     "digits": "data.digits:load_digits",
 }
 
-_VIDEO_SUFFIXES = {".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg"}
+_VIDEO_SUFFIXES = {".gif", ".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg"}
 
 
 def _is_planetoid_folder(path: Path) -> bool:
