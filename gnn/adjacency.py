@@ -53,8 +53,7 @@ def normalized_adjacency(
     edge_weight = edge_weight.to(dtype)
     if sparse:
         values = normalize_values(edges, edge_weight, 2.0 if improved else 1.0)
-        places = torch.stack([edges.target, edges.by_target.neighbor])
-        return torch.sparse_coo_tensor(places, values, (num_nodes, num_nodes)).coalesce().to_sparse_csr()
+        return _sum_duplicates(edges, values)
     weight = torch.cat([edge_weight, edge_weight.new_tensor([2.0 if improved else 1.0])])[edges.origin.long()]
     adjacency = weight.new_zeros(num_nodes, num_nodes).index_put(
         (edges.target.long(), edges.by_target.neighbor.long()), weight, accumulate=True
@@ -100,6 +99,15 @@ def check_weight(edge_weight: Tensor, edges: SortedEdges) -> None:
             f"edge_weight must hold one number for each of the {edges.num_given} edges, "
             f"but its shape is {list(edge_weight.shape)}"
         )
+
+
+def _sum_duplicates(edges: SortedEdges, values: Tensor) -> Tensor:
+    """Sparse CSR with at most one entry per target and source."""
+    size = (edges.num_targets, edges.num_sources)
+    place, entry = torch.unique(edges.target.long() * size[1] + edges.by_target.neighbor, return_inverse=True)
+    pointer = torch.searchsorted(place, torch.arange(size[0] + 1, device=place.device) * size[1])
+    summed = values.new_zeros(place.numel()).index_add(0, entry, values)
+    return torch.sparse_csr_tensor(pointer, place % max(size[1], 1), summed, size, check_invariants=False)
 
 
 def _inverse_root(degree: Tensor) -> Tensor:

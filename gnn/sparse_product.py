@@ -1,5 +1,6 @@
 """Products of a sparse and a dense matrix over sorted edges, with gradients for both."""
 
+import warnings
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,11 @@ from gnn.sorted_edges import SortedEdges
 __all__ = ["SparseMatrix", "multiply", "sampled_product", "sparse_product"]
 
 _HAS_MKL = torch.backends.mkl.is_available()
+
+# PyTorch says once per process that its CSR format is in beta, at the first such tensor: that is no news to the caller
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor(torch.zeros(1, dtype=torch.int32), [], [], (0, 0), check_invariants=False)
 
 
 class SparseMatrix:
