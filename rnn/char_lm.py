@@ -1,0 +1,116 @@
+"""The character language model, and how well it predicts a text."""
+
+from math import log
+
+import torch
+from torch import Tensor, nn
+
+from rnn.gru import GRU
+from rnn.lstm import LSTM
+from rnn.peephole_lstm import PeepholeLSTM
+from rnn.recurrent import Recurrent
+from rnn.rnn import RNN
+
+State = Tensor | tuple[Tensor, ...]
+CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru")
+
+
+def _layers(cell: str, sizes: tuple[int, int, int], dropout: float, forget_bias: float | None) -> Recurrent:
+    if cell in ("rnn", "gru"):
+        return (RNN if cell == "rnn" else GRU)(*sizes, batch_first=True, dropout=dropout)
+    if cell == "lstm":
+        return LSTM(*sizes, batch_first=True, dropout=dropout, forget_bias=forget_bias)
+    variant = "gers" if cell == "peephole-gers" else "uva"
+    return PeepholeLSTM(*sizes, variant=variant, batch_first=True, dropout=dropout, forget_bias=forget_bias)
+
+
+class CharLM(nn.Module):
+    """Embedding, a stack of recurrent layers, and a linear head that scores the next character at every step.
+
+    Trained with teacher forcing: the targets are the inputs shifted by one. In the shapes B is the batch, T the steps,
+    V the number of characters, L the layers and H the units.
+
+    Args:
+        num_tokens: V.
+        embedding_dim: features of a character.
+        hidden_size: H.
+        num_layers: L.
+        cell: "rnn", "lstm", "peephole" (the report's variant), "peephole-gers" or "gru".
+        dropout: between layers and before the head.
+        forget_bias: what the forget gates' biases start at, for cells that have one; None draws them.
+
+    Raises:
+        ValueError: an unknown cell, or a size or probability out of its range.
+    """
+
+    def __init__(
+        self,
+        num_tokens: int,
+        embedding_dim: int = 87,
+        hidden_size: int = 128,
+        num_layers: int = 2,
+        cell: str = "lstm",
+        dropout: float = 0.0,
+        forget_bias: float | None = 1.0,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+        for name, value in (("num_tokens", num_tokens), ("embedding_dim", embedding_dim)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        self.embedding = nn.Embedding(num_tokens, embedding_dim)
+        between = dropout if num_layers > 1 else 0.0
+        self.recurrent = _layers(cell, (embedding_dim, hidden_size, num_layers), between, forget_bias)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden_size, num_tokens)
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, Tensor | None, State]:
+        """Score the character after each one.
+
+        Args:
+            tokens: [B, T].
+            targets: [B, T], the characters that follow; without them there is no loss.
+            state: what an earlier call returned, to go on from there; zeros if left out.
+
+        Returns:
+            Logits [B, T, V], the cross entropy in nats averaged over batch and steps (None without targets), and the
+            state after the last step (h, or a pair h, c, each [L, B, H]), still attached to the graph.
+
+        Raises:
+            ValueError: tokens or targets have another shape.
+        """
+        if tokens.dim() != 2 or 0 in tokens.shape:
+            raise ValueError(f"tokens must have shape [B, T] and not be empty, got {list(tokens.shape)}")
+        if targets is not None and targets.shape != tokens.shape:
+            raise ValueError(f"targets must have the tokens' shape {list(tokens.shape)}, got {list(targets.shape)}")
+        hidden, state = self.recurrent(self.embedding(tokens), state)
+        logits = self.head(self.dropout(hidden))
+        loss = None if targets is None else nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return logits, loss, state
+
+
+def detached(state: State) -> State:
+    """The state without its history: what truncated back-propagation carries into the next window."""
+    return state.detach() if isinstance(state, Tensor) else tuple(part.detach() for part in state)
+
+
+@torch.no_grad()
+def bits_per_character(model: CharLM, tokens: Tensor, chunk: int = 2048) -> float:
+    """Cross entropy in bits of a text [N], read once from start to end with the state carried along.
+
+    The first character is given; the other N - 1 are predicted. The model is put into eval mode and back.
+    """
+    if tokens.dim() != 1 or tokens.numel() < 2:
+        raise ValueError(f"tokens must be a text of at least 2 characters, got shape {list(tokens.shape)}")
+    training = model.training
+    model.eval()
+    state, nats = None, 0.0
+    for start in range(0, tokens.numel() - 1, chunk):
+        window = tokens[None, start : start + chunk + 1]
+        _, loss, state = model(window[:, :-1], window[:, 1:], state)
+        nats += loss.item() * (window.numel() - 1)
+    model.train(training)
+    return nats / (tokens.numel() - 1) / log(2)

@@ -1,0 +1,127 @@
+from collections import Counter
+
+import pytest
+import torch
+
+from rnn.char_lm import CELLS, CharLM
+from rnn.generate import generate, next_tokens, stream
+from rnn.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary("abcdefg ")
+
+
+def model(cell="lstm"):
+    torch.manual_seed(0)
+    lm = CharLM(8, 5, 6, cell=cell, dropout=0.5)
+    with torch.no_grad():
+        lm.head.weight.mul_(20)  # an untrained model whose mind is made up more than by default
+    return lm
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_keeping_the_state_is_reading_everything_again(cell):
+    lm = model(cell).eval()
+    text = "bad"
+    for _ in range(12):
+        logits, _, _ = lm(VOCABULARY.encode(text)[None])
+        text += VOCABULARY.characters[int(logits[0, -1].argmax())]
+    assert generate(lm, VOCABULARY, "bad", 12, greedy=True) == [text[3:]]
+
+
+def test_a_batch_is_reproducible_and_different_within():
+    texts = generate(model(), VOCABULARY, "ab", 30, count=5, generator=generator())
+    assert [len(text) for text in texts] == [30] * 5 and len(set(texts)) == 5
+    assert texts == generate(model(), VOCABULARY, "ab", 30, count=5, generator=generator())
+    assert texts != generate(model(), VOCABULARY, "ab", 30, count=5, generator=generator(1))
+
+
+def test_stream_yields_what_generate_joins():
+    steps = list(stream(model(), VOCABULARY, "a", 9, count=2, generator=generator()))
+    assert len(steps) == 9 and all(len(step) == 2 and len(step[0]) == 1 for step in steps)
+    assert ["".join(text) for text in zip(*steps, strict=True)] == generate(
+        model(), VOCABULARY, "a", 9, count=2, generator=generator()
+    )
+
+
+def test_stop_ends_a_text_after_it():
+    free = generate(model(), VOCABULARY, "a", 40, count=4, generator=generator())
+    stop = free[0][5:7]
+    stopped = generate(model(), VOCABULARY, "a", 40, count=4, stop=stop, generator=generator())
+    for before, after in zip(free, stopped, strict=True):
+        end = before.find(stop)
+        assert after == (before if end < 0 else before[: end + len(stop)])
+    one = model()
+    assert len(list(stream(one, VOCABULARY, "a", 500, stop=stop, generator=generator()))) < 500
+
+
+def draws(logits, **settings):
+    rows = torch.tensor(logits).expand(4000, -1)
+    return {
+        token: n / 4000 for token, n in Counter(next_tokens(rows, generator=generator(), **settings).tolist()).items()
+    }
+
+
+def test_temperature_divides_the_logits():
+    logits = [0.0, 1.0, 2.0]
+    for temperature in (0.5, 1.0, 2.0):
+        wanted = torch.softmax(torch.tensor(logits) / temperature, 0).tolist()
+        got = draws(logits, temperature=temperature)
+        assert [got.get(token, 0.0) for token in range(3)] == pytest.approx(wanted, abs=0.03)
+
+
+def test_top_k_and_top_p_cut_the_tail():
+    logits = torch.tensor([0.5, 0.1, 0.3, 0.1]).log().tolist()
+    assert set(draws(logits, top_k=2)) == {0, 2}
+    assert draws(logits, top_k=2)[0] == pytest.approx(0.625, abs=0.03)
+    assert set(draws(logits, top_p=0.5)) == {0}
+    assert set(draws(logits, top_p=0.51)) == {0, 2}
+    assert set(draws(logits, top_p=1.0)) == set(draws(logits, top_k=9)) == {0, 1, 2, 3}
+    assert draws(logits, greedy=True) == {0: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 0}, "length must be at least 1, got 0"),
+        ({"count": 0}, "count must be at least 1, got 0"),
+        ({"temperature": 0.0}, r"temperature must be a positive number \(greedy is an option of its own\), got 0"),
+        ({"temperature": -1.0}, r"temperature must be a positive number .*, got -1"),
+        ({"temperature": float("nan")}, "temperature must be a positive number .*, got nan"),
+        ({"top_k": 0}, "top_k must be at least 1, got 0"),
+        ({"top_p": 1.5}, r"top_p must be a probability above 0, got 1\.5"),
+        ({"prompt": ""}, "prompt must hold at least one character, got none"),
+        ({"stop": ""}, "stop must hold at least one character, got none"),
+        ({"prompt": "bäd"}, r"the text holds 'ä' \(U\+00E4\), which is not among the 8 characters of the vocabulary"),
+    ],
+)
+def test_bad_settings(options, message):
+    arguments = {"prompt": "bad", "length": 3, **options}
+    with pytest.raises(ValueError, match=message):
+        stream(model(), VOCABULARY, **arguments)
+
+
+def test_vocabulary_maps_what_is_alike():
+    vocabulary = Vocabulary("abcO’“— ")
+    assert vocabulary.decode(vocabulary.encode("a’b")) == "a’b"
+    assert vocabulary.decode(vocabulary.encode("á'o\"-ß\n", map_unknown=True)) == "a’O“—  "
+    with pytest.raises(ValueError, match=r"the text holds 'ß' \(U\+00DF\)"):
+        Vocabulary("ab").encode("ß", map_unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        ("aab", "must not hold a character twice"),
+        (["a", "bc"], "must hold single characters"),
+        ("a", "must hold at least two characters, got 1"),
+    ],
+)
+def test_bad_vocabulary(characters, message):
+    with pytest.raises(ValueError, match=message):
+        Vocabulary(characters)
+    with pytest.raises(ValueError, match=r"tokens must lie in 0\.\.7, got 8"):
+        VOCABULARY.decode([1, 8])
