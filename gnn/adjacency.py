@@ -49,7 +49,7 @@ def normalized_adjacency(
     edges = sorted_edges(edge_index, num_nodes, self_loops=add_self_loops, flow=flow, name="the graph")
     if edge_weight is None:
         edge_weight = torch.ones(edge_index.size(1), dtype=dtype, device=edge_index.device)
-    check_weight(edge_weight, edges)
+    check_weight(edge_weight, edge_index.size(1))
     edge_weight = edge_weight.to(dtype)
     if sparse:
         values = normalize_values(edges, edge_weight, 2.0 if improved else 1.0)
@@ -92,11 +92,11 @@ def weight_by_target(edges: SortedEdges, edge_weight: Tensor, fill: float = 1.0)
     return edge_weight.index_select(0, edges.origin)
 
 
-def check_weight(edge_weight: Tensor, edges: SortedEdges) -> None:
-    """Raise a ValueError unless there is one weight per given edge."""
-    if edge_weight.dim() != 1 or edge_weight.numel() != edges.num_given:
+def check_weight(edge_weight: Tensor, num_edges: int) -> None:
+    """Raise a ValueError unless there is one weight per edge."""
+    if edge_weight.numel() != num_edges:
         raise ValueError(
-            f"edge_weight must hold one number for each of the {edges.num_given} edges, "
+            f"edge_weight must hold one number for each of the {num_edges} edges, "
             f"but its shape is {list(edge_weight.shape)}"
         )
 

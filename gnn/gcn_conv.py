@@ -1,6 +1,7 @@
 """Graph convolution (GCN): every node averages its neighbours, weighted by their degrees."""
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -113,16 +114,12 @@ class GCNConv(MessagePassing):
                 "does not support bipartite message passing. Please try other layers such as 'SAGEConv' or "
                 "'GraphConv' instead"
             )
-        if is_torch_sparse_tensor(edge_index):
-            if self.flow == "target_to_source":
-                raise ValueError(
-                    "flow 'target_to_source' needs an edge_index [2, E]: transpose a sparse adjacency instead"
-                )
-            edge_index, edge_weight = _as_edge_list(edge_index)
-        if isinstance(edge_index, Tensor) and not torch.compiler.is_compiling():
-            check_edges(edge_index, x.shape[self.node_dim])
-        if self.normalize and self.cached:
-            edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
+        if self.normalize and self.cached and self._cached_edge_index is not None:
+            edge_index, edge_weight = self._cached_edge_index
+        else:
+            edge_index, edge_weight = self._checked(x, edge_index, edge_weight)
+            if self.normalize and self.cached:
+                edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
         normalize = self.normalize and not self.cached
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
             return self._convolve(x, self._matrix(x, edge_index, edge_weight, normalize))
@@ -141,6 +138,20 @@ class GCNConv(MessagePassing):
         """The same for all nodes at once, where the graph comes as a sparse matrix."""
         return spmm(adj_t, x, reduce=self.aggr)
 
+    def _checked(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor) -> tuple[Adj, OptTensor]:
+        """The graph as an edge list with weights, found to fit x."""
+        if is_torch_sparse_tensor(edge_index):
+            if self.flow == "target_to_source":
+                raise ValueError(
+                    "flow 'target_to_source' needs an edge_index [2, E]: transpose a sparse adjacency instead"
+                )
+            edge_index, edge_weight = _as_edge_list(edge_index)
+        if isinstance(edge_index, Tensor) and not torch.compiler.is_compiling():
+            check_edges(edge_index, x.shape[self.node_dim])
+            if edge_weight is not None:
+                check_weight(edge_weight, edge_index.size(1))
+        return edge_index, edge_weight
+
     def _normalized(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor) -> tuple[Adj, OptTensor]:
         """The list of edges with their entries of the normalised adjacency, cached if wanted."""
         options = (x.size(self.node_dim), self.improved, self.add_self_loops, self.flow, x.dtype)
@@ -151,8 +162,6 @@ class GCNConv(MessagePassing):
                 if self.cached:
                     self._cached_adj_t = adjacency
             return adjacency, None
-        if self._cached_edge_index is not None:
-            return self._cached_edge_index
         normalized = gcn_norm(edge_index, edge_weight, *options)
         if self.cached:
             self._cached_edge_index = normalized
@@ -167,7 +176,6 @@ class GCNConv(MessagePassing):
             # remembered with the edges, but not in them: a cycle would live until the next garbage collection
             make = partial(_make_matrix, edges, None, normalize, fill, x.dtype)
             return remember(edge_index, (*key, edges.num_sources, self.add_self_loops, self.flow), make)
-        check_weight(edge_weight, edges)
         if edge_weight.requires_grad and torch.is_grad_enabled():
             return _make_matrix(edges, edge_weight, normalize, fill, x.dtype)
         # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
@@ -198,7 +206,7 @@ def _gather(matrix: SparseMatrix, x: Tensor) -> Tensor:
     if x.dim() == 2:
         return sparse_product(matrix, x)
     nodes_first = x.movedim(-2, 0)
-    out = sparse_product(matrix, nodes_first.reshape(x.size(-2), nodes_first[0].numel()))
+    out = sparse_product(matrix, nodes_first.reshape(x.size(-2), prod(nodes_first.shape[1:])))
     return out.view(nodes_first.shape).movedim(0, -2).contiguous()
 
 

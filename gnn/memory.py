@@ -11,6 +11,11 @@ from torch import Tensor
 __all__ = ["forget", "lasting", "remember"]
 
 
+# Keyed by id, because tensors compare by value. Single operations on a dict need no lock, and two threads that miss at
+# the same time compute the same result twice.
+_entries: dict[int, "_Entry"] = {}
+
+
 class _Entry:
     """The results computed from one tensor object in one state."""
 
@@ -19,19 +24,14 @@ class _Entry:
     def __init__(self, tensor: Tensor, state: Hashable) -> None:
         key = id(tensor)
 
-        def drop(reference: "weakref.ref[Tensor]") -> None:
-            entry = _entries.get(key)
+        def drop(reference: "weakref.ref[Tensor]", entries: dict[int, "_Entry"] = _entries) -> None:
+            entry = entries.get(key)
             if entry is not None and entry.reference is reference:
-                _entries.pop(key, None)
+                entries.pop(key, None)
 
         self.reference = weakref.ref(tensor, drop)
         self.state = state
         self.results: dict[Hashable, Any] = {}
-
-
-# Keyed by id, because tensors compare by value. Single operations on a dict need no lock, and two threads that miss at
-# the same time compute the same result twice.
-_entries: dict[int, _Entry] = {}
 
 
 def _state(tensor: Tensor) -> Hashable:
