@@ -55,6 +55,8 @@ class Plan:
         evaluate_every: steps between evaluations; the last step is always evaluated.
         monitor: the figure of `Task.evaluate` that chooses the best weights; one that ends in "loss" is minimised.
         patience: evaluations without a better figure before stopping; None trains all steps.
+        goal: figures of `Task.evaluate` that are good enough: training stops after 3 evaluations in a row with all of
+            them at least as large.
         clip_norm: largest norm of the gradient; None leaves it.
         checkpoint_seconds: least time between two checkpoints.
     """
@@ -64,6 +66,7 @@ class Plan:
     monitor: str = "val_loss"
     patience: int | None = None
     clip_norm: float | None = None
+    goal: Mapping[str, float] = field(default_factory=dict)
     checkpoint_seconds: float = 5.0
 
 
@@ -177,6 +180,7 @@ class _Loop:
         self.task.model.train()
         self.started = time.perf_counter() - self.seconds
         stopped = self.stopper is not None and self.stopper.counter >= self.stopper.patience
+        stopped = stopped or self._goal_reached()
         if self.step < self.plan.steps and not stopped:
             self.engine.run(None, max_epochs=1, epoch_length=self.plan.steps)
         self.seconds = time.perf_counter() - self.started
@@ -213,6 +217,8 @@ class _Loop:
         self._evaluate()
         if self.stopper is not None:
             self.stopper(engine)
+        if self._goal_reached():
+            engine.terminate()
         self.bar.reach(self.offset + self.step, self._line())
         if self.since_checkpoint() > self.plan.checkpoint_seconds or not self.history[1:]:
             self.seconds = time.perf_counter() - self.started
@@ -235,6 +241,11 @@ class _Loop:
                 torch._foreach_copy_([self.best_model[key] for key in state], list(state.values()))
             else:
                 self.best_model = {key: value.detach().clone() for key, value in state.items()}
+
+    def _goal_reached(self) -> bool:
+        last = [row for row in self.history if row["seed"] == self.seed][-3:]
+        goal = self.plan.goal
+        return bool(goal) and len(last) == 3 and all(row[name] >= goal[name] for row in last for name in goal)
 
     def _line(self) -> str:
         shown = {key: value for key, value in self.figures.items() if key.startswith("val") or key == self.plan.monitor}

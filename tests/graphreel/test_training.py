@@ -107,3 +107,20 @@ def test_seeds_do_not_depend_on_one_another(tmp_path):
     both = _train(_run(tmp_path, "both"), _task)
     alone = _train(_run(tmp_path, "alone"), _task, seeds=(1,))
     assert _without_seconds(both)[1:] == _without_seconds(alone)
+
+
+def _improving_task(seed: int, die_at: int | None = None) -> Task:
+    task = _task(seed, die_at)
+    task.evaluate = lambda: {"val_loss": 1.0, "val_accuracy": min(1.0, loop_step(task.optimizer) / 20)}
+    return task
+
+
+@pytest.mark.parametrize("die_at", [None, 23])
+def test_training_stops_after_three_evaluations_at_the_goal(tmp_path, die_at):
+    run = _run(tmp_path, "run")
+    plan = Plan(steps=60, evaluate_every=4, goal={"val_accuracy": 1.0}, checkpoint_seconds=0)
+    if die_at is not None:
+        with pytest.raises(Killed):
+            _train(run, lambda seed: _improving_task(seed, die_at), plan)
+    rows = _train(run, _improving_task, plan)
+    assert [row["steps"] for row in rows] == [28, 28]  # perfect at 20, 24 and 28
