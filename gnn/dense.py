@@ -109,7 +109,8 @@ def _attend(score: Tensor, adjacency: Tensor, h: Tensor, bias: Tensor | None, co
     edges = adjacency.unsqueeze(-1)
     score = score.masked_fill(edges == 0, float("-inf"))
     # per target, not over all: with one maximum for all targets whole neighbourhoods would underflow
-    highest = score.amax(dim=-2, keepdim=True).clamp(min=torch.finfo(score.dtype).min).detach()
+    lowest = torch.finfo(score.dtype).min
+    highest = F.pad(score.detach(), (0, 0, 0, 1), value=lowest).amax(dim=-2, keepdim=True).clamp(min=lowest)
     weight = edges * (score - highest).exp()
     total = weight.sum(dim=-2, keepdim=True)
     alpha = weight / total.masked_fill(total == 0, 1.0)

@@ -202,4 +202,5 @@ def _check(edge_index: Tensor, bounds: tuple[int, int], name: str) -> None:
     for nodes, bound in zip(edge_index.as_subclass(Tensor).detach(), bounds, strict=True):
         low, high = (int(value) for value in nodes.aminmax())
         if low < 0 or high >= bound:
-            raise ValueError(f"edge_index holds node {low if low < 0 else high}, but {name} has {bound} rows")
+            unit = "rows" if name == "x" else "nodes"
+            raise ValueError(f"edge_index holds node {low if low < 0 else high}, but {name} has {bound} {unit}")

@@ -72,7 +72,7 @@ def test_undirected_is_symmetric():
 
 def test_bad_input():
     edge_index = torch.tensor([[0, 5], [1, 0]])
-    with pytest.raises(ValueError, match="edge_index holds node 5, but the graph has 3 rows"):
+    with pytest.raises(ValueError, match="edge_index holds node 5, but the graph has 3 nodes"):
         normalized_adjacency(edge_index, num_nodes=3)
     with pytest.raises(
         ValueError, match=r"edge_weight must hold one number for each of the 2 edges, but its shape is \[3\]"
