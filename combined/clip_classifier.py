@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from combined.frames import POOLS, follow_tracks, lay_out, pool_nodes
+from combined.frames import POOLS, concatenate_nodes, follow_tracks, lay_out, pool_nodes
 from combined.over_time import Readout, run_over_time
 
 RECURRENCES = ("frames", "nodes")
@@ -49,11 +49,14 @@ class ClipClassifier(nn.Module):
             and the clips have them; None feeds the nodes on as they are.
         temporal: any recurrent layer of `rnn` or torch.nn; None averages the frames (nothing then sees their order).
         num_classes: how many classes.
-        pool: how nodes are pooled: "mean", "max" or "attention" (a learned softmax score).
+        pool: how nodes are pooled: "mean", "max", "attention" (a learned softmax score), or "concat" where every clip
+            has the same tracks, as the joints of a skeleton: side by side in their order, zeros where one is missing.
         recurrence: "frames" (pool, then recur) or "nodes" (recur, then pool).
         readout: how steps are summed up: "last" state, "mean", "max" or "attention".
         dropout: on what the recurrent network gets and on what the head gets.
         head: takes [clips, width] to logits; a linear layer by default.
+        tracks: with pool="concat", how many tracks every clip has; `temporal` then reads frames that are so many times
+            wider than the output of `spatial`.
 
     Raises:
         ValueError: an unknown pool, recurrence or readout, or a width that cannot be told; in forward: clips without
@@ -70,6 +73,7 @@ class ClipClassifier(nn.Module):
         readout: str = "last",
         dropout: float = 0.0,
         head: nn.Module | None = None,
+        tracks: int | None = None,
     ) -> None:
         super().__init__()
         for name, value, known in (("pool", pool, POOLS), ("recurrence", recurrence, RECURRENCES)):
@@ -78,11 +82,17 @@ class ClipClassifier(nn.Module):
         self.spatial, self.temporal = spatial, temporal
         self.pool, self.recurrence = pool, recurrence
         self.num_classes = num_classes
-        entering: int = width_of(spatial) if temporal is None else int(getattr(temporal, "input_size"))  # noqa: B009
+        entering: int = width_of(spatial) * (tracks or 1) if temporal is None else int(getattr(temporal, "input_size"))  # noqa: B009
         width = width_of(temporal) if temporal is not None else entering
+        step_width = width
         pooled = width if recurrence == "nodes" else entering
+        self.tracks = tracks
+        if (pool == "concat") != (tracks is not None):
+            raise ValueError(f'tracks, the number of them in every clip, goes with pool="concat", got {tracks}')
+        if tracks is not None and recurrence == "nodes":
+            width *= tracks
         self.node_score = nn.Linear(pooled, 1) if pool == "attention" else None
-        self.summing = Readout(readout if temporal is not None else "mean", width)
+        self.summing = Readout(readout if temporal is not None else "mean", step_width)
         self.dropout = nn.Dropout(dropout)
         self.head = head if head is not None else nn.Linear(width, num_classes)
 
@@ -95,7 +105,8 @@ class ClipClassifier(nn.Module):
         z = self.embed(clips)
         if self.recurrence == "nodes":
             return self._by_track(clips, z, num_frames)
-        pooled, nodes = self._pool(z, clips.frame, int(num_frames.sum()))
+        places = self._places(clips, num_frames)
+        pooled, nodes = self._pool(z, clips.frame, int(num_frames.sum()), places)
         summary, frames = self._through_time(pooled, num_frames)
         return self.head(self.dropout(summary)), ClipAttention(nodes, frames)
 
@@ -128,12 +139,28 @@ class ClipClassifier(nn.Module):
         summary, frames = self._through_time(z[order], lengths)
         starts = lengths.cumsum(0) - lengths
         clip_of_track = clip_of_frame[clips.frame[order[starts]]]
-        pooled, weights = self._pool(summary, clip_of_track, len(num_frames))
+        places = self._places(clips, num_frames)
+        places = places if places is None else places[order[starts]]
+        pooled, weights = self._pool(summary, clip_of_track, len(num_frames), places)
         return self.head(self.dropout(pooled)), ClipAttention(weights[torch.searchsorted(names, clips.track)], frames)
 
-    def _pool(self, x: Tensor, group: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    def _pool(self, x: Tensor, group: Tensor, groups: int, places: Tensor | None) -> tuple[Tensor, Tensor]:
+        if places is not None and self.tracks is not None:
+            return concatenate_nodes(x, group, groups, places, self.tracks)
         scores = self.node_score(x).squeeze(-1) if self.node_score is not None else None
         return pool_nodes(x, group, groups, self.pool, scores)
+
+    def _places(self, clips: Data, num_frames: Tensor) -> Tensor | None:
+        """With pool="concat", the track of every node counted from 0 in its clip, [nodes]."""
+        if self.tracks is None:
+            return None
+        if clips.get("track") is None:
+            raise ValueError('pool="concat" needs clips with `track`, the identity of each node through time')
+        given = torch.as_tensor(clips.num_tracks, device=clips.x.device).view(-1)
+        if int(given.max()) > self.tracks:
+            raise ValueError(f"tracks is {self.tracks}, but a clip has {int(given.max())}")
+        clip_of_frame = torch.repeat_interleave(torch.arange(len(num_frames), device=given.device), num_frames)
+        return clips.track - (given.cumsum(0) - given)[clip_of_frame[clips.frame]]
 
 
 def frames_of(clips: Data) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter, softmax
 
-POOLS = ("mean", "max", "attention")
+POOLS = ("mean", "max", "attention", "concat")
 
 
 def pool_nodes(x: Tensor, group: Tensor, groups: int, pool: str, scores: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -20,6 +20,13 @@ def pool_nodes(x: Tensor, group: Tensor, groups: int, pool: str, scores: Tensor 
         return scatter(x * weights[:, None], group, dim=0, dim_size=groups, reduce="sum"), weights
     weights = counts.reciprocal().to(x.dtype)[group]
     return scatter(x, group, dim=0, dim_size=groups, reduce=pool), weights
+
+
+def concatenate_nodes(x: Tensor, group: Tensor, groups: int, place: Tensor, places: int) -> tuple[Tensor, Tensor]:
+    """Lay the rows of each group side by side, each in its place: [groups, places * features], zeros where none is."""
+    rows = x.new_zeros(groups * places, x.size(1)).index_put((group * places + place,), x)
+    counts = torch.bincount(group, minlength=groups).clamp(min=1)
+    return rows.view(groups, -1), counts.reciprocal().to(x.dtype)[group]
 
 
 def lay_out(rows: Tensor, lengths: Tensor) -> Tensor:

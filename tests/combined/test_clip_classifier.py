@@ -12,14 +12,16 @@ from combined import ClipClassifier, GraphLayers
 from data.clips import Clip
 
 OPTIONS = list(
-    itertools.product(("mean", "max", "attention"), ("frames", "nodes"), ("last", "mean", "max", "attention"))
+    itertools.product(("mean", "max", "attention", "concat"), ("frames", "nodes"), ("last", "mean", "max", "attention"))
 )
 
 
 def model(pool: str = "mean", recurrence: str = "frames", readout: str = "last", bidirectional: bool = True):
     torch.manual_seed(0)
-    temporal = rnn.GRU(5, 4, batch_first=True, bidirectional=bidirectional)
-    return ClipClassifier(gnn.GCNConv(3, 5), temporal, 3, pool, recurrence, readout).double()
+    tracks = 4 if pool == "concat" else None
+    width = 20 if tracks and recurrence == "frames" else 5
+    temporal = rnn.GRU(width, 4, batch_first=True, bidirectional=bidirectional)
+    return ClipClassifier(gnn.GCNConv(3, 5), temporal, 3, pool, recurrence, readout, tracks=tracks).double()
 
 
 @pytest.mark.parametrize(("pool", "recurrence", "readout"), OPTIONS)
@@ -187,7 +189,8 @@ def test_a_clip_of_empty_frames_is_classified_by_its_length_alone():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"pool": "sum"}, "pool must be one of mean, max, attention, got 'sum'"),
+        ({"pool": "sum"}, "pool must be one of mean, max, attention, concat, got 'sum'"),
+        ({"pool": "concat"}, 'tracks, the number of them in every clip, goes with pool="concat", got None'),
         ({"recurrence": "edges"}, "recurrence must be one of frames, nodes, got 'edges'"),
         ({"readout": "first"}, "readout must be one of last, mean, max, attention, got 'first'"),
     ],
@@ -197,7 +200,7 @@ def test_unknown_options_are_named(arguments, sentence):
         ClipClassifier(gnn.GCNConv(3, 5), rnn.GRU(5, 4), 3, **arguments)
 
 
-def test_bad_clips_are_named(clips, batch):
+def test_bad_clips_are_named(clips, batch, make_clip):
     classify, given = model(), batch.clone()
     given.num_frames = torch.tensor([3, 0, 1, 2])
     with pytest.raises(ValueError, match="clip 1 has no frames: a clip needs at least one"):
@@ -218,3 +221,8 @@ def test_bad_clips_are_named(clips, batch):
     given.track = None
     with pytest.raises(ValueError, match='recurrence="nodes" needs clips with `track`'):
         model(recurrence="nodes")(given)
+    with pytest.raises(ValueError, match='pool="concat" needs clips with `track`'):
+        model("concat")(given)
+    many = make_clip(0, [5])
+    with pytest.raises(ValueError, match="tracks is 4, but a clip has 5"):
+        model("concat")(many)
