@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: run test lint bench clean
 

@@ -75,6 +75,7 @@ def attention(
     run: Run,
     node: Annotated[str | None, typer.Option(help="Name or index of the node in the middle.")] = None,
     hops: Annotated[int, typer.Option(min=1, help="How far the neighbourhood reaches.")] = 1,
+    graph: Annotated[int, typer.Option(help="Which graph, of a run on a set of graphs.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Picture to write.", show_default="RUN/attention.png")] = None,
 ) -> None:
     """Draw the attention of a trained GAT, and write the numbers beside it."""
@@ -83,7 +84,7 @@ def attention(
     RunFolder.open(run, "gnn")
     from graphreel.gnn_attention import draw
 
-    for path in draw(run, node, hops, out):
+    for path in draw(run, node, hops, graph, out):
         typer.echo(path)
 
 

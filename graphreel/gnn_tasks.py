@@ -70,6 +70,14 @@ def edge_inputs(graph: Data, settings: GnnSettings) -> tuple[Tensor, ...]:
     return (graph.edge_index,) if values is None else (graph.edge_index, values)
 
 
+def edge_features(graph: Data, settings: GnnSettings) -> int | None:
+    """Number of features per edge that a GAT takes, None where the graph has none or the model is a GCN."""
+    values = edge_inputs(graph, settings)[1:]
+    if not values or settings.model == "gcn":
+        return None
+    return values[0].size(-1) if values[0].dim() > 1 else 1
+
+
 def _scores(logits: Tensor, labels: Tensor, part: str) -> dict[str, float]:
     return {
         f"{part}_loss": F.cross_entropy(logits, labels).item(),
@@ -85,9 +93,8 @@ def _with_monitor(figures: dict[str, float]) -> dict[str, float]:
 
 def node_task(graph: Data, num_classes: int, settings: GnnSettings) -> tuple[Task, Callable[[], dict[str, Any]]]:
     """Full-graph or sampled training on one graph's nodes, and the function that measures the test part."""
-    values = edge_inputs(graph, settings)[1:]
-    edge_dim = None if not values or settings.model == "gcn" else (values[0].size(-1) if values[0].dim() > 1 else 1)
-    model = build_model(settings, graph.x.size(-1), num_classes, edge_dim, None).to(graph.x.device)
+    width = edge_features(graph, settings)
+    model = build_model(settings, graph.x.size(-1), num_classes, width, None).to(graph.x.device)
     optimizer = build_optimizer(model, settings)
     inputs = edge_inputs(graph, settings)
     part = {name: graph[f"{name}_mask"].nonzero().flatten() for name in ("train", "val", "test")}

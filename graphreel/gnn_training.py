@@ -17,7 +17,7 @@ from graphreel.gnn_tasks import graph_set_task, node_task, prepare_graph, steps_
 from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder, free_path
-from graphreel.sources import load
+from graphreel.sources import load, num_classes_of
 from graphreel.training import Plan, Task, train
 
 FOLDS = 10
@@ -49,16 +49,10 @@ def load_for_training(name: str) -> Any:
     source = load(name)
     if not isinstance(source, Data):
         return source
-    from data import check_graph
+    from data.graph_checks import check_graph
 
     check_graph(source)
     return source
-
-
-def num_classes_of(graph: Data) -> int:
-    """Number of classes: the names given, else the largest label and one."""
-    names = graph.get("class_names")
-    return len(names) if names else int(graph.y.max()) + 1
 
 
 def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool) -> RunFolder:

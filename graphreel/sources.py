@@ -35,6 +35,14 @@ def check_room(source: str, room: str) -> None:
         raise ValueError(f"{source} is data for `graphreel {home} train`, not for `graphreel {room}`")
 
 
+def num_classes_of(source: Any) -> int:
+    """Number of classes of a graph (the names given, else the largest label and one) or of a set of graphs."""
+    if hasattr(source, "folds"):
+        return source.num_classes
+    names = source.get("class_names")
+    return len(names) if names else int(source.y.max()) + 1
+
+
 def load(source: str, **options: Any) -> Any:
     """`data.load`, after a look that it is graphreel's own."""
     return _data_package().load(source, **options)
