@@ -1,16 +1,22 @@
 """What the two graph attention layers share: arguments, self-loops, heads, and the order of the steps."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn import MessagePassing
-from torch_geometric.nn.dense import Linear
+from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.nn.inits import glorot, zeros
 from torch_geometric.typing import Adj, OptTensor, Size, SparseTensor, torch_sparse
 from torch_geometric.utils import add_self_loops, is_torch_sparse_tensor, remove_self_loops
+from torch_geometric.utils.loop import compute_loop_attr
 from torch_geometric.utils.sparse import set_sparse_value
+
+from gnn import sparse_features
+from gnn.fast_path import fast_path_serves
+from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
 
 
 class AttentionConv(MessagePassing):
@@ -69,12 +75,18 @@ class AttentionConv(MessagePassing):
                 glorot(parameter)
         zeros(self.bias)
 
-    def _nodes_first(self, h: Tensor) -> Tensor:
-        """``[..., N, heads * C]`` as ``[N, heads, C]`` or, with leading dimensions, ``[N, B, heads, C]``."""
+    def _map(self, linear: Linear, x: Tensor) -> Tensor:
+        """``linear(x)`` as ``[N, heads, C]`` or, with leading dimensions, ``[N, B, heads, C]``; x may be sparse CSR."""
+        h = sparse_features.linear(x, linear.weight, linear.bias) if _is_sparse(linear, x) else linear(x)
         H, C = self.heads, self.out_channels
         if h.dim() == 2:
             return h.view(-1, H, C)
-        return h.movedim(-2, 0).reshape(h.size(-2), -1, H, C)
+        return h.movedim(-2, 0).reshape(h.size(-2), math.prod(h.shape[:-2]), H, C)
+
+    def _residual(self, x: OptTensor) -> OptTensor:
+        if self.res is None or x is None:
+            return None
+        return sparse_features.linear(x, self.res.weight) if _is_sparse(self.res, x) else self.res(x)
 
     def _finish(self, out: Tensor, leading: torch.Size, residual: OptTensor) -> Tensor:
         """The aggregated heads ``[N, (B,) heads, C]`` joined, nodes and leading dimensions back in place."""
@@ -101,6 +113,41 @@ class AttentionConv(MessagePassing):
             return torch_sparse.set_diag(edge_index), edge_attr
         return edge_index, edge_attr
 
+    def _check_edges(self, edge_index: Adj, edge_attr: OptTensor, nodes: tuple[int, int]) -> None:
+        if not isinstance(edge_index, Tensor) or is_torch_sparse_tensor(edge_index) or torch.compiler.is_compiling():
+            return
+        check_edges(edge_index, nodes, self.flow)
+        if edge_attr is not None and edge_attr.size(0) != edge_index.size(1):
+            raise ValueError(
+                f"edge_attr must have a row for each of the {edge_index.size(1)} edges, "
+                f"but its shape is {list(edge_attr.shape)}"
+            )
+
+    def _sorted_edges(
+        self, defined_in: type, h_source: Tensor, h_target: Tensor, edge_index: Adj, edge_attr: OptTensor, size: Size
+    ) -> SortedEdges | None:
+        """The sorted edges to attend over without messages, or None where the messages must be."""
+        nodes = (h_source.size(0), h_target.size(0))
+        if self.flow != "source_to_target" or (size is not None and tuple(size) != nodes):
+            return None
+        if edge_attr is not None and (edge_attr.dtype != h_source.dtype or _has_hooks(self.lin_edge)):
+            return None
+        if not fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0):
+            return None
+        return sorted_edges(edge_index, nodes, self.add_self_loops)
+
+    def _by_target(self, edges: SortedEdges, edge_attr: Tensor) -> Tensor:
+        """Edge features ``[E, D]`` in the by-target order of ``edges``, those of added loops filled in."""
+        if edge_attr.dim() == 1:
+            edge_attr = edge_attr.view(-1, 1)
+        if edges.given is not None:
+            num_loops = min(edges.num_sources, edges.num_targets)
+            edge_attr = edge_attr.index_select(0, edges.given[:-num_loops] if num_loops else edges.given)
+            listed = edges.edge_list()[:, : edge_attr.size(0)]
+            loops = compute_loop_attr(listed, edge_attr, num_loops, False, self.fill_value)
+            edge_attr = torch.cat([edge_attr, loops])
+        return edge_attr.index_select(0, edges.by_target.position)
+
     def _edge_features(self, edge_attr: Tensor, batched: bool) -> Tensor:
         """Edge features mapped to ``[E, heads, C]``, or ``[E, 1, heads, C]`` beside batched nodes."""
         assert self.lin_edge is not None
@@ -110,6 +157,18 @@ class AttentionConv(MessagePassing):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, heads={self.heads})"
+
+
+def _is_sparse(linear: Linear, x: Tensor) -> bool:
+    if not sparse_features.is_sparse_csr(x):
+        return False
+    if is_uninitialized_parameter(linear.weight):
+        linear.initialize_parameters(linear, (x,))
+    return True
+
+
+def _has_hooks(linear: Linear | None) -> bool:
+    return linear is not None and bool(linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks)
 
 
 def with_attention(out: Tensor, edge_index: Adj, alpha: Tensor, leading: torch.Size) -> Any:

@@ -25,7 +25,12 @@ _STEPS = ("propagate", "message", "aggregate", "message_and_aggregate", "update"
 
 
 def fast_path_serves(
-    layer: MessagePassing, defined_in: type, x: Tensor, edge_index: object, *weights: Tensor | None
+    layer: MessagePassing,
+    defined_in: type,
+    x: Tensor,
+    edge_index: object,
+    *weights: Tensor | None,
+    node_dim: int = -2,
 ) -> bool:
     """Whether nothing looks at, or changes, the single messages of ``layer``, and the tensors are of plain kinds.
 
@@ -36,6 +41,7 @@ def fast_path_serves(
         x: Its features.
         edge_index: Its graph.
         weights: Other tensors that take part, or None.
+        node_dim: The dimension of the nodes in that definition.
     """
     if not isinstance(edge_index, Tensor) or edge_index.layout != torch.strided or edge_index.device.type != "cpu":
         return False
@@ -49,11 +55,11 @@ def fast_path_serves(
         return False
     if any(w is not None and (w.dtype != x.dtype or w.device.type != "cpu" or w.dim() != 1) for w in weights):
         return False
-    return _is_plain(layer, defined_in)
+    return layer.node_dim == node_dim and _is_plain(layer, defined_in)
 
 
 def _is_plain(layer: MessagePassing, defined_in: type) -> bool:
-    if layer.aggr not in ("add", "sum") or layer.node_dim != -2 or layer.explain:
+    if layer.aggr not in ("add", "sum") or layer.explain:
         return False
     own = layer.__dict__
     if any(own[hooks] for hooks in _HOOKS):

@@ -1,5 +1,6 @@
 """Graph attention (GAT): every node weighs its neighbours by scores of their features."""
 
+import math
 from typing import Any, Optional
 
 import torch
@@ -9,7 +10,9 @@ from torch.nn import Parameter
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import softmax
 
+from gnn.attention import attend
 from gnn.attention_conv import AttentionConv, with_attention
+from gnn.sorted_edges import SortedEdges
 
 
 class GATConv(AttentionConv):
@@ -110,33 +113,61 @@ class GATConv(AttentionConv):
             ValueError: if edge_index is no graph on the rows of x.
         """
         x_source, x_target = (x, x) if isinstance(x, Tensor) else x
-        residual = None if self.res is None or x_target is None else self.res(x_target)
+        leading, residual = x_source.shape[:-2], self._residual(x_target)
         h_source, h_target = self._project(x_source, x_target)
-        leading = x_source.shape[:-2]
+        source_score = (h_source * self.att_src).sum(-1)
+        target_score = None if h_target is None else (h_target * self.att_dst).sum(-1)
+        if h_target is not None:
+            self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+            edges = self._sorted_edges(GATConv, h_source, h_target, edge_index, edge_attr, size)
+            if edges is not None and not return_attention_weights:
+                assert target_score is not None
+                out = self._attend(h_source, source_score, target_score, edge_attr, edges)
+                return self._finish(out, leading, residual)
 
-        scores = (
-            (h_source * self.att_src).sum(-1),
-            None if h_target is None else (h_target * self.att_dst).sum(-1),
-        )
         targets = None if h_target is None else h_target.size(0)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), targets, size)
         # edge_updater_type: (alpha: OptPairTensor, edge_attr: OptTensor)
-        alpha = self.edge_updater(edge_index, alpha=scores, edge_attr=edge_attr, size=size)
+        alpha = self.edge_updater(edge_index, alpha=(source_score, target_score), edge_attr=edge_attr, size=size)
         # propagate_type: (x: OptPairTensor, alpha: Tensor)
         out = self.propagate(edge_index, x=(h_source, h_target), alpha=alpha, size=size)
-
         out = self._finish(out, leading, residual)
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
+
+    def _attend(
+        self, h: Tensor, source_score: Tensor, target_score: Tensor, edge_attr: OptTensor, edges: SortedEdges
+    ) -> Tensor:
+        """The same sum of messages as :meth:`propagate`'s, head by head of each leading index."""
+        edge_score = None
+        if edge_attr is not None and self.lin_edge is not None:
+            # a^T (W f) = (W^T a)^T f: a number per edge and head in place of C
+            features = self._by_target(edges, edge_attr)
+            self.lin_edge(features[:0])  # gives a lazy weight its size
+            weight = torch.einsum(
+                "hcd,hc->hd", self.lin_edge.weight.unflatten(0, self.att_edge.shape[1:]), self.att_edge[0]
+            )
+            edge_score = F.linear(features, weight).repeat(1, math.prod(h.shape[1:-2]))
+        dropout = self.dropout if self.training else 0.0
+        out = attend(
+            h.flatten(1, -2),
+            source_score.flatten(1),
+            target_score.flatten(1),
+            edge_score,
+            edges,
+            self.negative_slope,
+            dropout,
+        )
+        return out.view(edges.num_targets, *h.shape[1:])
 
     def _project(self, x_source: Tensor, x_target: OptTensor) -> OptPairTensor:
         source, target = (self.lin_src, self.lin_dst) if self.lin is None else (self.lin, self.lin)
         assert source is not None and target is not None
-        h_source = self._nodes_first(source(x_source))
+        h_source = self._map(source, x_source)
         if x_target is None:
             return h_source, None
         if x_target is x_source and target is source:
             return h_source, h_source
-        return h_source, self._nodes_first(target(x_target))
+        return h_source, self._map(target, x_target)
 
     def edge_update(
         self,

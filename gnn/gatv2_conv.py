@@ -104,12 +104,13 @@ class GATv2Conv(AttentionConv):
             ValueError: if edge_index is no graph on the rows of x.
         """
         x_source, x_target = (x, x) if isinstance(x, Tensor) else x
-        residual = None if self.res is None else self.res(x_target)
-        h_source = self._nodes_first(self.lin_l(x_source))
+        residual = self._residual(x_target)
+        h_source = self._map(self.lin_l, x_source)
         shared = x_target is x_source and self.share_weights
-        h_target = h_source if shared else self._nodes_first(self.lin_r(x_target))
+        h_target = h_source if shared else self._map(self.lin_r, x_target)
         leading = x_source.shape[:-2]
 
+        self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), h_target.size(0), None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)

@@ -1,0 +1,124 @@
+"""The sums of attention over sorted edges, against the same in plain operations and in numbers known by hand."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import gnn.attention
+from gnn.attention import attend, attend_by_edges
+from gnn.edge_softmax import dropout_factors
+from gnn.side_by_side import side_by_side
+from gnn.sorted_edges import SortedEdges, sorted_edges
+
+
+def draw(
+    edges: SortedEdges, generator: torch.Generator, heads: int = 2, width: int = 3, scale: float = 1.0
+) -> list[Tensor]:
+    shapes = (
+        (edges.num_sources, heads, width),
+        (edges.num_sources, heads),
+        (edges.num_targets, heads),
+        (edges.num_edges, heads),
+    )
+    return [(scale * torch.randn(s, dtype=torch.float64, generator=generator)).requires_grad_() for s in shapes]
+
+
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+@pytest.mark.parametrize("with_edges", [False, True])
+@pytest.mark.parametrize("at_once", [1, 10**6])
+def test_equals_plain_operations(graph, generator, monkeypatch, at_once, with_edges, scale):
+    monkeypatch.setattr(gnn.attention, "_EDGES_AT_ONCE", at_once)
+    edges = sorted_edges(graph.edge_index, graph.num_nodes, self_loops=False)
+    h, s, t, u = draw(edges, generator, scale=scale)
+    u = u if with_edges else None
+    inputs = [part for part in (h, s, t, u) if part is not None]
+    ours, plain = attend(h, s, t, u, edges), attend_by_edges(h, s, t, u, edges)
+    torch.testing.assert_close(ours, plain)
+    grad = torch.randn(ours.shape, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(torch.autograd.grad(ours, inputs, grad), torch.autograd.grad(plain, inputs, grad))
+
+
+@pytest.mark.parametrize("with_edges", [False, True])
+def test_gradients_of_first_and_second_order(everything, generator, with_edges):
+    edges = sorted_edges(everything.edge_index, everything.num_nodes)
+    inputs = draw(edges, generator, heads=2, width=2)[: 4 if with_edges else 3]
+
+    def run(h: Tensor, s: Tensor, t: Tensor, u: Tensor | None = None) -> Tensor:
+        return attend(h, s, t, u, edges)
+
+    assert torch.autograd.gradcheck(run, inputs)
+    assert torch.autograd.gradgradcheck(run, inputs)
+
+
+@pytest.mark.parametrize("with_edges", [False, True])
+def test_gradients_under_dropout(everything, generator, with_edges):
+    edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
+    inputs = draw(edges, generator)[: 4 if with_edges else 3]
+
+    def run(h: Tensor, s: Tensor, t: Tensor, u: Tensor | None = None) -> Tensor:
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            return attend(h, s, t, u, edges, 0.2, 0.5)
+
+    assert torch.autograd.gradcheck(run, inputs)
+    assert torch.autograd.gradgradcheck(run, inputs)
+
+
+def test_small_and_large_scores_of_different_targets_are_exact():
+    # targets 0 and 1 see scores 0, 0 and 200: one maximum for both would leave 0 / 0 for target 0
+    edges = sorted_edges(torch.tensor([[0, 1, 2], [0, 0, 1]]), (3, 2))
+    h = torch.tensor([[[1.0]], [[3.0]], [[5.0]]])
+    out = attend(h, torch.tensor([[0.0], [0.0], [200.0]]), torch.zeros(2, 1), None, edges)
+    torch.testing.assert_close(out.flatten(), torch.tensor([2.0, 5.0]))
+
+
+@pytest.mark.parametrize("score", [-1e4, -100.0, 100.0, 1e4])
+def test_equal_scores_of_any_size_weigh_equally(score):
+    edges = sorted_edges(torch.tensor([[0, 1], [0, 0]]), (2, 1))
+    s = torch.full((2, 1), score, requires_grad=True)
+    h = torch.tensor([[[1.0]], [[3.0]]], requires_grad=True)
+    out = attend(h, s, torch.zeros(1, 1), None, edges)
+    out.sum().backward()
+    torch.testing.assert_close(out.flatten(), torch.tensor([2.0]))
+    torch.testing.assert_close(h.grad.flatten(), torch.tensor([0.5, 0.5]))
+    slope = 1.0 if score > 0 else 0.2
+    torch.testing.assert_close(s.grad.flatten(), slope * torch.tensor([-0.5, 0.5]))
+
+
+def test_at_score_zero_the_slope_is_the_negative_one_as_in_pytorch():
+    edges = sorted_edges(torch.tensor([[0, 1], [0, 0]]), (2, 1))
+    s = torch.zeros(2, 1, dtype=torch.float64, requires_grad=True)
+    h = torch.tensor([[[1.0]], [[3.0]]], dtype=torch.float64)
+    t = torch.zeros(1, 1, dtype=torch.float64)
+    (ours,) = torch.autograd.grad(attend(h, s, t, None, edges).sum(), s)
+    (plain,) = torch.autograd.grad(attend_by_edges(h, s, t, None, edges).sum(), s)
+    torch.testing.assert_close(ours, plain)
+
+
+def test_nan_reaches_the_targets_that_see_it(everything, generator):
+    edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
+    h, s, t, _ = draw(edges, generator)
+    s.data[5] = float("nan")
+    out = attend(h, s, t, None, edges)
+    assert out.isnan().flatten(1).any(1).tolist() == [True, False, False, False, False, True, False]
+
+
+def test_side_by_side_is_block_diagonal(everything):
+    edges = sorted_edges(everything.edge_index, (7, 7))
+    twice = side_by_side(edges, 2)
+    shifted = torch.cat([everything.edge_index, everything.edge_index + 7], 1)
+    torch.testing.assert_close(twice.edge_list(), shifted)
+    fresh = sorted_edges(shifted, 14)
+    for ours, expected in zip((*twice.by_target, *twice.by_source), (*fresh.by_target, *fresh.by_source), strict=True):
+        assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.6, 1.0])
+def test_dropout_keeps_the_stated_share_and_the_mean(p):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        factors = dropout_factors(p, (200_000,), torch.empty(0, dtype=torch.float64))
+    kept = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    assert set(factors.unique().tolist()) <= {0.0, kept}
+    share = (factors == 0).double().mean().item()
+    assert abs(share - p) <= 5 * (p * (1 - p) / factors.numel()) ** 0.5
