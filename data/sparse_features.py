@@ -20,3 +20,20 @@ def to_sparse(x: Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Ss]parse CSR.*")
         return x if x.layout == torch.sparse_csr else x.to_sparse_csr()
+
+
+def select_rows(x: Tensor, index: Tensor) -> Tensor:
+    """x[index] for a torch.sparse_csr x [N, F], again as torch.sparse_csr."""
+    start = x.crow_indices()[index]
+    count = x.crow_indices()[index + 1] - start
+    end = count.cumsum(0)
+    place = torch.arange(int(count.sum())) + (start - (end - count)).repeat_interleave(count)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*[Ss]parse CSR.*")
+        return torch.sparse_csr_tensor(
+            torch.cat([end.new_zeros(1), end]),
+            x.col_indices()[place],
+            x.values()[place],
+            size=(index.numel(), x.size(1)),
+            check_invariants=False,
+        )

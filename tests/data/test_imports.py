@@ -62,7 +62,7 @@ def test_imports_are_followed_to_the_defining_module(zoo, name):
 
 def test_words_are_of_summaries_and_names(tmp_path):
     path = tmp_path / "m.py"
-    path.write_text('"""Prime numbers.\n\nHidden line."""\nclass SieveTable:\n    def next_prime(self): "Step on."\nx = 1')
+    path.write_text('"""Prime numbers.\n\nHidden."""\nclass SieveTable:\n  def next_prime(self): "Step on."\nx = 1')
     assert sorted(read_module(path, "m").words) == sorted(split_words("Prime numbers Sieve Table next prime Step on"))
     assert split_words("isConnected_graph of 3 xs") == ["is", "connected", "graph", "of", "xs"]
 
