@@ -15,14 +15,16 @@ class KeypointReader:
     """Makes clips of keypoints [frames, joints, 2 or 3].
 
     A node is a joint in a frame; where it is missing (not finite, or with a score of 0) there is no node. Features:
-    the joint's place about the middle of its frame, the middle's own way since the start, with velocity=True the steps
-    to the next frame and to the one after next, and which joint it is (one-hot). Places are divided by the size of the
+    the joint's place about the middle of its frame, the middle's own way since the start, with distances=True how far
+    it is from every joint of its frame, with velocity=True the steps to the next frame and to the one after next, and
+    which joint it is (one-hot). Places are divided by the size of the
     body, the mean distance of joints from the middle over the clip. Edges: bones in both directions, and every joint to
     itself in the next frame.
     """
 
     skeleton: Skeleton
     velocity: bool = True
+    distances: bool = False
 
     def clip(self, keypoints: Tensor, label: int | None = None, scores: Tensor | None = None) -> Clip:
         """Make one clip.
@@ -62,7 +64,7 @@ class KeypointReader:
 
     def timeless(self, dimensions: int) -> Tensor:
         """Which features say nothing of time: all but the velocities."""
-        first = 2 * dimensions
+        first = 2 * dimensions + (self.skeleton.joints if self.distances else 0)
         moving = 2 * dimensions if self.velocity else 0
         columns = torch.arange(first + moving + self.skeleton.joints)
         return columns[(columns < first) | (columns >= first + moving)]
@@ -74,6 +76,8 @@ class KeypointReader:
         size = (about.norm(dim=2).sum() / seen.sum()).clamp(min=1e-6)
         first = int(present.any(1).nonzero()[0])
         features = [about / size, ((middle - middle[first]) / size).expand_as(places)]
+        if self.distances:
+            features.append(torch.cdist(places, places) * seen * seen.transpose(1, 2) / size)
         if self.velocity:
             for lag in (1, 2):
                 step = torch.zeros_like(places)

@@ -12,7 +12,9 @@ from data.keypoint_clips import KeypointReader
 from data.skeletons import skeleton_of
 
 
-def load_keypoints(path: Path, velocity: bool = True, validation: float = 0.15, seed: int = 0) -> ClipSplits:
+def load_keypoints(
+    path: Path, velocity: bool = True, distances: bool = False, validation: float = 0.15, seed: int = 0
+) -> ClipSplits:
     """Load labelled keypoint clips.
 
     The file holds `keypoints` [frames of all clips, joints, 2 or 3] laid end to end, `lengths` [clips] and `labels`
@@ -23,6 +25,7 @@ def load_keypoints(path: Path, velocity: bool = True, validation: float = 0.15, 
     Args:
         path: the .npz file.
         velocity: with velocity features.
+        distances: with the distances to all joints of the frame as features.
         validation: the share of the training clips, of each class, that is held out to choose by.
         seed: of what is held out.
 
@@ -45,7 +48,7 @@ def load_keypoints(path: Path, velocity: bool = True, validation: float = 0.15, 
         unseen = sorted(set(given) - set(classes))
         if unseen:
             raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
-        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity)
+        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances)
         if len(clips) != len(given):
             raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips in its {part} part")
         for clip, label in zip(clips, given, strict=True):
@@ -76,24 +79,26 @@ def load_keypoints(path: Path, velocity: bool = True, validation: float = 0.15, 
     )
 
 
-def read_keypoints(path: Path, velocity: bool = True) -> list[Clip]:
+def read_keypoints(path: Path, velocity: bool = True, distances: bool = False) -> list[Clip]:
     """The clips of a file without labels: `keypoints`, with `lengths` where there is more than one clip.
 
     Raises:
         ValueError: as `load_keypoints`.
     """
-    return _clips(_read(Path(path)), "", Path(path).name, velocity)[0]
+    return _clips(_read(Path(path)), "", Path(path).name, velocity, distances)[0]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise ValueError(f"{path.name} is not a readable .npz of plain arrays: {error}") from error
 
 
-def _clips(arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool) -> tuple[list[Clip], KeypointReader]:
+def _clips(
+    arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool, distances: bool
+) -> tuple[list[Clip], KeypointReader]:
     name = f"{prefix}keypoints"
     if name not in arrays:
         raise ValueError(f"{file} has no {name}: it holds {', '.join(arrays) or 'nothing'}")
@@ -109,7 +114,7 @@ def _clips(arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
     edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
-    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity)
+    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances)
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
     return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader

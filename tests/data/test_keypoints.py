@@ -1,0 +1,184 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from data import load
+from data.keypoints import read_keypoints
+from data.skeletons import SKELETONS, skeleton_of
+
+
+def arrays(joints: int = 15, clips: int = 12, dimensions: int = 2):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 7, clips)
+    keypoints = rng.normal(size=(int(lengths.sum()), joints, dimensions)).astype(np.float32)
+    return {"keypoints": keypoints, "lengths": lengths, "labels": np.array(["run", "sit"] * (clips // 2))}
+
+
+def saved(folder: Path, **content) -> Path:
+    np.savez(folder / "clips.npz", **content)
+    return folder / "clips.npz"
+
+
+def test_a_file_becomes_clips(tmp_path):
+    given = arrays()
+    splits = load(saved(tmp_path, **given))
+    assert splits.classes == ["run", "sit"]
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 12
+    assert sorted(int(c.num_frames) for c in [*splits.train, *splits.validation, *splits.test]) == sorted(
+        given["lengths"]
+    )
+    clip = splits.train[0]
+    frames = int(clip.num_frames)
+    assert clip.x.shape == (15 * frames, 2 + 2 + 4 + 15)
+    assert clip.edge_index.size(1) == frames * 28 + (frames - 1) * 15
+    source, target = clip.edge_index[:, clip.edge_attr[:, 0] == 1]
+    assert (clip.track[source] == clip.track[target]).all()
+
+
+def test_features_do_not_depend_on_place_and_size(tmp_path):
+    given = arrays()
+    before = read_keypoints(saved(tmp_path, keypoints=given["keypoints"], lengths=given["lengths"]))
+    moved = given["keypoints"] * 7.0 + np.array([100.0, -30.0])
+    after = read_keypoints(saved(tmp_path, keypoints=moved, lengths=given["lengths"]))
+    for one, other in zip(before, after, strict=True):
+        assert_close(one.x, other.x, rtol=1e-3, atol=1e-4)
+
+
+def test_velocity_is_the_step_to_the_next_frames_over_the_size(tmp_path):
+    walk = np.zeros((4, 15, 2), dtype=np.float32)
+    walk[:, :, 0] = np.arange(15) % 5  # a body that does not change
+    walk[:, :, 1] = np.arange(4)[:, None] * 3.0  # and goes 3 a frame
+    clip = read_keypoints(saved(tmp_path, keypoints=walk))[0]
+    body = walk[0] - walk[0].mean(0)
+    size = np.linalg.norm(body, axis=1).mean()
+    assert_close(clip.x[:15, 4:8], torch.tensor([0, 3, 0, 6]).float().expand(15, 4) / float(size))
+    assert_close(clip.x[-15:, 4:8], torch.zeros(15, 4))
+    without = read_keypoints(saved(tmp_path, keypoints=walk), velocity=False)[0]
+    assert_close(without.x, torch.cat([clip.x[:, :4], clip.x[:, 8:]], 1))
+
+
+def test_missing_joints_are_no_nodes(tmp_path):
+    given = arrays(clips=2)
+    scores = np.ones(given["keypoints"].shape[:2])
+    scores[1, 3] = 0
+    given["keypoints"][2, 5] = np.nan
+    clip = read_keypoints(saved(tmp_path, **given, scores=scores))[0]
+    frames = int(given["lengths"][0])
+    assert len(clip.x) == 15 * frames - 2
+    assert torch.isfinite(clip.x).all()
+    assert 3 not in clip.track[clip.frame == 1] and 5 not in clip.track[clip.frame == 2]
+
+
+@pytest.mark.parametrize("joints", sorted(SKELETONS))
+def test_built_in_skeletons_are_connected_and_mirror_onto_themselves(joints):
+    skeleton = SKELETONS[joints]
+    reach = torch.eye(joints, dtype=torch.bool)
+    source, target = skeleton.edge_index()
+    adjacency = torch.zeros(joints, joints)
+    adjacency[source, target] = 1
+    for _ in range(joints):
+        reach |= (adjacency @ reach.float()) > 0
+    assert reach.all()
+    mirror = skeleton.mirrored()
+    assert torch.equal(mirror[mirror], torch.arange(joints))
+    bones = {frozenset(bone) for bone in skeleton.bones}
+    assert {frozenset((int(mirror[a]), int(mirror[b]))) for a, b in skeleton.bones} == bones
+
+
+def test_own_edges_and_train_and_test_parts(tmp_path):
+    train, test = arrays(joints=4), arrays(joints=4, clips=4)
+    content = {f"train_{k}": v for k, v in train.items()} | {f"test_{k}": v for k, v in test.items()}
+    splits = load(saved(tmp_path, **content, edges=np.array([[0, 1], [1, 2], [2, 3]])))
+    assert (len(splits.train) + len(splits.validation), len(splits.test)) == (12, 4)
+    assert splits.settings["edges"] == [[0, 1], [1, 2], [2, 3]]
+
+
+def test_variations_keep_the_label_and_differ(tmp_path):
+    splits = load(saved(tmp_path, **arrays()))
+    generator = torch.Generator().manual_seed(0)
+    one, other = (splits.augment(splits.train[0], generator) for _ in range(2))
+    assert int(one.y) == int(other.y) == int(splits.train[0].y)
+    assert one.x.shape != other.x.shape or not torch.allclose(one.x, other.x)
+    again = splits.augment(splits.train[0], torch.Generator().manual_seed(0))
+    assert torch.equal(one.x, again.x)
+
+
+def test_timeless_features_are_all_but_the_velocities(tmp_path):
+    splits = load(saved(tmp_path, **arrays()))
+    slow = load(saved(tmp_path, **arrays()), velocity=False)
+    assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
+    splits, slow = (load(saved(tmp_path, **arrays()), velocity=v, distances=True) for v in (True, False))
+    assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
+
+
+def test_distances_are_those_to_the_joints_of_the_same_frame(tmp_path):
+    given = arrays(clips=2)
+    clip = read_keypoints(saved(tmp_path, keypoints=given["keypoints"], lengths=given["lengths"]), distances=True)[0]
+    between = clip.x[15:30, 4:19]  # frame 1
+    pos = clip.pos[15:30]
+    assert_close(between / between.sum(), torch.cdist(pos, pos) / torch.cdist(pos, pos).sum())
+    assert_close(between, between.t())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"keypoints": None}, "clips.npz has no keypoints: it holds lengths, labels"),
+        ({"labels": None}, "clips.npz has no labels"),
+        ({"labels": np.array(["run"])}, "clips.npz has 1 labels for 12 clips"),
+        ({"lengths": np.array([3, 4])}, "lengths of clips.npz must sum to the"),
+        ({"keypoints": np.zeros((5, 15))}, r"keypoints of clips.npz must be \[frames, joints, 2 or 3\], got \[5, 15\]"),
+        ({"keypoints": np.array([["a"]])}, "keypoints of clips.npz must be numbers"),
+        ({"edges": np.array([[0, 99]])}, "edges of clips.npz hold joint 99, but there are 15 joints"),
+        ({"scores": np.ones((2, 15))}, r"scores of clips.npz must be \[\d+, 15\], got \[2, 15\]"),
+    ],
+)
+def test_bad_files_are_named(tmp_path, change, sentence):
+    content = {key: value for key, value in (arrays() | change).items() if value is not None}
+    with pytest.raises(ValueError, match=sentence):
+        load(saved(tmp_path, **content))
+
+
+def test_a_clip_without_frames_is_named(tmp_path):
+    given = arrays()
+    given["lengths"][:2] = 0, given["lengths"][:2].sum()
+    with pytest.raises(ValueError, match=r"clip 0 of clips.npz has no frames: a clip needs at least one"):
+        load(saved(tmp_path, **given))
+
+
+def test_joints_that_match_no_skeleton_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"clips.npz have 16 joints, no built-in skeleton has: JHMDB-15 \(15\)"):
+        load(saved(tmp_path, **arrays(joints=16)))
+    with pytest.raises(ValueError, match=r"edges of the keypoints must be \[2, bones\] or \[bones, 2\], got \[3, 3\]"):
+        skeleton_of(3, torch.zeros(3, 3, dtype=torch.long))
+
+
+def test_labels_unseen_in_training_are_named(tmp_path):
+    given, other = arrays(), arrays(clips=2)
+    other["labels"] = np.array(["run", "fly"])
+    content = {f"train_{k}": v for k, v in given.items()} | {f"test_{k}": v for k, v in other.items()}
+    with pytest.raises(ValueError, match=r"test_labels of clips.npz hold 'fly', which no training clip has"):
+        load(saved(tmp_path, **content))
+
+
+def test_damaged_and_pickled_files_are_refused(tmp_path):
+    path = tmp_path / "clips.npz"
+    path.write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(ValueError, match=r"clips.npz is not a readable .npz of plain arrays"):
+        load(path)
+    with pytest.raises(ValueError, match=r"clips.npz is not a readable .npz of plain arrays"):
+        load(saved(tmp_path, keypoints=np.array([{"a": 1}], dtype=object)))
+
+
+@pytest.mark.skipif(
+    not Path(os.environ.get("GRAPHREEL_DATA", "."), "jhmdb/jhmdb_split1.npz").is_file(),
+    reason="jhmdb/jhmdb_split1.npz is not in $GRAPHREEL_DATA",
+)
+def test_jhmdb():
+    splits = load(Path(os.environ["GRAPHREEL_DATA"], "jhmdb/jhmdb_split1.npz"))
+    assert (len(splits.train) + len(splits.validation), len(splits.test), splits.num_classes) == (433, 176, 14)
+    assert min(int(c.num_frames) for c in splits.train) >= 15
