@@ -11,6 +11,7 @@ from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.typing import Adj
 
 from gnn import sparse_features
+from gnn.dropout import dropout
 from gnn.memory import remember
 
 __all__ = ["GraphNetwork", "check_features"]
@@ -96,7 +97,7 @@ class GraphNetwork(nn.Module):
         h = sparse_features.dropout(x, self.input_dropout, self.training)
         for layer in range(len(self.convs) if self.pool else len(self.convs) - 1):
             if layer > 0:
-                h = F.dropout(h, self.dropout, self.training)
+                h = dropout(h, self.dropout, self.training)
             out = self.convs[layer](h, edge_index, edges)
             if self.norms is not None:
                 out = self.norms[layer](out.flatten(0, -2)).view(out.shape)
@@ -116,13 +117,13 @@ class GraphNetwork(nn.Module):
         h = self.embed(x, edge_index, edges)
         if self.pool is None or self.head is None:
             if len(self.convs) > 1:
-                h = F.dropout(h, self.dropout, self.training)
+                h = dropout(h, self.dropout, self.training)
             result: Tensor = self.convs[-1](h, edge_index, edges)
             return result
         if batch is not None and batch.shape != h.shape[-2:-1]:
             raise ValueError(f"batch must hold a graph number for each of {h.size(-2)} nodes, but has {batch.numel()}")
         pooled = _POOLS[self.pool](h, batch, batch_size)
-        logits: Tensor = self.head(F.dropout(pooled, self.dropout, self.training))
+        logits: Tensor = self.head(dropout(pooled, self.dropout, self.training))
         return logits
 
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gnn.dropout import dropout as dense_dropout
 from gnn.memory import remember
 from gnn.sorted_edges import Compressed, SortedEdges
 from gnn.sparse_product import SparseMatrix, sparse_product
@@ -39,10 +40,10 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if not training or p == 0.0:
         return x
     if not is_sparse_csr(x):
-        return F.dropout(x, p, training)
+        return dense_dropout(x, p)
     pattern = _pattern(x)
     dropped = torch.sparse_csr_tensor(
-        x.crow_indices(), x.col_indices(), F.dropout(x.values(), p), x.shape, check_invariants=False
+        x.crow_indices(), x.col_indices(), dense_dropout(x.values(), p), x.shape, check_invariants=False
     )
     remember(dropped, "pattern", lambda: pattern)
     return dropped
