@@ -12,20 +12,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnn.schedule import Schedule
+
 
 @dataclass(frozen=True)
 class Alignment:
     """Which row of the input every step reads.
 
     Attributes:
-        counts: sequences under way at each step, never decreasing; the last is the batch size.
+        schedule: who takes part in which step; the batch grows from step to step.
         rows: [sum of counts] row of the flat input [rows, features] that each step's members read, in the order of
             steps; None where that is 0, 1, 2, ...
         order: [B] the sequence of the caller's batch at each place of the walk, longest first; None where unchanged.
         num_rows: rows of the flat input.
     """
 
-    counts: tuple[int, ...]
+    schedule: Schedule
     rows: Tensor | None
     order: Tensor | None
     num_rows: int
@@ -51,9 +53,9 @@ class Alignment:
 
 def align_full(steps: int, batch: int, device: torch.device) -> tuple[Alignment, Alignment]:
     """Alignments (forward, reverse) of a time-major rectangle [T * B, F] without padding."""
-    counts, num_rows = (batch,) * steps, steps * batch
+    schedule, num_rows = Schedule((batch,) * steps), steps * batch
     backward = torch.arange(num_rows, device=device).view(steps, batch).flip(0).flatten()
-    return Alignment(counts, None, None, num_rows), Alignment(counts, backward, None, num_rows)
+    return Alignment(schedule, None, None, num_rows), Alignment(schedule, backward, None, num_rows)
 
 
 def align_spans(first: Tensor, lengths: Tensor, steps: int, device: torch.device) -> tuple[Alignment, Alignment]:
@@ -84,9 +86,9 @@ def _align(
     steps = int(lengths[0])
     start = steps - lengths
     under_way = start[None, :] <= torch.arange(steps)[:, None]
-    counts = tuple(under_way.sum(1).tolist())
+    schedule = Schedule(tuple(under_way.sum(1).tolist()))
     step, place = under_way.nonzero(as_tuple=True)
     time = step - start[place]
     order = None if order is None else order.to(device)
     forward, backward = row(time, place).to(device), row(lengths[place] - 1 - time, place).to(device)
-    return Alignment(counts, forward, order, num_rows), Alignment(counts, backward, order, num_rows)
+    return Alignment(schedule, forward, order, num_rows), Alignment(schedule, backward, order, num_rows)

@@ -51,5 +51,5 @@ def _walk(recurrent: Recurrent, x: Tensor, layer: int, reverse: bool) -> dict[st
     zero = x.new_zeros(batch, recurrent.hidden_size)
     initial = tuple(zero for _ in recurrent.state_names)
     weights = recurrent.layer_weights(layer, int(reverse))
-    walked = unroll_gates(recurrent.cell, alignment.gather(x.reshape(-1, width)), alignment.counts, initial, weights)
+    walked = unroll_gates(recurrent.cell, alignment.gather(x.reshape(-1, width)), alignment.schedule, initial, weights)
     return {name: alignment.scatter(gate).view(steps, batch, -1) for name, gate in walked.items()}

@@ -3,6 +3,7 @@
 import torch
 
 from rnn.cells import lstm_cell
+from rnn.fused_lstm import fused_lstm
 from rnn.initialization import set_forget_bias
 from rnn.recurrent import Recurrent
 
@@ -25,6 +26,7 @@ class LSTM(Recurrent):
     """
 
     cell = staticmethod(lstm_cell)
+    fused = staticmethod(fused_lstm)
     state_names = ("h_0", "c_0")
 
     def __init__(

@@ -3,9 +3,12 @@
 import torch
 
 from rnn.cells import peephole_gers_cell, peephole_uva_cell
+from rnn.fused_lstm import fused_lstm
+from rnn.fused_uva import fused_uva
 from rnn.lstm import LSTM
 
 _CELLS = {"gers": peephole_gers_cell, "uva": peephole_uva_cell}
+_FUSED = {"gers": fused_lstm, "uva": fused_uva}
 
 
 class PeepholeLSTM(LSTM):
@@ -54,6 +57,7 @@ class PeepholeLSTM(LSTM):
             raise ValueError(f"variant must be one of {', '.join(_CELLS)}, but got {variant!r}")
         self.variant = variant
         self.cell = _CELLS[variant]
+        self.fused = _FUSED[variant]
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype,
             forget_bias=forget_bias, initialization=initialization,

@@ -8,14 +8,17 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnn.alignment import Alignment, align_full, align_packed, align_spans
 from rnn.cells import Cell, State, Weights
+from rnn.fused import FusedCall, FusedWalk, can_fuse
 from rnn.initialization import INITIALIZATIONS
+from rnn.schedule import Schedule
 from rnn.unroll import unroll
+from rnn.workspace import Workspace
 
 
 class Recurrent(nn.Module):
     """A stack of unrolled cells with the calling conventions of torch.nn.LSTM.
 
-    Subclasses set `cell`, `state_names` and `weight_shapes`.
+    Subclasses set `cell`, `fused`, `state_names` and `weight_shapes`.
 
     Args:
         input_size: features I of each step.
@@ -35,6 +38,7 @@ class Recurrent(nn.Module):
     """
 
     cell: Cell
+    fused: FusedWalk | None = None
     state_names: tuple[str, ...] = ("h_0",)
 
     def __init__(
@@ -73,6 +77,7 @@ class Recurrent(nn.Module):
                 for name, shape in self.weight_shapes(width).items():
                     parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     self.register_parameter(_full_name(name, layer, direction), parameter)
+        self._workspace = Workspace()
         self.reset_parameters()
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
@@ -163,7 +168,7 @@ class Recurrent(nn.Module):
             Outputs [rows, directions * H] and the final states [num_layers * directions, B, H].
         """
         finals = []
-        batch = alignments[0].counts[-1]
+        batch = alignments[0].schedule.batch
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(self.num_directions):
@@ -173,9 +178,8 @@ class Recurrent(nn.Module):
                     initial = tuple(zero for _ in self.state_names)
                 else:
                     initial = tuple(alignment.sort(part[index]) for part in states)
-                walked, final = self._walk_once(
-                    alignment.gather(flat), alignment.counts, initial, self.layer_weights(layer, direction)
-                )
+                x, weights = alignment.gather(flat), self.layer_weights(layer, direction)
+                walked, final = self.walk_once(x, alignment.schedule, initial, weights)
                 outputs.append(alignment.scatter(walked))
                 finals.append(tuple(alignment.unsort(part) for part in final))
             flat = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
@@ -183,11 +187,22 @@ class Recurrent(nn.Module):
                 flat = nn.functional.dropout(flat, self.dropout, self.training)
         return flat, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
 
-    def _walk_once(self, x: Tensor, counts: tuple[int, ...], initial: State, weights: Weights) -> tuple[Tensor, State]:
+    def walk_once(
+        self, x: Tensor, schedule: Schedule, initial: State, weights: Weights, outputs: bool = True
+    ) -> tuple[Tensor, State]:
+        """One layer in one direction, fused where that is possible; see rnn.unroll.
+
+        With outputs=False only the final state is wanted, and h of all steps may be left out.
+        """
+        regularized = self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
+        if self.fused is not None and not regularized and can_fuse(x, (*initial, *weights.values())):
+            keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
+            y, *final = self.fused(FusedCall(schedule, self._workspace, outputs, keep), x, initial, weights)
+            return y, tuple(final)
         drop = None
         if self.recurrent_dropout and self.training:
             drop = nn.functional.dropout(torch.ones_like(initial[0]), self.recurrent_dropout)
-        return unroll(self.cell, x, counts, initial, weights, drop, (self.zoneout, self.training))
+        return unroll(self.cell, x, schedule, initial, weights, drop, (self.zoneout, self.training))
 
     def _check_features(self, x: Tensor, dims: tuple[int, ...]) -> None:
         if x.dim() not in dims:

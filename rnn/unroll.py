@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from rnn.cells import Cell, Gates, State, Weights
+from rnn.schedule import Schedule
 
 
 def unroll(
     cell: Cell,
     x: Tensor,
-    counts: tuple[int, ...],
+    schedule: Schedule,
     initial: State,
     weights: Weights,
     drop: Tensor | None = None,
@@ -24,7 +25,7 @@ def unroll(
     Args:
         cell: one step, from rnn.cells.
         x: [sum of counts, I] the inputs of all steps.
-        counts: sequences under way at each step, never decreasing.
+        schedule: who takes part in which step.
         initial: each sequence's state [B, H] before its first step.
         weights: of the cell.
         drop: [B, H] mask for the recurrent products.
@@ -34,20 +35,20 @@ def unroll(
     Returns:
         h of all steps [sum of counts, H], and the state [B, H] after the last step.
     """
-    outputs, _, state = _walk(cell, x, counts, initial, weights, drop, zoneout)
+    outputs, _, state = _walk(cell, x, schedule, initial, weights, drop, zoneout)
     return torch.cat(outputs), state
 
 
-def unroll_gates(cell: Cell, x: Tensor, counts: tuple[int, ...], initial: State, weights: Weights) -> Gates:
+def unroll_gates(cell: Cell, x: Tensor, schedule: Schedule, initial: State, weights: Weights) -> Gates:
     """The gates of all steps, by name [sum of counts, H], and the state: "h", and "c" where the cell has one."""
-    _, gates, _ = _walk(cell, x, counts, initial, weights, None, (0.0, False))
+    _, gates, _ = _walk(cell, x, schedule, initial, weights, None, (0.0, False))
     return {name: torch.cat([step[name] for step in gates]) for name in gates[0]}
 
 
 def _walk(
     cell: Cell,
     x: Tensor,
-    counts: tuple[int, ...],
+    schedule: Schedule,
     initial: State,
     weights: Weights,
     drop: Tensor | None,
@@ -55,11 +56,9 @@ def _walk(
 ) -> tuple[list[Tensor], list[Gates], State]:
     outputs, all_gates = [], []
     state = tuple(part[:0] for part in initial)
-    for x_t in x.split(counts):
-        n = len(x_t)
-        if len(state[0]) < n:
-            state = tuple(torch.cat((part, start[len(part) : n])) for part, start in zip(state, initial, strict=True))
-        new, gates = cell(x_t, state, weights, None if drop is None else drop[:n])
+    for step, x_t in enumerate(x.split(schedule.counts)):
+        state = schedule.enter(step, state, initial)
+        new, gates = cell(x_t, state, weights, None if drop is None else drop[: len(x_t)])
         state = new if zoneout[0] == 0 else tuple(_zoned_out(a, b, *zoneout) for a, b in zip(state, new, strict=True))
         outputs.append(state[0])
         all_gates.append(gates | dict(zip(("h", "c"), state, strict=False)))
