@@ -34,8 +34,8 @@ def check_graph(data: Data) -> Data:
 def _check_features(data: Data) -> int:
     x = data.get("x")
     if x is None:
-        if data.num_nodes is None:
-            raise ValueError("the graph has no x: expected a [nodes, features] tensor")
+        if "num_nodes" not in data:
+            raise ValueError("the graph has neither x nor num_nodes")
         return int(data.num_nodes)
     if not isinstance(x, Tensor) or x.dim() != 2:
         raise ValueError(f"x has {_shape(x)}, expected [nodes, features]")
@@ -62,7 +62,7 @@ def _check_edges(data: Data, num_nodes: int) -> int:
     if edge_index.numel():
         low, high = (int(value) for value in edge_index.aminmax())
         if low < 0 or high >= num_nodes:
-            raise ValueError(f"edge_index holds node {low if low < 0 else high}, but x has {num_nodes} rows")
+            raise ValueError(f"edge_index holds node {low if low < 0 else high}, but {_nodes(data, num_nodes)}")
     return edge_index.size(1)
 
 
@@ -72,14 +72,14 @@ def _check_labels(data: Data, num_nodes: int) -> None:
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
             raise ValueError(f"{name} has dtype {getattr(mask, 'dtype', type(mask).__name__)}, expected torch.bool")
         if mask.shape != (num_nodes,):
-            raise ValueError(f"{name} has {_shape(mask)}, but x has {num_nodes} rows")
+            raise ValueError(f"{name} has {_shape(mask)}, but {_nodes(data, num_nodes)}")
     if not masks:
         return
     y = data.get("y")
     if not isinstance(y, Tensor):
         raise ValueError(f"the graph has {', '.join(masks)} but no labels y")
     if y.dim() != 1 or y.size(0) != num_nodes:
-        raise ValueError(f"y has {_shape(y)}, but x has {num_nodes} rows")
+        raise ValueError(f"y has {_shape(y)}, but {_nodes(data, num_nodes)}")
     if y.dtype != torch.int64:
         raise ValueError(f"y has dtype {y.dtype}, expected class indices of torch.int64")
     for name, mask in masks.items():
@@ -92,6 +92,10 @@ def _check_labels(data: Data, num_nodes: int) -> None:
         if "test_mask" in masks and bool((masks["train_mask"] & masks["test_mask"]).any()):
             shared = int((masks["train_mask"] & masks["test_mask"]).sum())
             raise ValueError(f"train_mask and test_mask share {shared} nodes: a test is of nodes not trained on")
+
+
+def _nodes(data: Data, num_nodes: int) -> str:
+    return f"the graph has {num_nodes} nodes" if data.get("x") is None else f"x has {num_nodes} rows"
 
 
 def _first_bad_row(values: Tensor) -> int:
