@@ -1,7 +1,9 @@
 """Space x time: a graph network over frames, a recurrent network over time."""
 
 from combined.alone import GraphLayers, NodeLayers, models_to_compare, parameters_of
+from combined.attention_pictures import clip_attention, draw_clip_attention
 from combined.clip_classifier import ClipAttention, ClipClassifier
+from combined.edge_attention import edge_attention
 from combined.forecaster import Forecaster
 
 __all__ = [
@@ -10,6 +12,9 @@ __all__ = [
     "Forecaster",
     "GraphLayers",
     "NodeLayers",
+    "clip_attention",
+    "draw_clip_attention",
+    "edge_attention",
     "models_to_compare",
     "parameters_of",
 ]

@@ -1,0 +1,83 @@
+import json
+
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+from torch_geometric.nn import GATConv as TheirGATConv
+
+import gnn
+import rnn
+from combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention, edge_attention
+from data.digits import dance, render
+
+
+@pytest.fixture
+def clip():
+    return dance(0, torch.Generator().manual_seed(0))
+
+
+def model(layer=gnn.GATConv, recurrence="frames"):
+    torch.manual_seed(0)
+    spatial = GraphLayers(67, 8, lambda i, o: layer(i, o // 2, heads=2)) if layer else None
+    temporal = rnn.GRU(8 if spatial else 67, 6, batch_first=True)
+    return ClipClassifier(spatial, temporal, 3, "attention", recurrence, "attention")
+
+
+@pytest.mark.parametrize("layer", [gnn.GATConv, gnn.GATv2Conv, TheirGATConv])
+def test_every_layer_is_asked_and_left_as_it_was(clip, layer):
+    classify = model(layer)
+    before = classify(clip)
+    layers = edge_attention(classify, clip)
+    assert len(layers) == 2
+    for edge_index, alpha in layers:
+        sums = torch.zeros(len(clip.x), 2).index_add(0, edge_index[1], alpha)
+        assert_close(sums, torch.ones_like(sums))
+    first = classify.spatial.first(clip.x, clip.edge_index, return_attention_weights=True)[1][1]
+    assert_close(layers[0][1], first)
+    assert_close(classify(clip), before)
+
+
+@pytest.mark.parametrize("recurrence", ["frames", "nodes"])
+def test_the_numbers_sum_to_one(clip, recurrence):
+    numbers = clip_attention(model(recurrence=recurrence), clip, ["a", "b", "c"])
+    assert list(numbers["probabilities"]) == ["a", "b", "c"]
+    assert abs(sum(numbers["probabilities"].values()) - 1) < 1e-5
+    assert abs(sum(numbers["frames"]) - 1) < 1e-5 and len(numbers["frames"]) <= int(clip.num_frames)
+    into = torch.zeros(len(clip.x))
+    for edge in numbers["edges"]:
+        into[edge["target"]] += edge["weight"]
+    assert_close(into, torch.ones(len(clip.x)))
+    assert len(numbers["nodes"]) == len(clip.x)
+
+
+def test_a_strip_is_drawn_with_its_numbers_beside_it(tmp_path, clip):
+    classify = model()
+    numbers = draw_clip_attention(classify, clip, tmp_path / "clip.png", ["a", "b", "c"], render(clip))
+    assert (
+        json.loads((tmp_path / "clip.json").read_text()) == numbers == clip_attention(classify, clip, ["a", "b", "c"])
+    )
+    with Image.open(tmp_path / "clip.png") as picture:
+        width, height = picture.size
+    assert width > 2 * height
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["clip.json", "clip.png"]
+
+
+def test_an_animation_has_every_frame(tmp_path, clip):
+    clip = clip.clone()
+    clip.pos = None
+    draw_clip_attention(model(None), clip, tmp_path / "clip.gif")
+    with Image.open(tmp_path / "clip.gif") as film:
+        assert film.n_frames == int(clip.num_frames)
+    assert not clip_attention(model(None), clip)["attention"]
+
+
+def test_bad_input_is_named_and_nothing_is_written(tmp_path, clip, batch):
+    with pytest.raises(ValueError, match="pictures has 2 frames, but the clip has"):
+        draw_clip_attention(model(), clip, tmp_path / "a.png", pictures=render(clip)[:2])
+    with pytest.raises(ValueError, match="classes has 2 names, but the model tells 3 classes apart"):
+        draw_clip_attention(model(), clip, tmp_path / "a.png", ["a", "b"])
+    batch.x = torch.zeros(len(batch.x), 67)
+    with pytest.raises(ValueError, match="expected one clip, got a batch of 4"):
+        clip_attention(model(), batch)
+    assert not list(tmp_path.iterdir())
