@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from graphreel import __version__, gnn_commands, runs_command
+from graphreel import __version__, gnn_commands, rnn_commands, runs_command
 from graphreel.training_errors import NotFinite
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower as
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(gnn_commands.app, name="gnn")
+app.add_typer(rnn_commands.app, name="rnn")
 app.command("runs")(runs_command.runs)
 
 

@@ -1,6 +1,6 @@
 """Writing with a character model, one character after another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ def check_sampling(
 def stream(
     model: CharLM,
     vocabulary: Vocabulary,
-    prompt: str,
+    prompt: str | Sequence[str],
     length: int,
     *,
     temperature: float = 1.0,
@@ -79,7 +79,7 @@ def stream(
     Args:
         model: a trained CharLM; put into eval mode.
         vocabulary: of its training text.
-        prompt: at least one character.
+        prompt: at least one character; or several prompts of one length, each continued `count` times.
         length: characters to write at most.
         temperature, greedy, top_k, top_p, generator: as for `next_tokens`.
         stop: a text ends after writing this.
@@ -87,24 +87,27 @@ def stream(
         map_unknown: as for `Vocabulary.encode`.
 
     Raises:
-        ValueError: a setting is out of its range, the prompt is empty or holds a character that the model doesn't know.
+        ValueError: a setting is out of its range, a prompt is empty or holds a character that the model doesn't know.
     """
     check_sampling(length, temperature, top_k, top_p, count)
-    if not prompt:
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if not all(prompts) or not prompts:
         raise ValueError("prompt must hold at least one character, got none")
+    if len({len(one) for one in prompts}) > 1:
+        raise ValueError(f"prompts must have one length, got {', '.join(str(len(one)) for one in prompts)}")
     if stop == "":
         raise ValueError("stop must hold at least one character, got none")
-    tokens = vocabulary.encode(prompt, map_unknown)
-    return _stream(model, vocabulary, tokens, length, (temperature, greedy, top_k, top_p, generator), stop, count)
+    tokens = torch.stack([vocabulary.encode(one, map_unknown) for one in prompts]).repeat_interleave(count, 0)
+    return _stream(model, vocabulary, tokens, length, (temperature, greedy, top_k, top_p, generator), stop)
 
 
 def _stream(
-    model: CharLM, vocabulary: Vocabulary, tokens: Tensor, length: int, how: tuple, stop: str | None, count: int
+    model: CharLM, vocabulary: Vocabulary, tokens: Tensor, length: int, how: tuple, stop: str | None
 ) -> Iterator[list[str]]:
     device = next(model.parameters()).device
     model.eval()
-    inputs, state = tokens.to(device).expand(count, -1), None
-    written = [""] * count
+    inputs, state = tokens.to(device), None
+    written = [""] * len(tokens)
     for _ in range(length):
         with torch.no_grad():
             logits, _, state = model(inputs, None, state)
@@ -121,7 +124,7 @@ def _stream(
 def generate(
     model: CharLM,
     vocabulary: Vocabulary,
-    prompt: str,
+    prompt: str | Sequence[str],
     length: int,
     *,
     temperature: float = 1.0,

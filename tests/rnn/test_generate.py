@@ -47,6 +47,12 @@ def test_stream_yields_what_generate_joins():
     )
 
 
+def test_several_prompts_are_written_as_one_batch():
+    both = generate(model(), VOCABULARY, ["ab", "ge"], 12, greedy=True, count=2)
+    apart = [generate(model(), VOCABULARY, prompt, 12, greedy=True)[0] for prompt in ("ab", "ge")]
+    assert both == [apart[0], apart[0], apart[1], apart[1]]
+
+
 def test_stop_ends_a_text_after_it():
     free = generate(model(), VOCABULARY, "a", 40, count=4, generator=generator())
     stop = free[0][5:7]
@@ -94,6 +100,8 @@ def test_top_k_and_top_p_cut_the_tail():
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
         ({"top_p": 1.5}, r"top_p must be a probability above 0, got 1\.5"),
         ({"prompt": ""}, "prompt must hold at least one character, got none"),
+        ({"prompt": []}, "prompt must hold at least one character, got none"),
+        ({"prompt": ["a", "bc"]}, "prompts must have one length, got 1, 2"),
         ({"stop": ""}, "stop must hold at least one character, got none"),
         ({"prompt": "bäd"}, r"the text holds 'ä' \(U\+00E4\), which is not among the 8 characters of the vocabulary"),
     ],

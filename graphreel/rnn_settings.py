@@ -1,0 +1,192 @@
+"""Settings of `graphreel rnn train`: of a sequence task, and of a text."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+TASKS = ("palindrome", "baum-sweet", "random-combinations")
+TASK_CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru", "bilstm")
+TEXT_CELLS = TASK_CELLS[:-1]
+GATED = ("lstm", "peephole", "peephole-gers", "bilstm")  # cells with a forget gate
+
+S = TypeVar("S", bound="_Settings")
+
+
+class _Settings:
+    """What both kinds of settings can do."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_dict(cls: type[S], values: dict[str, Any]) -> S:
+        """Read the settings back from a config.json.
+
+        Raises:
+            ValueError: one of them is missing.
+        """
+        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise ValueError(f"config.json lacks the settings {', '.join(missing)}")
+        return cls(**{name: values[name] for name in names})
+
+    @classmethod
+    def check_names(cls, typed: dict[str, Any], what: str) -> None:
+        """Refuse options that belong to the other kind of training.
+
+        Raises:
+            ValueError: one of them was typed.
+        """
+        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        for name in typed:
+            if name not in names:
+                raise ValueError(f"--{_dashed(name)} is not an option for {what}")
+
+
+@dataclass(frozen=True)
+class TaskSettings(_Settings):
+    """Every setting of a training on a sequence task.
+
+    Attributes:
+        data: palindrome, baum-sweet or random-combinations.
+        length: the task's measure of difficulty.
+        cell: rnn, lstm, peephole (the report's variant), peephole-gers, gru or bilstm.
+        seed, seeds: the seeds are seed, seed + 1, ...
+        steps: optimiser steps at most; training stops after 3 evaluations in a row without an error.
+        batch_size: sequences in a batch.
+        hidden: units.
+        embedding: features of a token.
+        learning_rate: of Adam.
+        clip_norm: largest norm of the gradient.
+        initialization: uniform, orthogonal or kaiming.
+        forget_bias: what the forget gate's bias starts at; None leaves it to the initialisation.
+        skip_padding: whether the network starts at the first symbol that is not padding.
+        evaluate_every: steps between evaluations.
+        device: auto, cpu or cuda.
+    """
+
+    data: str
+    length: int = 10
+    cell: str = "lstm"
+    seed: int = 0
+    seeds: int = 1
+    steps: int = 3000
+    batch_size: int = 256
+    hidden: int = 256
+    embedding: int = 64
+    learning_rate: float = 1e-4
+    clip_norm: float = 10.0
+    initialization: str = "kaiming"
+    forget_bias: float | None = None
+    skip_padding: bool = True
+    evaluate_every: int = 50
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("data", self.data, TASKS)
+        _one_of("cell", self.cell, TASK_CELLS)
+        _one_of("initialization", self.initialization, ("uniform", "orthogonal", "kaiming"))
+        _at_least_one(self, "length", "seeds", "steps", "batch_size", "hidden", "embedding", "evaluate_every")
+        _positive(self, "learning_rate", "clip_norm")
+        if self.seed < 0:
+            raise ValueError(f"--seed expects 0 or more, got {self.seed}")
+        if self.forget_bias is not None and self.cell not in GATED:
+            raise ValueError(f"--forget-bias expects one of the cells {', '.join(GATED)}, got {self.cell!r}")
+
+    @classmethod
+    def resolve(cls, data: str, typed: dict[str, Any]) -> "TaskSettings":
+        """The preset of the task, overridden by what the user typed.
+
+        Raises:
+            ValueError: a value out of its range, or an option that only texts have.
+        """
+        cls.check_names(typed, f"the task {data}")
+        return cls(**{"data": data, **PRESETS.get(data, {}), **typed})
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "palindrome": {"length": 10},
+    "baum-sweet": {"length": 4},
+    "random-combinations": {"length": 5, "hidden": 128, "batch_size": 128, "learning_rate": 1e-3, "steps": 2000},
+}
+
+
+@dataclass(frozen=True)
+class TextSettings(_Settings):
+    """Every setting of a character model's training.
+
+    Attributes:
+        data: "book" or the path of a text file.
+        cell: rnn, lstm, peephole (the report's variant), peephole-gers or gru.
+        seed, seeds: the seeds are seed, seed + 1, ...
+        steps: optimiser steps; the report's training had 336000.
+        batch_size: windows in a batch.
+        window: characters in a window.
+        hidden, layers, embedding: sizes of the model.
+        learning_rate: of Adam, falling to 0 along half a cosine after 200 steps of warm-up.
+        clip_norm: largest norm of the gradient.
+        dropout: between layers and before the head.
+        forget_bias: what the forget gates' biases start at.
+        carried: whether a window goes on with the hidden state of the one before; otherwise windows start anywhere,
+            from zero.
+        evaluate_every: steps between evaluations on the validation part.
+        device: auto, cpu or cuda.
+    """
+
+    data: str
+    cell: str = "lstm"
+    seed: int = 0
+    seeds: int = 1
+    steps: int = 40_000
+    batch_size: int = 64
+    window: int = 30
+    hidden: int = 128
+    layers: int = 2
+    embedding: int = 87
+    learning_rate: float = 2e-3
+    clip_norm: float = 5.0
+    dropout: float = 0.1
+    forget_bias: float | None = 1.0
+    carried: bool = True
+    evaluate_every: int = 1000
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("cell", self.cell, TEXT_CELLS)
+        _at_least_one(self, "seeds", "steps", "batch_size", "window", "hidden", "layers", "embedding", "evaluate_every")
+        _positive(self, "learning_rate", "clip_norm")
+        if self.seed < 0:
+            raise ValueError(f"--seed expects 0 or more, got {self.seed}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"--dropout expects a share from 0 to below 1, got {self.dropout}")
+
+    @classmethod
+    def resolve(cls, data: str, typed: dict[str, Any]) -> "TextSettings":
+        """The defaults, overridden by what the user typed.
+
+        Raises:
+            ValueError: a value out of its range, or an option that only sequence tasks have.
+        """
+        cls.check_names(typed, "a text")
+        return cls(**{"data": data, **typed})
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"--{name} expects one of {', '.join(choices)}, got {value!r}")
+
+
+def _at_least_one(settings: Any, *names: str) -> None:
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"--{_dashed(name)} expects at least 1, got {getattr(settings, name)}")
+
+
+def _positive(settings: Any, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise ValueError(f"--{_dashed(name)} expects a positive number, got {getattr(settings, name)}")
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,139 @@
+"""`graphreel rnn train` on a sequence task: from settings to a run folder."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor, nn
+
+from graphreel.allocator import tune_allocator
+from graphreel.curves import draw_curves
+from graphreel.figures import over_seeds, percent, summary
+from graphreel.progress import Progress
+from graphreel.rnn_settings import TaskSettings
+from graphreel.run_folder import RunFolder, free_path
+from graphreel.sources import load
+from graphreel.training import Plan, Task, train
+from rnn import SequenceClassifier, draw_gates, gates
+
+_EVALUATED_AT_ONCE = 500
+
+
+def build_classifier(settings: TaskSettings, source: Any) -> SequenceClassifier:
+    """The network that the settings describe; with Kaiming initialisation its head is drawn so as well."""
+    model = SequenceClassifier(
+        source.num_tokens, settings.embedding, settings.hidden, source.num_classes, settings.cell,
+        padding=source.padding if settings.skip_padding else None,
+        initialization=settings.initialization, forget_bias=settings.forget_bias,
+    )  # fmt: skip
+    if settings.initialization == "kaiming":
+        nn.init.kaiming_normal_(model.head.weight, nonlinearity="linear")
+        nn.init.zeros_(model.head.bias)
+    return model
+
+
+@torch.no_grad()
+def scores(model: nn.Module, tokens: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross entropy and accuracy."""
+    device = next(model.parameters()).device
+    logits = torch.cat([model(part.to(device)).cpu() for part in tokens.split(_EVALUATED_AT_ONCE)])
+    return F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
+
+
+def build_task(settings: TaskSettings, source: Any, seed: int) -> Task:
+    """One seed's training: batches drawn on the fly from strings that are not held out."""
+    model = build_classifier(settings, source).to(settings.device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        return source.batch(settings.batch_size, generator)
+
+    def loss(pair: tuple[Tensor, Tensor]) -> Tensor:
+        tokens, labels = (part.to(settings.device) for part in pair)
+        return F.cross_entropy(model(tokens), labels)
+
+    def evaluate() -> dict[str, float]:
+        val_loss, val_accuracy = scores(model, *source.validation)
+        return {"val_loss": val_loss, "val_accuracy": val_accuracy}
+
+    return Task(model, optimizer, batch, loss, evaluate)
+
+
+def train_task(run: RunFolder, settings: TaskSettings, quiet: bool) -> RunFolder:
+    """Train every seed and write metrics, curves and the picture of the gates into the run folder."""
+    tune_allocator()
+    source = load(settings.data, length=settings.length)
+    plan = Plan(
+        steps=settings.steps, evaluate_every=settings.evaluate_every, clip_norm=settings.clip_norm,
+        goal={"val_accuracy": 1.0},
+    )  # fmt: skip
+
+    def test(task: Task) -> dict[str, Any]:
+        return {
+            "test_accuracy": scores(task.model, *source.test)[1],
+            "val_accuracy": scores(task.model, *source.validation)[1],
+        }
+
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    rows = train(run, list(seeds), plan, lambda seed: build_task(settings, source, seed), test, Progress(quiet))
+    checkpoint = run.load_checkpoint()
+    parameters = sum(value.numel() for value in checkpoint["model"].values())
+    figures = over_seeds(rows, ("test_accuracy", "val_accuracy"))
+    run.write_metrics(
+        {
+            "data": settings.data, "length": settings.length, "model": settings.cell, "parameters": parameters,
+            **figures,
+            "baselines": {"majority": source.chance}, "strings_held_out": source.strings_held_out, "seeds": rows,
+        }
+    )  # fmt: skip
+    draw_curves(
+        checkpoint["history"],
+        {"loss (nats)": ("train_loss", "val_loss"), "validation accuracy": ("val_accuracy",)},
+        run.curves_path,
+        f"{settings.data}, length {settings.length}, {settings.cell}",
+        {"validation accuracy": {"chance (majority class)": source.chance}},
+    )
+    pictures = [] if settings.cell == "rnn" else [_draw_gates(run, settings, source, checkpoint)]
+    if not quiet:
+        steps = sum(row["steps"] for row in rows)
+        seconds = sum(row["seconds"] for row in rows)
+        lines = {
+            "data": f"{settings.data}, length {settings.length} ({source.sequence_length} symbols)",
+            "model": f"{settings.cell}, {parameters:,} parameters",
+            "test accuracy": f"{percent(figures['test_accuracy'])} over {len(rows)} seed{'s'[: len(rows) > 1]}",
+            "chance": f"{100 * source.chance:.1f} % (majority class)",
+            "steps": ", ".join(str(row["steps"]) for row in rows),
+            "time": f"{seconds / len(rows):.1f} s a seed, {1000 * seconds / max(steps, 1):.1f} s per 1000 steps",
+        }
+        files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path, *pictures]
+        typer.echo(summary(lines, run.path, files))
+    return run
+
+
+def _draw_gates(run: RunFolder, settings: TaskSettings, source: Any, checkpoint: dict[str, Any]) -> Path:
+    from graphreel.files import write_whole
+
+    model = build_classifier(settings, source)
+    model.load_state_dict(checkpoint["model"])
+    tokens = source.test[0][:1]
+    if settings.skip_padding and source.padding is not None:
+        tokens = tokens[:, int((tokens[0] != source.padding).int().argmax()) :]
+    one = {name: gate[0] for name, gate in gates(model, tokens).items()}
+    figure = draw_gates(one, ["·" if token == source.padding else str(token) for token in tokens[0].tolist()])
+    figure.suptitle(f"{settings.data}, {settings.cell}: a test sequence")
+    return write_whole(run.path / "gates.png", lambda beside: figure.savefig(beside, dpi=120))
+
+
+def start(settings: TaskSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
+    """Make a run folder and train into it.
+
+    Raises:
+        ValueError, OSError: bad settings or folder; nothing is written then.
+    """
+    load(settings.data, length=settings.length, test_size=1, validation_size=1)  # refuses a bad length
+    path = out or free_path(Path("runs") / f"{settings.data}-{settings.length}-{settings.cell}")
+    run = RunFolder.create(path, {"room": "rnn", "kind": "task", **settings.as_dict()}, overwrite)
+    return train_task(run, settings, quiet)
