@@ -1,6 +1,7 @@
 """Space: adjacency algebra, dense formulas, message-passing layers, models, attention pictures."""
 
 from gnn.adjacency import normalized_adjacency
+from gnn.attention_weights import attention_weights
 from gnn.dense import dense_gat, dense_gatv2, dense_gcn
 from gnn.gat import GAT
 from gnn.gat_conv import GATConv
@@ -16,6 +17,7 @@ __all__ = [
     "GATConv",
     "GATv2Conv",
     "GCNConv",
+    "attention_weights",
     "dense_gat",
     "dense_gatv2",
     "dense_gcn",

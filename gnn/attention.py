@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from gnn.edge_softmax import dropout_factors, exponentials
+from gnn.dropout import dropout_factors
+from gnn.edge_softmax import exponentials
 from gnn.side_by_side import side_by_side
 from gnn.sorted_edges import SortedEdges
 from gnn.sparse_product import multiply, sampled_product
@@ -107,7 +108,7 @@ class _Attend(Function):
     ) -> Tensor:
         features = _heads_first(h)
         scores = (None if part is None else _heads_first(part) for part in (source_score, target_score, edge_score))
-        factor = dropout_factors(dropout, (h.size(1), edges.num_edges), h) if dropout else None
+        factor = dropout_factors(torch.Size((h.size(1), edges.num_edges)), dropout, h.dtype) if dropout else None
         outs, totals, kept = [], [], []
         for graph, some_h, some_factor, s, t, u in _groups(edges, features, factor, *scores):
             weight, score = exponentials(graph, s, t, u, negative_slope)

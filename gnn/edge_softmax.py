@@ -1,4 +1,4 @@
-"""The numerator of a softmax over each target's edges, and dropout's factors."""
+"""The numerator of a softmax over each target's edges."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gnn.sorted_edges import SortedEdges
 
-__all__ = ["dropout_factors", "exponentials", "target_maximum"]
+__all__ = ["exponentials", "target_maximum"]
 
 # Scores within this range need no maximum taken off: neither their exponentials nor a sum of a million of them, nor a
 # gradient divided by it, comes near the ends of float32.
@@ -47,14 +47,6 @@ def exponentials(
 def target_maximum(edges: SortedEdges, values: Tensor) -> Tensor:
     """The largest value on each target's edges, ``[targets]``; minus infinity where there is no edge."""
     return torch.segment_reduce(values, "max", offsets=edges.wide.pointer, unsafe=True)
-
-
-def dropout_factors(p: float, shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """What dropout multiplies by: 0 with probability p, else 1 / (1 - p)."""
-    if p >= 1.0:
-        return like.new_zeros(shape)
-    # torch.rand is several times faster than bernoulli_, which F.dropout draws from
-    return (torch.rand(shape, dtype=torch.float32, device=like.device) >= p).to(like.dtype).mul_(1.0 / (1.0 - p))
 
 
 def _small(weight: Tensor, source: Tensor, target: Tensor | None, edge: Tensor | None, negative_slope: float) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gnn.gcn_conv import GCNConv
+from gnn.node_names import node_index
 from gnn.sorted_edges import check_edges
 
 __all__ = ["gradient_after", "updates_between"]
@@ -27,7 +28,7 @@ def updates_between(data: Data, source: str | int, target: str | int) -> int | N
     Raises:
         ValueError: If there is no such node.
     """
-    start, end = _node(data, source), _node(data, target)
+    start, end = node_index(data, source), node_index(data, target)
     edge_index, num_nodes = _edges(data)
     nodes = edge_index.cpu().numpy()
     graph = csr_matrix((np.ones(nodes.shape[1]), (nodes[0], nodes[1])), shape=(num_nodes, num_nodes))
@@ -57,7 +58,7 @@ def gradient_after(data: Data, source: str | int, target: str | int, k: int, cha
     """
     if k < 0:
         raise ValueError(f"k must be a number of updates, at least 0, but is {k}")
-    start, end = _node(data, source), _node(data, target)
+    start, end = node_index(data, source), node_index(data, target)
     edge_index, num_nodes = _edges(data)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(num_nodes, channels, generator=generator, dtype=torch.float64).requires_grad_()
@@ -76,23 +77,3 @@ def _edges(data: Data) -> tuple[Tensor, int]:
     num_nodes = int(data.num_nodes or 0)
     check_edges(data.edge_index, num_nodes, name="the graph")
     return data.edge_index, num_nodes
-
-
-def _node(data: Data, node: str | int) -> int:
-    """The index of a node given by name or index."""
-    names = getattr(data, "node_names", None)
-    if isinstance(node, str):
-        if names is not None and node in names:
-            return int(list(names).index(node))
-        if not (names is None and node.isdecimal()):
-            known = "its nodes have no names" if names is None else f"its nodes are {_listed(names)}"
-            raise ValueError(f"the graph has no node {node!r}: {known}")
-        node = int(node)
-    num_nodes = int(data.num_nodes or 0)
-    if not 0 <= node < num_nodes:
-        raise ValueError(f"the graph has no node {node}: its nodes are 0 to {num_nodes - 1}")
-    return int(node)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 10 else f"{', '.join(names[:8])}, ... ({len(names)} in all)"

@@ -6,7 +6,6 @@ from torch import Tensor
 
 import gnn.attention
 from gnn.attention import attend, attend_by_edges
-from gnn.edge_softmax import dropout_factors
 from gnn.side_by_side import side_by_side
 from gnn.sorted_edges import SortedEdges, sorted_edges
 
@@ -111,14 +110,3 @@ def test_side_by_side_is_block_diagonal(everything):
     fresh = sorted_edges(shifted, 14)
     for ours, expected in zip((*twice.by_target, *twice.by_source), (*fresh.by_target, *fresh.by_source), strict=True):
         assert torch.equal(ours, expected)
-
-
-@pytest.mark.parametrize("p", [0.0, 0.25, 0.6, 1.0])
-def test_dropout_keeps_the_stated_share_and_the_mean(p):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        factors = dropout_factors(p, (200_000,), torch.empty(0, dtype=torch.float64))
-    kept = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    assert set(factors.unique().tolist()) <= {0.0, kept}
-    share = (factors == 0).double().mean().item()
-    assert abs(share - p) <= 5 * (p * (1 - p) / factors.numel()) ** 0.5
