@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from graphreel import __version__, gnn_commands, rnn_commands, runs_command
+from graphreel import __version__, gnn_commands, report_command, rnn_commands, runs_command
 from graphreel.training_errors import NotFinite
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower as
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(gnn_commands.app, name="gnn")
 app.add_typer(rnn_commands.app, name="rnn")
 app.command("runs")(runs_command.runs)
+app.command("report")(report_command.report)
 
 
 def _show_version(wanted: bool) -> None:

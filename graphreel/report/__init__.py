@@ -1,0 +1,1 @@
+"""The report: every question answered by running it, as one HTML page."""

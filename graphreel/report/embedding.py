@@ -1,0 +1,47 @@
+"""Pictures as data URIs with their size, so that the page is one file and nothing moves while it loads."""
+
+import base64
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
+_POINT = 4 / 3  # CSS pixels
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A picture in a page: its data URI and its size in CSS pixels."""
+
+    uri: str
+    width: int
+    height: int
+
+
+def embed(path: Path) -> Embedded:
+    """Read an SVG, PNG or GIF.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is none of these, or does not say its size.
+    """
+    kind = _TYPES.get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"{path} is no picture for a page: expected one of {', '.join(_TYPES)}")
+    raw = path.read_bytes()
+    width, height = _size(raw, path)
+    return Embedded(f"data:{kind};base64,{base64.b64encode(raw).decode()}", width, height)
+
+
+def _size(raw: bytes, path: Path) -> tuple[int, int]:
+    if raw.startswith(b"\x89PNG\r\n\x1a\n") and len(raw) >= 24:
+        return struct.unpack(">II", raw[16:24])
+    if raw[:6] in (b"GIF87a", b"GIF89a"):
+        return struct.unpack("<HH", raw[6:10])
+    tag = re.search(rb"<svg[^>]*>", raw)
+    size = [re.search(rb'\s%b="([\d.]+)pt"' % name, tag.group()) for name in (b"width", b"height")] if tag else [None]
+    if not all(size):
+        raise ValueError(f"{path} does not say its size")
+    width, height = (round(float(match.group(1)) * _POINT) for match in size if match)
+    return width, height

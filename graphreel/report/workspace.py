@@ -1,0 +1,89 @@
+"""Where a section works: its folder for pictures, the data on disk, and the trainings that sections share."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import matplotlib
+from matplotlib.figure import Figure as Drawing
+
+from graphreel.files import write_whole
+from graphreel.report.answer import Figure
+from graphreel.run_folder import RunFolder
+
+
+class _Settings(Protocol):
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class Trainings:
+    """Run folders that sections share: what one has trained, the next finds finished.
+
+    Args:
+        folder: of the run folders.
+        again: train anew, even if an earlier call left a run under the same settings.
+    """
+
+    def __init__(self, folder: Path, again: bool = False):
+        self.folder, self.again = Path(folder), again
+        self._trained: set[str] = set()
+
+    def train(
+        self, name: str, settings: _Settings, start: Callable[..., RunFolder], resume: Callable[..., RunFolder]
+    ) -> RunFolder:
+        """Train into the run folder `name`, or go on with what is there under the same settings.
+
+        Args:
+            start, resume: a room's `start_training` and `resume_training`.
+        """
+        path = self.folder / name
+        fresh = self.again and name not in self._trained
+        self._trained.add(name)
+        if not fresh and _holds(path, settings):
+            return resume(path, quiet=True)
+        return start(settings, path, overwrite=True, quiet=True)
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a run's history: one per evaluation and seed."""
+        return RunFolder(self.folder / name).load_checkpoint()["history"]
+
+
+def _holds(path: Path, settings: _Settings) -> bool:
+    run = RunFolder(path)
+    if not run.checkpoint_path.is_file():
+        return False
+    try:
+        config = run.config()
+    except (OSError, ValueError):
+        return False
+    wanted = json.loads(json.dumps(settings.as_dict()))  # as in config.json, where a tuple is a list
+    wanted.pop("device", None)  # "auto" has become the device that was found
+    return all(config.get(key) == value for key, value in wanted.items())
+
+
+class Workspace:
+    """Handed to a section's `run`.
+
+    Attributes:
+        folder: the section's own, for pictures.
+        trainings: shared by the sections.
+        on_disk: key of `disk_data.WANTED` -> what `load` takes, for the data that this section may use.
+    """
+
+    def __init__(self, folder: Path, trainings: Trainings, on_disk: Mapping[str, str]):
+        self.folder, self.trainings, self.on_disk = Path(folder), trainings, dict(on_disk)
+
+    def figure(self, name: str, drawing: Drawing, alt: str, caption: str, wide: bool = False) -> Figure:
+        """Save a matplotlib figure as SVG in the section's folder."""
+        path = self.folder / f"{name}.svg"
+        with matplotlib.rc_context({"svg.hashsalt": name}):
+            write_whole(path, lambda beside: drawing.savefig(beside, metadata={"Date": None}))
+        return Figure(path.name, alt, caption, wide)
+
+    def picture(self, name: str, source: Path, alt: str, caption: str, wide: bool = False) -> Figure:
+        """Take a picture that another part of graphreel has written into the section's folder."""
+        path = self.folder / f"{name}{source.suffix}"
+        if path != source:
+            write_whole(path, lambda beside: beside.write_bytes(source.read_bytes()))
+        return Figure(path.name, alt, caption, wide)
