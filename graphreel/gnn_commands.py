@@ -32,7 +32,7 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="L2 penalty.")] = None,
     decay_on: Annotated[str | None, typer.Option(help="Layers under the penalty: first or all.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Share of the target spread over all classes.")] = None,
-    monitor: Annotated[str | None, typer.Option(help="val_loss, val_accuracy or val_accuracy_then_loss.")] = None,
+    monitor: Annotated[str | None, typer.Option(help="val_loss or val_accuracy (ties broken by the loss).")] = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without improvement before stopping; 0: never.")] = None,
     undirected: Annotated[
         bool | None, typer.Option("--undirected/--directed", help="Add the reverse of every edge.")

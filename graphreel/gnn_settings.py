@@ -25,7 +25,7 @@ class GnnSettings:
         learning_rate: of Adam.
         weight_decay: L2 penalty in Adam, on the layers that `decay_on` names (first, all).
         label_smoothing: share of the target spread over all classes.
-        monitor: val_loss, val_accuracy, or val_accuracy_then_loss (accuracy, ties broken by loss).
+        monitor: val_loss, or val_accuracy with ties broken by the loss.
         patience: epochs without a better value of `monitor` before stopping; 0 never stops.
         undirected: add the reverse of every edge.
         neighbors: fan-out per layer for sampled training, such as "15,10"; empty trains on the whole graph.
@@ -61,7 +61,7 @@ class GnnSettings:
         _one_of("model", self.model, MODELS)
         _one_of("norm", self.norm, ("none", "batch", "layer"))
         _one_of("decay-on", self.decay_on, ("first", "all"))
-        _one_of("monitor", self.monitor, ("val_loss", "val_accuracy", "val_accuracy_then_loss"))
+        _one_of("monitor", self.monitor, ("val_loss", "val_accuracy"))
         for name in ("seeds", "epochs", "hidden", "layers", "heads", "output_heads", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{_dashed(name)} expects at least 1, got {getattr(self, name)}")
@@ -117,9 +117,20 @@ class GnnSettings:
         return cls(**{"data": data, "model": model, **preset, **typed})
 
 
-# The two papers' settings on citation graphs (Kipf and Welling 2017; Velickovic et al. 2018).
-_PAPER_GCN: dict[str, Any] = {"patience": 100, "epochs": 400}
-_PAPER_GAT: dict[str, Any] = {
+# Chosen by validation accuracy on Cora, six seeds each, among 2 to 4 layers, hidden 64 and 256, dropout 0.6 to 0.9, input
+# dropout 0.6 to 0.9 and weight decay 0.0005 to 0.005: the paper's two layers with stronger dropout come within 0.3 points.
+_CITATION_GCN: dict[str, Any] = {
+    "hidden": 64,
+    "layers": 3,
+    "dropout": 0.8,
+    "input_dropout": 0.8,
+    "weight_decay": 2e-3,
+    "epochs": 600,
+    "patience": 100,
+    "monitor": "val_accuracy",
+}
+# Velickovic et al. 2018.
+_CITATION_GAT: dict[str, Any] = {
     "hidden": 64,
     "dropout": 0.6,
     "input_dropout": 0.6,
@@ -127,16 +138,16 @@ _PAPER_GAT: dict[str, Any] = {
     "decay_on": "all",
     "patience": 100,
     "epochs": 1000,
-    "monitor": "val_accuracy_then_loss",
+    "monitor": "val_accuracy",
 }
 # Without dropout a GAT may learn the six labels by looking at single nodes, and then fails on the hidden ones.
 _SMALL_GAT: dict[str, Any] = {"hidden": 16, "heads": 2, "dropout": 0.6, "input_dropout": 0.6, "epochs": 200}
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "planetoid": {"gcn": _PAPER_GCN, "gat": _PAPER_GAT},
+    "planetoid": {"gcn": _CITATION_GCN, "gat": _CITATION_GAT},
     "six-node": {"gcn": {}, "gat": _SMALL_GAT},
     "karate": {"gcn": {}, "gat": _SMALL_GAT},
-    "imports": {"gcn": {**_PAPER_GCN, "hidden": 64, "undirected": True}, "gat": {**_PAPER_GAT, "undirected": True}},
+    "imports": {"gcn": {**_CITATION_GCN, "undirected": True}, "gat": {**_CITATION_GAT, "undirected": True}},
     "mutag": {
         "gcn": {"hidden": 32, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
         "gat": {"hidden": 32, "heads": 4, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},

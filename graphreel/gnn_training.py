@@ -86,7 +86,7 @@ def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool)
     plan = Plan(
         steps=settings.epochs * per_epoch,
         evaluate_every=per_epoch,
-        monitor=settings.monitor,
+        monitor="val_rank" if settings.monitor == "val_accuracy" else settings.monitor,
         patience=settings.patience or None,
     )
     parameters: list[int] = []
