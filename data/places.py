@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def fetch(download: Callable[[], object], host: str, missing: str, instead: str,
         host: the server that the download asks.
         missing: which files are wanted, as the start of the sentence.
         instead: which embedded data set does the same job.
-        timeout: seconds to wait for the host, and for each answer during the download.
+        timeout: seconds to wait for the host; each answer during the download may take ten times as long.
 
     Raises:
         FileNotFoundError: there is no network, or the download failed.
@@ -48,10 +49,30 @@ def fetch(download: Callable[[], object], host: str, missing: str, instead: str,
     proxied = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")
     try:
         if not proxied:
-            socket.create_connection((host, 443), timeout=timeout).close()
+            _greet(host, timeout)
         socket.setdefaulttimeout(10 * timeout)
         download()
     except Exception as error:  # whatever a dataset class raises when it has no network
         raise FileNotFoundError(f"{advice} (no download from {host}: {error})") from error
     finally:
         socket.setdefaulttimeout(before)
+
+
+def _greet(host: str, timeout: float) -> None:
+    """Connect and hang up, within the timeout: looking up a name can take far longer where nobody answers."""
+    outcome: list[OSError | None] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, 443), timeout=timeout).close()
+            outcome.append(None)
+        except OSError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        raise TimeoutError(f"no answer within {timeout:g} s")
+    if outcome[0] is not None:
+        raise outcome[0]
