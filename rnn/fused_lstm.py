@@ -6,8 +6,8 @@ Forward, a step is one product and seven elementwise operations in buffers made 
 
 with one sigmoid over all four gates: tanh(z) = 2 sigmoid(2z) - 1 costs a tenth of tanh on a CPU, and the factor 2 is
 in g's rows of the weights. The memory is kept doubled, m = 2c, for the same reason: g = 2s - 1,
-m_t = f m_{t-1} + i (4s - 2), h_t = o (2 sigmoid(m_t) - 1). Backward, the gates' buffer is overwritten by the gradient of
-Z, and the weights' gradient is one product over all steps at its end.
+m_t = f m_{t-1} + i (4s - 2), h_t = o (2 sigmoid(m_t) - 1). Backward, the gates' buffer is overwritten by the gradient
+of Z, and the weights' gradient is one product over all steps at its end.
 """
 
 from collections.abc import Sequence
@@ -145,7 +145,7 @@ def _backward(
             schedule.forks[t].backward_(dm)
     dh0[: len(dh)], dm0[: len(dm)] = dh, dm
     dz = buffers.all_gates
-    dx = torch.mm(dz, _scaled(weight_ih, 8)) if needs_x else None
+    dx = times_transposed(dz, _scaled(weight_ih, 8).t().contiguous()) if needs_x else None
     stacked = weight_gradient(dz, buffers.all_x)
     stacked[2 * hidden : 3 * hidden] *= 8
     bias = None if bias_ih is None else stacked[:, -1].contiguous()

@@ -151,8 +151,9 @@ def _backward(
 def _input_gradient(buffers: _Buffers, d_last_o: Tensor | None, weight_ih: Tensor) -> Tensor:
     hidden = weight_ih.shape[0] // 4
     i_f, g, o = weight_ih.split((2 * hidden, hidden, hidden))
-    dx = torch.mm(buffers.all_gates, i_f if d_last_o is not None else torch.cat((i_f, o)))
-    dx.addmm_(buffers.all_g, g)
+    from_gates = i_f if d_last_o is not None else torch.cat((i_f, o))
+    dx = times_transposed(buffers.all_gates, from_gates.t().contiguous())
+    dx += times_transposed(buffers.all_g, g.t().contiguous())
     if d_last_o is not None:
         dx[-len(d_last_o) :].addmm_(d_last_o, o)
     return dx

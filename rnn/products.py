@@ -1,9 +1,10 @@
 """Matrix products of the fused walks, by oneDNN where this torch brings it for float32 on the CPU.
 
 torch.mm goes to MKL, which runs at less than half of oneDNN's speed on AMD processors (93 against 217 GFLOP/s a
-thread on an EPYC of family 26). torch.nn.LSTM reaches oneDNN inside; a single product reaches it through an operator that torch
-keeps for its own compiler. Because that is no public interface, it is tried once against torch.mm, and dropped where it
-is missing or differs. The gradient of a weight takes the public road: that of a convolution of width one.
+thread on an EPYC of family 26). torch.nn.LSTM reaches oneDNN inside; a single product reaches it through an operator
+that torch keeps for its own compiler. Because that is no public interface, it is tried once against torch.mm, and
+dropped where it is missing or differs. The gradient of a weight takes the public road: that of a convolution of width
+one.
 """
 
 from functools import lru_cache

@@ -11,7 +11,7 @@ from rnn.cells import State
 @dataclass(frozen=True)
 class Fork:
     """Places start .. end of the batch begin anew at a step: the first `len(parents)` of them from the state that their
-    parents have reached, the others from zero."""
+    parents (places below start) have reached, the others from zero."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class Fork:
 
     def backward_(self, gradient: Tensor) -> None:
         """From the gradient after the fork to the one before it, in place."""
-        gradient.index_add_(0, self.parents, gradient[self.start : self.middle])
+        gradient[: self.start].index_add_(0, self.parents, gradient[self.start : self.middle])
         gradient[self.start : self.end] = 0
 
 

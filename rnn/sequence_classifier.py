@@ -2,11 +2,13 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear, one_hot
 
-from rnn.alignment import Alignment, align_full, align_spans
+from rnn.alignment import align_spans
 from rnn.gru import GRU
 from rnn.lstm import LSTM
 from rnn.peephole_lstm import PeepholeLSTM
+from rnn.prefix_tree import share_prefixes
 from rnn.recurrent import Recurrent
 from rnn.rnn import RNN
 
@@ -85,23 +87,51 @@ class SequenceClassifier(nn.Module):
             ValueError: tokens have another shape or dtype, or are not in the vocabulary, or a sequence is only padding.
         """
         self._check(tokens)
-        alignments = self._align(tokens)
-        rows = self.embedding(tokens.t().reshape(-1))
-        _, final = self.recurrent.walk(rows, alignments, None)
-        return self.head(torch.cat(final[0].unbind(), dim=1))
+        first, last = self._spans(tokens)
+        steps = tokens.shape[1]
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+            alignments = align_spans(first, last - first + 1, steps, tokens.device)
+            _, states = self.recurrent.walk(self.embedding(tokens.t().reshape(-1)), alignments, None)
+            return self.head(torch.cat(states[0].unbind(), dim=1))
+        shift = torch.arange(steps) + (last + 1 - steps)[:, None]
+        if self.padding is not None:
+            tokens = tokens.gather(1, (shift % steps).to(tokens.device))
+            first = first + steps - 1 - last
+        finals = [self._final(tokens, first, 0)]
+        if self.recurrent.bidirectional:
+            around = torch.arange(steps - 1, -1, -1) + first[:, None]
+            finals.append(self._final(tokens.gather(1, (around % steps).to(tokens.device)), first, 1))
+        return self.head(torch.cat(finals, dim=1))
 
-    def _align(self, tokens: Tensor) -> tuple[Alignment, Alignment]:
+    def _final(self, tokens: Tensor, first: Tensor, direction: int) -> Tensor:
+        """The final state [B, H] of sequences that end at the last step."""
+        schedule, read, place = share_prefixes(tokens, first)
+        weights = dict(self.recurrent.layer_weights(0, direction))
+        if self.embedding.num_embeddings <= self.embedding.embedding_dim:
+            # One-hot inputs, with the embedding multiplied into the input weights: a column for each token.
+            bias = weights.pop("bias_ih")
+            if len(self.recurrent.state_names) == 2:
+                bias = bias + weights.pop("bias_hh")
+            weights["weight_ih"] = linear(weights["weight_ih"], self.embedding.weight) + bias.unsqueeze(1)
+            x = one_hot(read, self.embedding.num_embeddings).to(bias.dtype)
+        else:
+            x = self.embedding(read)
+        zero = x.new_zeros(schedule.batch, self.recurrent.hidden_size)
+        initial = tuple(zero for _ in self.recurrent.state_names)
+        _, state = self.recurrent.walk_once(x, schedule, initial, weights, outputs=False)
+        return state[0].index_select(0, place)
+
+    def _spans(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """First and last step of each sequence, on the CPU."""
         batch, steps = tokens.shape
         if self.padding is None:
-            return align_full(steps, batch, tokens.device)
+            return torch.zeros(batch, dtype=torch.long), torch.full((batch,), steps - 1)
         valid = tokens.cpu() != self.padding
-        lengths = valid.sum(1)
-        if not bool((lengths > 0).all()):
-            row = int(lengths.argmin())
+        empty = ~valid.any(1)
+        if bool(empty.any()):
+            row = int(empty.byte().argmax())
             raise ValueError(f"tokens must hold a sequence in every row, but row {row} is only padding")
-        first = valid.byte().argmax(1)
-        last = steps - 1 - valid.flip(1).byte().argmax(1)
-        return align_spans(first, last - first + 1, steps, tokens.device)
+        return valid.byte().argmax(1), steps - 1 - valid.flip(1).byte().argmax(1)
 
     def _check(self, tokens: Tensor) -> None:
         if tokens.dim() != 2 or 0 in tokens.shape:
