@@ -1,8 +1,8 @@
 """What was computed from a tensor is remembered as long as the tensor lives and stays as it is."""
 
 import weakref
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -40,11 +40,9 @@ def _state(tensor: Tensor) -> Hashable:
     return tensor._version, tensor.shape, tensor.dtype
 
 
-@contextmanager
-def lasting() -> Iterator[None]:
-    """Compute results that any later call may use: without a graph, and no inference tensors, whatever the mode now."""
-    with torch.inference_mode(False), torch.no_grad():
-        yield
+def lasting() -> AbstractContextManager[None]:
+    """Where to compute what any later call may use: without a graph, and no inference tensors whatever the mode now."""
+    return torch.inference_mode(False) if torch.is_inference_mode_enabled() else torch.no_grad()
 
 
 def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:

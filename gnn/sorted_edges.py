@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from gnn.memory import lasting, remember
@@ -61,7 +62,7 @@ class SortedEdges:
     @property
     def by_source(self) -> Compressed:
         """The transpose: ``pointer`` [num_sources + 1], ``neighbor`` targets, ``position`` in the by-target order."""
-        return self.once("by_source", lambda: _compress(self.by_target.neighbor, self.target, self.num_sources))
+        return self.once("by_source", lambda: _transpose(self.by_target, self.num_targets, self.num_sources))
 
     @property
     def flipped(self) -> "SortedEdges":
@@ -175,9 +176,33 @@ def _one_loop_each(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tens
 
 def _compress(row: Tensor, column: Tensor, num_rows: int) -> Compressed:
     """Group the entries (row, column) by row, keeping their order within a row."""
-    ordered, position = torch.sort(row, stable=True)
-    pointer = torch._convert_indices_from_coo_to_csr(ordered, num_rows, out_int32=row.dtype == torch.int32)
-    return Compressed(pointer, column.index_select(0, position), position.to(row.dtype))
+    count = row.numel()
+    if count == 0 or row.device.type != "cpu":
+        ordered, position = torch.sort(row, stable=True)
+        pointer = torch._convert_indices_from_coo_to_csr(ordered, num_rows, out_int32=row.dtype == torch.int32)
+        return Compressed(pointer, column.index_select(0, position), position.to(row.dtype))
+    # all entries as one row of a matrix whose columns are the rows wanted
+    pointer, _, position = _by_column(torch.tensor([0, count], dtype=row.dtype), row, 1, num_rows)
+    return Compressed(pointer, column.index_select(0, position), position)
+
+
+def _transpose(compressed: Compressed, num_rows: int, num_columns: int) -> Compressed:
+    """Group entries that are grouped by row by their column instead."""
+    pointer, neighbor, _ = compressed
+    if neighbor.numel() == 0 or neighbor.device.type != "cpu":
+        rows = torch.arange(num_rows, dtype=pointer.dtype, device=pointer.device)
+        return _compress(neighbor, rows.repeat_interleave(pointer.diff()), num_columns)
+    return Compressed(*_by_column(pointer, neighbor, num_rows, num_columns))
+
+
+def _by_column(pointer: Tensor, column: Tensor, num_rows: int, num_columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """SciPy's change from rows to columns: a stable counting sort, several times faster than ``torch.sort``."""
+    position = torch.arange(column.numel(), dtype=column.dtype)
+    rows = csr_matrix((position.numpy(), column.numpy(), pointer.numpy()), shape=(num_rows, num_columns), copy=False)
+    columns = rows.tocsc()
+    parts = (columns.indptr, columns.indices, columns.data)
+    new_pointer, row, order = (torch.from_numpy(part).to(column.dtype) for part in parts)
+    return new_pointer, row, order
 
 
 def check_edges(
