@@ -1,7 +1,6 @@
 """Q1.2: what the four gates of a trained LSTM do, and how many parameters the cell has."""
 
 from dataclasses import dataclass, field
-from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -40,7 +39,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     length = sizes.palindromes.lengths[-1]
     learned = learn_palindromes(workspace, sizes.palindromes, length, "lstm")
     model, tokens = trained_on_palindromes(workspace, length, "lstm")
-    means = _means(model, tokens[:STRINGS])
+    first, later, kept = _averages(model, tokens[:STRINGS])
+    keeper = int(kept.argmax())
     counts = {", ".join(map(str, cell)): _count(*cell) for cell in sizes.cells}
     right = all(count["two_biases"] == count["in_the_modules"] for count in counts.values())
     picture = workspace.picture(
@@ -54,39 +54,44 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         "take it in at the first step and keep it to the last.",
         wide=True,
     )
-    rows = [[f"${name}$", _MEANING[name], f"{first:.2f}", f"{later:.2f}"] for name, (first, later) in means.items()]
-    i, f, g, o = (means[name] for name in "ifgo")
+    rows = [
+        [f"${name}$", _MEANING[name]]
+        + [f"{part[name][unit].mean():.2f}" for unit in (slice(None), keeper) for part in (first, later)]
+        for name in "ifgo"
+    ]
+    own = {name: (first[name][keeper].item(), later[name][keeper].item()) for name in "ifgo"}
     return Answer(
         "completed",
-        "The report's reading of $i$, $f$ and $g$ holds in a trained network; it leaves out $o$ and the number of "
-        "parameters, which is $4(N_{in} N_h + N_h^2 + N_h) + N_h N_{out} + N_{out}$.",
+        "The report's reading of $i$, $f$ and $g$ holds in a trained network; it leaves out $o$, which shows the "
+        "memory, and "
+        "the number of parameters.",
         [
             Finding(
                 "i",
                 "confirmed",
-                f"On average over units and strings it stands at {i[0]:.2f} at the first digit, which is the answer, "
-                f"and at "
-                f"{i[1]:.2f} at the digits after it.",
+                f"In the unit that keeps its memory longest (number {keeper}) it lets in {own['i'][0]:.2f} of the "
+                f"candidate at "
+                f"the first digit, which is the answer, and {own['i'][1]:.2f} at a digit after it.",
             ),
             Finding(
                 "f",
                 "confirmed",
-                f"At the digits after the first it stands at {f[1]:.2f} on average: that share of the memory survives "
-                f"a step.",
+                f"It decides how much of the memory stays. In that unit {own['f'][1]:.2f} survives a step, so that "
+                f"{kept[keeper]:.2f} of what the first digit left is there at the end; over all units it is "
+                f"{kept.mean():.2f}.",
             ),
             Finding(
                 "g",
                 "confirmed",
-                f"The only gate-like part that can be negative; its size is {g[0]:.2f} at the first digit and "
-                f"{g[1]:.2f} "
-                "after it (mean of $|g|$).",
+                f"Alone of the four it can be negative, so that a memory can be written both ways: from "
+                f"{first['lowest']:.2f} to {first['highest']:.2f} over units and strings.",
             ),
             Finding(
                 "o",
                 "completed",
-                f"It decides how much of the memory is shown: {o[1]:.2f} on average. Without it the memory could not "
-                f"be kept "
-                "without being heard at every step.",
+                f"It decides how much of the memory is shown, {later['o'].mean():.2f} on average over all units: a "
+                f"memory can "
+                "be kept without being heard at every step.",
             ),
             Finding(
                 "parameters",
@@ -118,21 +123,34 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 "one that Q1.3 trains."
             ),
         ],
-        {"gates": {name: {"first_digit": a, "after_it": b} for name, (a, b) in means.items()}, "parameters": counts},
+        {
+            "first_digit": {name: first[name].mean().item() for name in "ifgo"},
+            "later_digits": {name: later[name].mean().item() for name in "ifgo"},
+            "longest_memory": {"unit": keeper, "kept_to_the_end": kept[keeper].item(), "gates_first_and_later": own},
+            "parameters": counts,
+        },
         {sizes.palindromes.command(length, "lstm"): "Trains the network, and writes the picture to `gates.png`:"},
         f"{sizes.palindromes.hidden} units, palindromes of $T = {length}$.",
     )
 
 
-def _means(model: SequenceClassifier, strings: Tensor) -> dict[str, tuple[float, float]]:
-    """Per gate: its mean at the first digit of each string [N, T] and at the digits after it."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in "ifgo"}
-    for string, first in zip(strings, first_symbols(strings, model), strict=True):
-        values = gates(model, string[None, int(first) :])
-        for name, seen in found.items():
-            gate = values[name][0].abs() if name == "g" else values[name][0]
-            seen.append((gate[0].mean().item(), gate[1:].mean().item()))
-    return {name: (fmean(a for a, _ in seen), fmean(b for _, b in seen)) for name, seen in found.items()}
+def _averages(model: SequenceClassifier, strings: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    """Averages over strings [N, T], each [H]: gates at the first digit and at later ones, memory kept to the end.
+
+    Of g it is the size; the first dictionary also holds the lowest and highest g at any step.
+    """
+    seen: dict[str, list[Tensor]] = {name: [] for name in ("i", "f", "g", "o", "kept", "range")}
+    for string, start in zip(strings, first_symbols(strings, model), strict=True):
+        values = {name: gate[0] for name, gate in gates(model, string[None, int(start) :]).items()}
+        for name in "ifgo":
+            size = values[name].abs()
+            seen[name].append(torch.stack([size[0], size[1:].mean(0)]))
+        seen["kept"].append(values["f"][1:].prod(0))
+        seen["range"].append(torch.stack(values["g"].aminmax()))
+    mean = {name: torch.stack(seen[name]).mean(0) for name in ("i", "f", "g", "o", "kept")}
+    extremes = torch.stack(seen["range"])
+    first = {name: mean[name][0] for name in "ifgo"} | {"lowest": extremes[:, 0].min(), "highest": extremes[:, 1].max()}
+    return first, {name: mean[name][1] for name in "ifgo"}, mean["kept"]
 
 
 def _count(inputs: int, units: int, outputs: int) -> dict[str, int]:

@@ -8,7 +8,14 @@ from graphreel.curves import draw_curves
 from graphreel.figures import percent
 from graphreel.report.answer import Answer, Figure, Finding, Table, Text
 from graphreel.report.section import Equation, Section
-from graphreel.report.sequence_runs import FULL, QUICK, Learning, PalindromeSizes, learn_palindromes
+from graphreel.report.sequence_runs import (
+    FULL,
+    QUICK,
+    Learning,
+    PalindromeSizes,
+    learn_palindromes,
+    loss_before_training,
+)
 from graphreel.report.wording import listed, many, share
 from graphreel.report.workspace import Workspace
 
@@ -66,13 +73,16 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
     learned = _learn(workspace, sizes, "peephole")
     beside = _learn(workspace, sizes, "lstm")
     solved = all(_perfect(one) for one in learned.values())
-    lower = [length for length in learned if learned[length].first_loss < beside[length].first_loss]
-    starts = [
-        f"{learned[length].first_loss:.3f} against {beside[length].first_loss:.3f} (T = {length})" for length in learned
-    ]
+    lengths = sizes.palindromes.lengths
+    untrained = {
+        cell: {length: loss_before_training(length, cell, sizes.palindromes.untrained) for length in lengths}
+        for cell in ("peephole", "lstm")
+    }
+    starts = [f"{untrained['peephole'][n]:.3f} against {untrained['lstm'][n]:.3f} (T = {n})" for n in lengths]
+    ends = [f"{_steps(learned[n])} against {_steps(beside[n])} (T = {n})" for n in lengths]
     every = sizes.palindromes.evaluate_every
-    ends = [f"{_steps(learned[n])} against {_steps(beside[n])} (T = {n})" for n in learned]
-    held = len(lower) == len(learned)
+    firsts = [f"{learned[n].first_loss:.3f} against {beside[n].first_loss:.3f} (T = {n})" for n in lengths]
+    held = all(untrained["peephole"][n] < untrained["lstm"][n] for n in lengths)
     return Answer(
         "confirmed" if solved and held else "corrected",
         f"{_reached(learned, 'The peephole LSTM')} "
@@ -91,7 +101,10 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
             Finding(
                 "b",
                 "confirmed" if held else "corrected",
-                f"Mean training loss over the first {every} steps: {listed(starts)}, the LSTM being the second.",
+                f"Loss before the first step, {FULL.hidden} units, mean over "
+                f"{many(sizes.palindromes.untrained, 'network')}: "
+                f"{listed(starts)}, the LSTM being the second. In the mean of the first {every} steps of training: "
+                f"{listed(firsts)}.",
             ),
         ],
         [
@@ -105,7 +118,10 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
                 "a diagonal connection from the memory."
             ),
         ],
-        {f"T={length}": {**one.numbers(), "lstm": beside[length].numbers()} for length, one in learned.items()},
+        {
+            **{f"T={n}": {**one.numbers(), "lstm": beside[n].numbers()} for n, one in learned.items()},
+            "loss_before_training": untrained,
+        },
         {
             sizes.palindromes.command(n, "peephole"): f"{percent(one.metrics['test_accuracy'])}:"
             for n, one in learned.items()

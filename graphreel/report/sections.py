@@ -1,6 +1,7 @@
 """The sections in the order of the page, which is also that of running."""
 
 from graphreel.report import (
+    convolution_section,
     gates_section,
     gradients_section,
     palindromes_section,
@@ -14,5 +15,6 @@ SECTIONS = (
     palindromes_section.LSTM_SECTION,
     palindromes_section.PEEPHOLE_SECTION,
     text_section.SECTION,
+    convolution_section.SECTION,
     six_nodes_section.SECTION,
 )

@@ -20,7 +20,11 @@ from rnn import SequenceClassifier
 
 @dataclass(frozen=True)
 class PalindromeSizes:
-    """What is trained: lengths T, seeds, and the settings that differ from the report's."""
+    """What is trained: lengths T, seeds, and the settings of a training.
+
+    Attributes:
+        untrained: how many networks are drawn to measure the loss before training.
+    """
 
     lengths: tuple[int, ...] = (10, 20)
     seeds: int = 3
@@ -28,6 +32,7 @@ class PalindromeSizes:
     learning_rate: float = 1e-4
     steps: int = 3000
     evaluate_every: int = 50
+    untrained: int = 10
 
     def typed(self, length: int, cell: str) -> dict[str, Any]:
         """The options of `graphreel rnn train`."""
@@ -96,6 +101,17 @@ def trained_on_palindromes(workspace: Workspace, length: int, cell: str) -> tupl
     model = sequence_training.build_classifier(settings, source)
     model.load_state_dict(run.load_checkpoint()["model"])
     return model.eval(), source.test[0]
+
+
+def loss_before_training(length: int, cell: str, seeds: int) -> float:
+    """Loss of untrained networks at the report's size, in the mean over seeds, on validation strings."""
+    source = load("palindrome", length=length, test_size=1, validation_size=500)
+    losses = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        model = sequence_training.build_classifier(TaskSettings("palindrome", length, cell), source)
+        losses.append(sequence_training.scores(model.eval(), *source.validation)[0])
+    return fmean(losses)
 
 
 def first_symbols(tokens: Tensor, model: SequenceClassifier) -> Tensor:
