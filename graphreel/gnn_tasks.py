@@ -1,6 +1,7 @@
 """What `graphreel gnn train` optimises: nodes of one graph, nodes in sampled neighbourhoods, or a set of graphs."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import torch
@@ -154,17 +155,14 @@ def steps_per_epoch(graph: Any, settings: GnnSettings) -> int:
 
 
 def graph_set_task(graphs: Any, fold: int, num_folds: int, split_seed: int, settings: GnnSettings, device: str):
-    """Cross-validation: fold `fold` is the test part, the next one the validation part, the others train.
+    """Cross-validation: one fold is the test part, another the validation part, the others train.
 
     Each part is one block-diagonal graph, so an epoch is one step.
     """
-    folds = graphs.folds(num_folds, seed=split_seed)
-    held, after = folds[fold], folds[(fold + 1) % num_folds]
-    used = {int(i) for i in torch.cat([torch.as_tensor(held), torch.as_tensor(after)])}
-    rest = [i for i in range(len(graphs)) if i not in used]
+    parts = next(islice(graphs.folds(num_folds, seed=split_seed), fold, None))
     part = {
         name: Batch.from_data_list([graphs[int(i)] for i in index]).to(device)
-        for name, index in (("train", rest), ("val", after), ("test", held))
+        for name, index in zip(("train", "val", "test"), parts, strict=True)
     }
     first = part["train"]
     model = build_model(settings, first.x.size(-1), graphs.num_classes, None, "sum").to(device)

@@ -62,9 +62,8 @@ def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool)
     if isinstance(source, Data):
         graph = prepare_graph(source, settings, settings.device)
         per_epoch, kind = steps_per_epoch(graph, settings), "test nodes"
-        test_labels, train_labels = source.y[source.test_mask], source.y[source.train_mask]
         baselines = {
-            "majority": majority(train_labels, test_labels),
+            "majority": majority(source.y[source.test_mask]),
             "logistic_regression": logistic_regression(source),
         }
 
@@ -75,7 +74,7 @@ def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool)
     else:
         per_epoch, kind = 1, f"graphs in {FOLDS} folds"
         labels = torch.tensor([int(g.y) for g in source])
-        baselines = {"majority": majority(labels, labels)}
+        baselines = {"majority": majority(labels)}
 
         def build(seed: int) -> Task:
             task, tests[id(task.model)] = graph_set_task(
