@@ -8,8 +8,8 @@ import typer
 from graphreel import __version__, gnn_commands, report_command, rnn_commands, runs_command
 from graphreel.training_errors import NotFinite
 
-# Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower as
-# soon as anything else runs on the same cores.
+# Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
+# as soon as anything else runs on the same cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _UsageError = typer.BadParameter.__base__  # click's, or the copy of click that newer typer carries
