@@ -163,8 +163,8 @@ def _one_loop_each(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tens
     loops = torch.arange(num_nodes, dtype=source.dtype, device=device)
     loop_given = torch.full((num_nodes,), num_given, dtype=torch.long, device=device)
     is_loop = source == target
-    if bool(is_loop.any()):
-        places = is_loop.nonzero().view(-1)
+    places = is_loop.nonzero().view(-1)
+    if places.numel():
         node = source[places].long()
         loop_given.scatter_reduce_(0, node, places, "amax", include_self=False)
         kept = (~is_loop).nonzero().view(-1)
@@ -224,7 +224,9 @@ def _check(edge_index: Tensor, bounds: tuple[int, int], name: str) -> None:
         raise ValueError(f"edge_index must have the shape [2, edges], but its shape is {list(edge_index.shape)}")
     if edge_index.size(1) == 0:
         return
-    for nodes, bound in zip(edge_index.as_subclass(Tensor).detach(), bounds, strict=True):
+    edges = edge_index.as_subclass(Tensor).detach()
+    sides = [(edges, bounds[0])] if bounds[0] == bounds[1] else zip(edges, bounds, strict=True)
+    for nodes, bound in sides:
         low, high = (int(value) for value in nodes.aminmax())
         if low < 0 or high >= bound:
             unit = "rows" if name == "x" else "nodes"

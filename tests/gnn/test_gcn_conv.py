@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import GCNConv as PyGGCNConv
@@ -14,6 +14,12 @@ from gnn import GCNConv, dense_gcn, normalized_adjacency
 from gnn.memory import _entries
 
 F64 = {"rtol": 1e-11, "atol": 1e-12}
+
+
+@pytest.fixture(autouse=True, params=["little", "sorted"])
+def path(request, monkeypatch):
+    """Every test runs on both paths, whatever the size of its graph."""
+    monkeypatch.setattr("gnn.gcn_conv._is_little", lambda num_edges, width: request.param == "little")
 
 
 def twins(in_channels, out_channels, dtype=torch.float64, **kwargs):
@@ -341,7 +347,7 @@ def test_compiled(everything):
         assert_same([compiled(x, everything.edge_index, everything.edge_weight)], [conv(x, *everything[:2])])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 8), st.integers(0, 20), st.integers(0, 2**31))
 def test_renaming_nodes_renames_the_result(num_nodes, num_edges, seed):
     generator = torch.Generator().manual_seed(seed)
