@@ -17,6 +17,13 @@ def test_importing_data_imports_neither_torch_nor_pyg():
     assert out.stdout.strip() == "[]"
 
 
+def test_every_public_name_is_there():
+    for name in data.__all__:
+        assert callable(getattr(data, name)) and getattr(data, name).__doc__
+    with pytest.raises(AttributeError, match="module 'data' has no attribute 'laod'"):
+        data.laod  # noqa: B018
+
+
 @pytest.mark.parametrize("target", sorted({*NAMES.values(), *(form.loader for form in FORMATS)}))
 def test_every_target_is_a_documented_function(target):
     module, _, name = target.partition(":")
