@@ -18,7 +18,7 @@ class Line:
     bar: str
 
 
-def medians(first: Callable[[], object], second: Callable[[], object], seconds: float = 20.0) -> tuple[float, float]:
+def medians(first: Callable[[], object], second: Callable[[], object], seconds: float = 10.0) -> tuple[float, float]:
     """The median times of two programs, called in turns so that both meet the same weather.
 
     Both are called three times before the clock starts; then at least 5 and at most 100 rounds within ``seconds``.
