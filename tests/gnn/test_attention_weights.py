@@ -1,11 +1,14 @@
 """Attention weights, and the pictures and numbers made of them."""
 
+import json
+
 import pytest
 import torch
 import torch_geometric.nn as pyg
 from torch_geometric.data import Data
 
-from gnn import GAT, GCN, GATConv, GATv2Conv, attention_weights
+from gnn import GAT, GCN, GATConv, GATv2Conv, attention_weights, draw_attention, draw_summary, write_attention
+from gnn.attention_summary import attention_entropy
 
 EDGES = [(0, 1), (0, 4), (0, 5), (1, 3), (2, 3), (3, 5)]
 
@@ -66,3 +69,84 @@ def test_weights_with_edge_features(six):
 def test_a_model_without_attention_is_refused(six):
     with pytest.raises(ValueError, match=r"model must have an attention layer .* but GCN has none"):
         attention_weights(GCN(6, 4, 2, 2), six)
+
+
+def sums(numbers: list[dict]) -> dict[tuple[str, int], float]:
+    total: dict[tuple[str, int], float] = {}
+    for entry in numbers:
+        key = entry["target"], entry["head"]
+        total[key] = total.get(key, 0.0) + entry["weight"]
+    return total
+
+
+def test_the_six_nodes_are_drawn_as_a_whole(six, tmp_path):
+    model = GAT(6, 16, 2, 2, heads=4)
+    files = write_attention(model, six, None, 1, tmp_path / "attention.png")
+    names = ["attention.json", "attention.png", "attention-layer2.json", "attention-layer2.png"]
+    assert sorted(file.name for file in files) == sorted(names) == sorted(file.name for file in tmp_path.iterdir())
+    for file in files:
+        if file.suffix == ".png":
+            assert file.read_bytes().startswith(b"\x89PNG")
+    numbers = json.loads((tmp_path / "attention.json").read_text())
+    assert sums(numbers) == pytest.approx({(node, head): 1.0 for node in "ABCDEF" for head in range(4)})
+    ((edge_index, alpha), _) = attention_weights(model, six)
+    expected = {
+        ("ABCDEF"[s], "ABCDEF"[t], head): weight
+        for (s, t), row in zip(edge_index.t().tolist(), alpha.tolist(), strict=True)
+        for head, weight in enumerate(row)
+    }
+    assert {(n["source"], n["target"], n["head"]): n["weight"] for n in numbers} == pytest.approx(expected)
+
+
+def path_graph(num_nodes: int) -> Data:
+    forth = torch.stack([torch.arange(num_nodes - 1), torch.arange(1, num_nodes)])
+    return Data(x=torch.eye(num_nodes), edge_index=torch.cat([forth, forth.flip(0)], 1))
+
+
+@pytest.mark.parametrize(("hops", "targets"), [(1, {"10"}), (2, {"9", "10", "11"})])
+def test_of_a_larger_graph_the_neighbourhood_is_drawn(hops, targets):
+    data = path_graph(20)
+    figure, numbers = draw_attention(GAT(20, 8, 2, 3, heads=2), data, 10, hops)
+    assert {target for target, _ in sums(numbers)} == targets
+    assert sums(numbers) == pytest.approx({(target, head): 1.0 for target in targets for head in range(2)})
+    titles = [axes.get_title() for part in figure.subfigs for axes in part.axes]
+    assert "Attention around 10, layer 1 of 2, mean of the heads" in titles
+    assert {"head 0", "head 1"} <= set(titles)
+
+
+def test_of_many_neighbours_the_strongest_are_drawn_and_all_are_written():
+    leaves = 60
+    edge_index = torch.stack([torch.arange(1, leaves + 1), torch.zeros(leaves, dtype=torch.long)])
+    data = Data(x=torch.randn(leaves + 1, 3), edge_index=edge_index)
+    figure, numbers = draw_attention(GATConv(3, 2), data, 0)
+    assert len(numbers) == leaves + 1
+    assert any("(41 of 61 nodes)" in axes.get_title() for axes in figure.axes)
+
+
+def test_unknown_nodes_layers_and_hops_are_refused(six, tmp_path):
+    model = GATConv(6, 2)
+    with pytest.raises(ValueError, match="the graph has no node 'Z': its nodes are A, B, C, D, E, F"):
+        write_attention(model, six, "Z", 1, tmp_path / "a.png")
+    with pytest.raises(ValueError, match="hops must be at least 1, but is 0"):
+        write_attention(model, six, "A", 0, tmp_path / "a.png")
+    with pytest.raises(ValueError, match="layer must be one of the model's 1 attention layers, but is 3"):
+        draw_attention(model, six, layer=3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_entropy_of_equal_weights_is_the_logarithm_of_their_number():
+    edge_index = torch.tensor([[0, 1, 2, 3, 0], [0, 0, 0, 0, 1]])
+    entropy, uniform = attention_entropy(edge_index, torch.tensor([[0.25], [0.25], [0.25], [0.25], [1.0]]), 3)
+    torch.testing.assert_close(entropy.flatten(), torch.tensor([4.0, 1.0, 1.0]).log())
+    torch.testing.assert_close(uniform, torch.tensor([4.0, 1.0, 1.0]).log())
+
+
+def test_the_summary_counts_every_target(tmp_path):
+    data = path_graph(20)
+    data.y = torch.arange(20) % 3
+    _, numbers = draw_summary(GAT(20, 8, 2, 3, heads=2), data, tmp_path / "summary.png")
+    assert json.loads((tmp_path / "summary.json").read_text()) == numbers
+    assert len(numbers["embedding"]) == 20
+    for entry in numbers["entropy"]:
+        assert max(entry["entropy"]) <= entry["uniform"] + 1e-5
+    assert [entry["class"] for entry in numbers["embedding"]] == data.y.tolist()
