@@ -183,9 +183,7 @@ class FusedUva(torch.autograd.Function):
         x, h, c, *weights = ctx.saved_tensors
         needs = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            return None, *differentiable_backward(
-                peephole_uva_cell, _NAMES, ctx.call, grads, needs, x, (h, c), weights
-            )
+            return None, *differentiable_backward(peephole_uva_cell, _NAMES, ctx.call, grads, needs, x, (h, c), weights)
         buffers, ctx.buffers = ctx.buffers, None
         if buffers is None:  # an earlier backward through the same graph has used them up
             buffers = _forward(ctx.call, x, c, weights, x.new_empty(ctx.call.schedule.rows, c.shape[1]))

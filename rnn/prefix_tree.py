@@ -56,11 +56,15 @@ def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[Schedule, Tensor, Ten
     final = np.empty(len(rank), dtype=np.int64)
     final[by_key] = np.where(rank >= 0, rank, rank[same])
     device = tokens.device
-    return Schedule(tuple(counts.tolist()), forks), torch.from_numpy(read).to(device), torch.from_numpy(final).to(device)
+    return (
+        Schedule(tuple(counts.tolist()), forks),
+        torch.from_numpy(read).to(device),
+        torch.from_numpy(final).to(device),
+    )
 
 
 def _tree(table: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each sequence, in sorted order: the step at which it enters the walk (T where it equals its parent), and the
+    """Of each sequence in sorted order: the step at which it enters the walk (T where it equals its parent), and the
     sequence that it departs from (-1 where it starts from zero)."""
     batch, steps = table.shape
     differs = table[1:] != table[:-1]
