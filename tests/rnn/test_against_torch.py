@@ -1,0 +1,137 @@
+"""RNN, LSTM and GRU against torch.nn's with the same state dict."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from rnn import GRU, LSTM, RNN
+
+PAIRS = {"RNN": (RNN, torch.nn.RNN), "LSTM": (LSTM, torch.nn.LSTM), "GRU": (GRU, torch.nn.GRU)}
+OPTIONS = [
+    {},
+    {"num_layers": 2, "bidirectional": True},
+    {"num_layers": 3, "bias": False},
+    {"batch_first": True, "bidirectional": True},
+]
+
+
+def _pair(name: str, options: dict, dtype: torch.dtype = torch.float64):
+    ours, theirs = PAIRS[name]
+    torch.manual_seed(0)
+    theirs = theirs(3, 5, **options, dtype=dtype)
+    ours = ours(3, 5, **options, dtype=dtype)
+    ours.load_state_dict(theirs.state_dict())
+    return ours, theirs
+
+
+def _states(layer, batch: int):
+    parts = [
+        torch.randn(layer.num_layers * layer.num_directions, batch, 5, dtype=torch.float64) for _ in layer.state_names
+    ]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _gradients(layer, y, final, x):
+    final = (final,) if isinstance(final, torch.Tensor) else final
+    loss = (y * y).sum() + sum((part.sin()).sum() for part in final)
+    return torch.autograd.grad(loss, [x, *layer.parameters()])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("given_state", [False, True])
+def test_outputs_states_and_gradients(name: str, options: dict, given_state: bool) -> None:
+    ours, theirs = _pair(name, options)
+    x = torch.randn(4, 4, 3, dtype=torch.float64, requires_grad=True)
+    hx = _states(ours, 4) if given_state else None
+    got, want = ours(x, hx), theirs(x, hx)
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+    for one, other in zip(_gradients(ours, *got, x), _gradients(theirs, *want, x), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_float32(name: str) -> None:
+    ours, theirs = _pair(name, {"num_layers": 2}, torch.float32)
+    x = torch.randn(9, 4, 3, requires_grad=True)
+    got, want = ours(x), theirs(x)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+    for one, other in zip(_gradients(ours, *got, x), _gradients(theirs, *want, x), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_relu() -> None:
+    torch.manual_seed(0)
+    theirs = torch.nn.RNN(3, 5, 2, "relu")
+    ours = RNN(3, 5, 2, "relu")
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(4, 2, 3)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_unbatched(name: str, options: dict) -> None:
+    ours, theirs = _pair(name, options)
+    x = torch.randn(4, 3, dtype=torch.float64)
+    hx = _states(ours, 1)
+    hx = hx.squeeze(1) if isinstance(hx, torch.Tensor) else tuple(part.squeeze(1) for part in hx)
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours(x, hx), theirs(x, hx))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("lengths", [[4, 3, 3, 1], [2, 4, 1, 3], [4, 4, 4, 4]])
+def test_packed_and_lengths(name: str, options: dict, lengths: list[int]) -> None:
+    ours, theirs = _pair(name, options)
+    first = options.get("batch_first", False)
+    x = torch.randn(4, 4, 3, dtype=torch.float64, requires_grad=True)
+    hx = _states(ours, 4)
+    packed = pack_padded_sequence(x, lengths, batch_first=first, enforce_sorted=lengths[0] == 4)
+    got, want = ours(packed, hx), theirs(packed, hx)
+    torch.testing.assert_close(got[0].data, want[0].data)
+    torch.testing.assert_close(got[1], want[1])
+    padded, _ = pad_packed_sequence(want[0], batch_first=first, total_length=4)
+    by_length = ours(x, hx, lengths=torch.tensor(lengths))
+    torch.testing.assert_close(by_length, (padded, want[1]))
+    expected = _gradients(theirs, padded, want[1], x)
+    for one, other in zip(_gradients(ours, *by_length, x), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_same_seed_draws_the_same_parameters_and_dicts_load_both_ways(name: str) -> None:
+    ours, theirs = PAIRS[name]
+    options = {"num_layers": 2, "bidirectional": True}
+    torch.manual_seed(7)
+    a = ours(3, 5, **options)
+    torch.manual_seed(7)
+    b = theirs(3, 5, **options)
+    assert list(a.state_dict()) == list(b.state_dict())
+    for key, value in a.state_dict().items():
+        assert torch.equal(value, b.state_dict()[key])
+    torch.manual_seed(8)
+    fresh = theirs(3, 5, **options)
+    fresh.load_state_dict(a.state_dict())
+    x = torch.randn(4, 2, 3)
+    torch.testing.assert_close(fresh(x), a(x))
+
+
+def test_dropout_between_layers() -> None:
+    ours, theirs = _pair("LSTM", {"num_layers": 2, "dropout": 1.0})
+    x = torch.randn(4, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(ours(x)[0], theirs(x)[0])
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
+def test_copies_and_pickles() -> None:
+    layer = LSTM(3, 5)
+    x = torch.randn(4, 2, 3, requires_grad=True)
+    y, _ = layer(x)
+    y.sum().backward()
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        torch.testing.assert_close(twin(x), layer(x))

@@ -1,0 +1,128 @@
+"""The fused walks against the plain loop, and what they must not break."""
+
+import copy
+
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+import rnn.products
+from rnn import LSTM, PeepholeLSTM
+from rnn.products import has_fast_product, times_transposed, weight_gradient
+
+LAYERS = {
+    "lstm": lambda **options: LSTM(3, 5, **options),
+    "gers": lambda **options: PeepholeLSTM(3, 5, variant="gers", **options),
+    "uva": lambda **options: PeepholeLSTM(3, 5, variant="uva", **options),
+}
+
+
+def _plain(layer):
+    twin = copy.deepcopy(layer)
+    twin.fused = None
+    return twin
+
+
+def _loss(output):
+    y, (h, c) = output
+    weight = torch.arange(y.numel(), dtype=y.dtype).view_as(y).sin()
+    return (y * weight).sum() + h.sin().sum() + (c * c).sum()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("lengths", [None, [6, 1, 4, 4]])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-11), (torch.float32, 1e-4)])
+def test_fused_equals_plain(
+    name: str, lengths: list[int] | None, bias: bool, dtype: torch.dtype, tolerance: float
+) -> None:
+    torch.manual_seed(0)
+    fused = LAYERS[name](num_layers=2, bidirectional=True, bias=bias, dtype=dtype)
+    plain = _plain(fused)
+    x = torch.randn(6, 4, 3, dtype=dtype, requires_grad=True)
+    hx = tuple(torch.randn(4, 4, 5, dtype=dtype, requires_grad=True) for _ in range(2))
+    got, want = fused(x, hx, lengths), plain(x, hx, lengths)
+    torch.testing.assert_close(got, want, rtol=tolerance, atol=tolerance)
+    one = torch.autograd.grad(_loss(got), [x, *hx, *fused.parameters()], allow_unused=True)
+    other = torch.autograd.grad(_loss(want), [x, *hx, *plain.parameters()], allow_unused=True)
+    for a, b in zip(one, other, strict=True):
+        a = torch.zeros_like(b) if a is None and b is not None else a
+        b = torch.zeros_like(a) if b is None and a is not None else b
+        torch.testing.assert_close(a, b, rtol=10 * tolerance, atol=10 * tolerance)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(x, hx, lengths), want, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradcheck_twice(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name](dtype=torch.float64)
+    names = [key for key, _ in layer.named_parameters()]
+    x = torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
+    hx = [torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+
+    def run(x, h, c, *parameters):
+        y, (h, c) = torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x, (h, c), [2, 3]))
+        return y, h, c
+
+    inputs = (x, *hx, *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()))
+    assert gradcheck(run, inputs, fast_mode=True)
+    assert gradgradcheck(run, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_backward_twice_and_two_graphs_at_once(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name](dtype=torch.float64)
+    plain = _plain(layer)
+    first, second = (torch.randn(5, 3, 3, dtype=torch.float64) for _ in range(2))
+    losses = [_loss(layer(x)) for x in (first, second)]
+    expected = [torch.autograd.grad(_loss(plain(x)), list(plain.parameters())) for x in (first, second)]
+    for _ in range(2):
+        for loss, want in zip(losses, expected, strict=True):
+            got = torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True)
+            torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_only_some_gradients(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name](dtype=torch.float64)
+    plain = _plain(layer)
+    layer.requires_grad_(False)
+    plain.requires_grad_(False)
+    x = torch.randn(5, 3, 3, dtype=torch.float64, requires_grad=True)
+    for pick in (lambda out: out[0][2].sum(), lambda out: out[1][0].sum(), lambda out: out[1][1].sum()):
+        (got,), (want,) = torch.autograd.grad(pick(layer(x)), x), torch.autograd.grad(pick(plain(x)), x)
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_where_the_fused_walk_does_not_apply(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name]()
+    x = torch.randn(4, 2, 3)
+    y, _ = layer(x)
+    half, _ = copy.deepcopy(layer).to(torch.bfloat16)(x.to(torch.bfloat16))
+    torch.testing.assert_close(half.float(), y, rtol=0.1, atol=0.05)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(layer(x)[0].float(), y, rtol=0.1, atol=0.05)
+    torch.testing.assert_close(torch.func.vmap(lambda one: layer(one)[0])(x.unsqueeze(0))[0], y)
+    _, tangent = torch.func.jvp(lambda given: layer(given)[0], (x,), (torch.ones_like(x),))
+    step = (layer(x + 1e-3)[0] - layer(x - 1e-3)[0]) / 2e-3
+    torch.testing.assert_close(tangent, step, rtol=1e-2, atol=1e-3)
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x)[0], y)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_products(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if fast and not has_fast_product():
+        pytest.skip("this torch has no oneDNN product")
+    monkeypatch.setattr(rnn.products, "has_fast_product", lambda: fast)
+    x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
+    torch.testing.assert_close(times_transposed(x, weight), x @ weight.t(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-5, atol=1e-5)
+    x, weight, gradient = x.double(), weight.double(), gradient.double()
+    assert torch.equal(times_transposed(x, weight), torch.mm(x, weight.t()))
+    assert torch.equal(weight_gradient(gradient, x), torch.mm(gradient.t(), x))

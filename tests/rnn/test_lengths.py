@@ -1,0 +1,49 @@
+"""Padding on either side changes nothing; a batch equals its parts."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnn import GRU, LSTM, RNN, PeepholeLSTM
+
+LAYERS = {
+    "rnn": lambda: RNN(3, 4, bidirectional=True, dtype=torch.float64),
+    "lstm": lambda: LSTM(3, 4, 2, bidirectional=True, dtype=torch.float64),
+    "gers": lambda: PeepholeLSTM(3, 4, 2, bidirectional=True, dtype=torch.float64),
+    "uva": lambda: PeepholeLSTM(3, 4, 2, bidirectional=True, variant="uva", dtype=torch.float64),
+    "gru": lambda: GRU(3, 4, 2, bidirectional=True, dtype=torch.float64),
+    "gru uva": lambda: GRU(3, 4, variant="uva", dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4), side=st.sampled_from(["left", "right"]))
+def test_padding_changes_nothing(name: str, lengths: list[int], side: str) -> None:
+    torch.manual_seed(0)
+    layer, steps = LAYERS[name](), 5
+    x = torch.randn(steps, len(lengths), 3, dtype=torch.float64)
+    y, final = layer(x, lengths=lengths, padding_side=side)
+    finals = (final,) if isinstance(final, torch.Tensor) else final
+    for b, length in enumerate(lengths):
+        span = slice(0, length) if side == "right" else slice(steps - length, steps)
+        alone, alone_final = layer(x[span, b : b + 1])
+        torch.testing.assert_close(y[span, b : b + 1], alone, rtol=1e-11, atol=1e-12)
+        assert y[:, b].count_nonzero() == alone.count_nonzero()
+        alone_finals = (alone_final,) if isinstance(alone_final, torch.Tensor) else alone_final
+        for part, alone_part in zip(finals, alone_finals, strict=True):
+            torch.testing.assert_close(part[:, b : b + 1], alone_part, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_what_stands_in_the_padding_does_not_matter(side: str) -> None:
+    torch.manual_seed(0)
+    layer = LSTM(3, 4, bidirectional=True, batch_first=True)
+    x = torch.randn(3, 5, 3)
+    lengths = torch.tensor([2, 5, 3])
+    valid = torch.arange(5) < lengths[:, None] if side == "right" else torch.arange(5) >= 5 - lengths[:, None]
+    noise = torch.where(valid[:, :, None], x, torch.full_like(x, float("nan")))
+    torch.testing.assert_close(
+        layer(noise, lengths=lengths, padding_side=side), layer(x, lengths=lengths, padding_side=side)
+    )

@@ -1,0 +1,109 @@
+"""SequenceClassifier against its three parts, and what padding does."""
+
+import pytest
+import torch
+
+from rnn import SequenceClassifier
+from rnn.prefix_tree import share_prefixes
+from rnn.sequence_classifier import CELLS
+
+
+def _tokens(vocabulary: int) -> torch.Tensor:
+    """Rows with shared beginnings, doubles, and the token 2 on either side."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(0, 2, (24, 8), generator=generator)
+    tokens[::5, 3] = vocabulary - 1
+    for row in range(24):
+        tokens[row, : row % 6] = 2
+        if row % 4 == 3:
+            tokens[row, 7:] = 2
+    tokens[1::2, 7] = 1
+    tokens[13] = tokens[12]
+    return tokens
+
+
+def _by_parts(model: SequenceClassifier, tokens: torch.Tensor) -> torch.Tensor:
+    """Embedding, plain layer and head, each sequence alone and without its padding."""
+    layer, logits = model.recurrent, []
+    fused, layer.fused = layer.fused, None
+    for row in tokens:
+        if model.padding is not None:
+            valid = (row != model.padding).nonzero()[:, 0]
+            row = row[int(valid[0]) : int(valid[-1]) + 1]
+        _, final = layer(model.embedding(row))
+        h = final[0] if isinstance(final, tuple) else final
+        logits.append(model.head(h.flatten()))
+    layer.fused = fused
+    return torch.stack(logits)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("padding", [None, 2])
+@pytest.mark.parametrize("vocabulary", [3, 9])
+def test_equals_embedding_layer_and_head(cell: str, padding: int | None, vocabulary: int) -> None:
+    torch.manual_seed(0)
+    model = SequenceClassifier(vocabulary, 4, 6, 2, cell=cell, padding=padding).double()
+    tokens = _tokens(vocabulary)
+    got, want = model(tokens), _by_parts(model, tokens)
+    torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-12)
+    factor = torch.randn_like(want)
+    parameters = list(model.parameters())
+    expected = torch.autograd.grad((want * factor).sin().sum(), parameters)
+    loss = (got * factor).sin().sum()
+    for create_graph in (False, True):
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, create_graph=create_graph)
+        for one, other in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+    with torch.no_grad():
+        torch.testing.assert_close(model.float()(tokens), want.float(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "bilstm", "gru"])
+def test_equals_torch(cell: str) -> None:
+    torch.manual_seed(0)
+    model = SequenceClassifier(3, 4, 6, 2, cell=cell)
+    embedding, head = torch.nn.Embedding(3, 4), torch.nn.Linear(12 if cell == "bilstm" else 6, 2)
+    layer = torch.nn.GRU(4, 6) if cell == "gru" else torch.nn.LSTM(4, 6, bidirectional=cell == "bilstm")
+    embedding.load_state_dict(model.embedding.state_dict())
+    layer.load_state_dict(model.recurrent.state_dict())
+    head.load_state_dict(model.head.state_dict())
+    tokens = _tokens(3)
+    _, final = layer(embedding(tokens.t()))
+    h = final if cell == "gru" else final[0]
+    torch.testing.assert_close(model(tokens), head(torch.cat(h.unbind(), dim=1)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_on_either_side_changes_nothing(cell: str) -> None:
+    torch.manual_seed(0)
+    model = SequenceClassifier(3, 4, 6, 2, cell=cell, padding=2).double()
+    tokens = torch.randint(0, 2, (5, 7))
+    pad = torch.full((5, 3), 2)
+    for padded in ((pad, tokens), (tokens, pad), (pad, tokens, pad)):
+        torch.testing.assert_close(model(torch.cat(padded, dim=1)), model(tokens), rtol=1e-11, atol=1e-12)
+
+
+def test_a_batch_equals_its_parts() -> None:
+    torch.manual_seed(0)
+    model = SequenceClassifier(3, 4, 6, 2, cell="peephole").double()
+    tokens = _tokens(3)
+    alone = torch.cat([model(row.unsqueeze(0)) for row in tokens])
+    torch.testing.assert_close(model(tokens), alone, rtol=1e-11, atol=1e-12)
+
+
+def test_shared_beginnings_are_walked_once() -> None:
+    tokens = torch.zeros(64, 10, dtype=torch.long)
+    tokens[:, -1] = torch.arange(64) % 2
+    schedule, read, place = share_prefixes(tokens, torch.zeros(64, dtype=torch.long))
+    assert schedule.counts == (16,) * 10
+    assert len(read) == 160
+    assert place.unique().tolist() == [0, 1]
+    assert sorted(schedule.forks) == [0, 9]
+
+
+def test_int32_tokens_and_copies_of_state() -> None:
+    torch.manual_seed(0)
+    model, twin = SequenceClassifier(3, 4, 6, 2), SequenceClassifier(3, 4, 6, 2)
+    twin.load_state_dict(model.state_dict())
+    tokens = _tokens(3)
+    torch.testing.assert_close(twin(tokens.int()), model(tokens))
