@@ -2,17 +2,19 @@
 
 import os
 import sys
+from typing import Any
 
 import typer
 
-from graphreel import __version__, gnn_commands, report_command, rnn_commands, runs_command
+from graphreel import __version__, combined_commands, gnn_commands, report_command, rnn_commands, runs_command
 from graphreel.training_errors import NotFinite
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
 # as soon as anything else runs on the same cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_UsageError = typer.BadParameter.__base__  # click's, or the copy of click that newer typer carries
+# click's, or that of the copy of click that newer typer carries
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="graphreel",
@@ -23,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(gnn_commands.app, name="gnn")
 app.add_typer(rnn_commands.app, name="rnn")
+app.add_typer(combined_commands.app, name="combined")
 app.command("runs")(runs_command.runs)
 app.command("report")(report_command.report)
 

@@ -63,7 +63,6 @@ def train(
         return
     if data is None:
         raise ValueError("gnn train expects --data NAME or PATH (or --resume RUN), got none")
-    check_room(data, "gnn")
     settings = GnnSettings.resolve(data, model or "gcn", given(typed))
     from graphreel.gnn_training import start_training
 

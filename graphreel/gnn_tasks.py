@@ -19,7 +19,7 @@ _SPARSE_BELOW = 0.1  # share of non-zeros under which products on the stored val
 
 def build_model(settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None):
     """The GCN or GAT that the settings describe."""
-    shared = dict(
+    shared: dict[str, Any] = dict(
         dropout=settings.dropout,
         input_dropout=settings.input_dropout,
         residual=settings.residual,
@@ -58,7 +58,7 @@ def prepare_graph(graph: Data, settings: GnnSettings, device: str) -> Data:
         else:
             graph.edge_index, graph[name] = to_undirected(graph.edge_index, graph[name], graph.num_nodes, reduce="mean")
     x = graph.x
-    if x.layout == torch.strided and not settings.fan_out:
+    if x.layout == torch.strided:
         filled = torch.count_nonzero(x).item() / max(x.numel(), 1)
         if filled < _SPARSE_BELOW and x.numel() > 100_000:
             graph.x = x.to_sparse_csr()
@@ -130,13 +130,10 @@ def node_task(graph: Data, num_classes: int, settings: GnnSettings) -> tuple[Tas
 
 
 def _sampled_batches(graph: Data, seeds: Tensor, settings: GnnSettings, random_seed: int) -> Callable[[int], Data]:
-    from torch_geometric.loader import NodeLoader
-
-    from data import NeighborSampler
+    from data import neighbor_loader
 
     generator = torch.Generator()
-    sampler = NeighborSampler(graph, settings.fan_out, generator=generator)
-    loader = NodeLoader(graph, sampler, input_nodes=seeds, batch_size=settings.batch_size)
+    loader = neighbor_loader(graph, settings.fan_out, seeds, settings.batch_size, generator)
     per_epoch = -(-len(seeds) // settings.batch_size)
 
     def batch(step: int) -> Data:
@@ -144,7 +141,7 @@ def _sampled_batches(graph: Data, seeds: Tensor, settings: GnnSettings, random_s
         order = torch.randperm(len(seeds), generator=generator.manual_seed(random_seed * 1_000_003 + epoch))
         generator.manual_seed((random_seed + 1) * 1_000_003 + step)
         start = position * settings.batch_size
-        return loader(seeds[order[start : start + settings.batch_size]])
+        return loader(order[start : start + settings.batch_size])
 
     return batch
 

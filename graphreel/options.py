@@ -1,7 +1,8 @@
 """Options that every train command has."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +15,12 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run th
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
 
 
-def given(options: dict[str, object]) -> dict[str, object]:
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the user typed: those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def refuse_with_resume(options: dict[str, object]) -> None:
+def refuse_with_resume(options: Mapping[str, Any]) -> None:
     """A resumed run has its settings already.
 
     Raises:

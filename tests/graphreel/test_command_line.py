@@ -1,0 +1,175 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from graphreel.__main__ import run
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; return (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def six_node_run(tmp_path, said):
+    code, _, error = said("gnn", "train", "--data", "six-node", "--model", "gat", "--out", tmp_path / "run", "--quiet")
+    assert (code, error) == (0, "")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["gnn", "--help"], ["gnn", "train", "--help"], ["gnn", "train", "--x"]]
+)
+def test_help_and_wrong_arguments_import_neither_torch_nor_pyg(arguments):
+    code = (
+        "import sys\nfrom graphreel.__main__ import run\n"
+        f"run({arguments})\nassert not {{'torch', 'torch_geometric', 'numpy', 'matplotlib'}} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gnn", "train"], "expects --data NAME or PATH"),
+        (["gnn", "train", "--data", "corra"], "unknown data set 'corra': expected one of six-node"),
+        (["gnn", "train", "--data", "no/such.csv"], "there is no file or folder no/such.csv"),
+        (["gnn", "train", "--data", "palindrome"], "palindrome is data for `graphreel rnn train`"),
+        (["gnn", "train", "--data", "six-node", "--model", "cgn"], "--model expects one of gcn, gat, gatv2, got 'cgn'"),
+        (
+            ["gnn", "train", "--data", "six-node", "--dropout", "1"],
+            "--dropout expects a share from 0 to below 1, got 1",
+        ),
+        (["gnn", "train", "--data", "six-node", "--epochs", "0"], "--epochs expects at least 1, got 0"),
+        (["gnn", "train", "--data", "six-node", "--lr", "-1"], "--learning-rate expects a positive number, got -1"),
+        (["gnn", "train", "--data", "six-node", "--neighbors", "5,x"], "--neighbors expects numbers such as 15,10"),
+        (["gnn", "train", "--data", "six-node", "--neighbors", "5"], r"--neighbors expects one number per layer (2)"),
+        (["gnn", "train", "--data", "six-node", "--model", "gat", "--hidden", "9"], "a multiple of the 2 heads, got 9"),
+        (["gnn", "train", "--data", "six-node", "--device", "tpu"], "--device expects auto, cpu or cuda, got 'tpu'"),
+        (["gnn", "train", "--resume", "nowhere"], "nowhere: no such run folder"),
+        (["gnn", "train", "--resume", "x", "--lr", "1"], "takes its settings from the run folder, got --learning-rate"),
+        (["gnn", "train", "--seeds", "many"], "Invalid value for '--seeds'"),
+        (["gnn", "updates", "C", "Z"], "Z"),
+        (["gnn", "attention", "nowhere"], "nowhere: no such run folder"),
+        (["runs", "nowhere"], "nowhere: no such folder"),
+        (["gnn", "paint"], "No such command 'paint'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(said, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    code, out, error = said(*arguments)
+    assert code == 2
+    assert out == ""
+    assert error.startswith("graphreel: ")
+    assert error.count("\n") == 1
+    assert sentence in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_updates_from_c_to_e(said):
+    assert said("gnn", "updates", "--data", "six-node", "C", "E") == (0, "4\n", "")
+
+
+def test_train_leaves_a_whole_run_folder(said, tmp_path):
+    code, out, _ = said("gnn", "train", "--data", "six-node", "--model", "gcn", "--seeds", 2, "--out", tmp_path / "run")
+    assert code == 0
+    assert "test accuracy" in out
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json", "metrics.json", "history.csv", "curves.png", "checkpoint.pt",
+    }  # fmt: skip
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["data"] == "six-node"
+    assert metrics["model"] == "gcn"
+    assert metrics["test_accuracy"] == {"mean": 1.0, "std": 0.0}
+    assert metrics["baselines"]["majority"] == 0.5
+    assert [row["seed"] for row in metrics["seeds"]] == [0, 1]
+    assert {"steps", "seconds", "test_accuracy"} <= set(metrics["seeds"][0])
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert metrics["parameters"] == sum(value.numel() for value in checkpoint["model"].values())
+    assert checkpoint["config"]["data"] == "six-node"
+    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert rows[0].startswith("seed,step,train_loss,val_loss,val_accuracy")
+    assert len(rows) == 1 + sum(row["steps"] for row in metrics["seeds"])
+
+
+def test_sampled_neighbourhoods_train_as_well(said, tmp_path):
+    sampled = ("--neighbors", "4,4", "--batch-size", 3)
+    code, _, error = said("gnn", "train", "--data", "karate", *sampled, "--out", tmp_path / "run", "--quiet")
+    assert (code, error) == (0, "")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["test_accuracy"]["mean"] > 0.75 > metrics["baselines"]["majority"]
+    assert metrics["seeds"][0]["steps"] == 200 * 3  # three batches cover the eight training nodes
+
+
+def test_a_set_of_graphs_is_cross_validated(said, tmp_path):
+    """Rings of four nodes against paths of four: told apart by structure alone."""
+    ring, path = "4 1\n0 2 1 3\n0 2 0 2\n0 2 1 3\n0 2 0 2\n", "4 0\n0 1 1\n0 2 0 2\n0 2 1 3\n0 1 2\n"
+    (tmp_path / "rings.txt").write_text("40\n" + 20 * (ring + path))
+    code, _, error = said("gnn", "train", "--data", tmp_path / "rings.txt", "--out", tmp_path / "run", "--quiet")
+    assert (code, error) == (0, "")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert [row["fold"] for row in metrics["seeds"]] == list(range(10))
+    assert metrics["test_accuracy"]["mean"] > 0.75
+    assert metrics["baselines"] == {"majority": 0.5}
+
+
+def test_a_finished_run_is_shown_again_on_resume(said, six_node_run):
+    before = json.loads((six_node_run / "metrics.json").read_text())
+    code, out, _ = said("gnn", "train", "--resume", six_node_run)
+    assert code == 0
+    assert "test accuracy" in out
+    assert json.loads((six_node_run / "metrics.json").read_text()) == before
+
+
+def test_a_run_is_not_overwritten_by_accident(said, six_node_run):
+    before = (six_node_run / "checkpoint.pt").read_bytes()
+    code, _, error = said("gnn", "train", "--data", "six-node", "--out", six_node_run)
+    assert code == 2
+    assert "already holds a run" in error
+    assert (six_node_run / "checkpoint.pt").read_bytes() == before
+
+
+def test_attention_writes_the_picture_and_its_numbers(said, six_node_run, tmp_path):
+    code, out, error = said("gnn", "attention", six_node_run, "--node", "D", "--out", tmp_path / "d.png")
+    assert (code, error) == (0, "")
+    assert (tmp_path / "d.png").read_bytes()[:4] == b"\x89PNG"
+    assert str(tmp_path / "d.json") in out
+
+
+def test_attention_refuses_a_gcn_and_an_unknown_node(said, six_node_run, tmp_path):
+    said("gnn", "train", "--data", "six-node", "--model", "gcn", "--out", tmp_path / "gcn", "--quiet")
+    code, _, error = said("gnn", "attention", tmp_path / "gcn")
+    assert code == 2
+    assert "holds a gcn, which has no attention" in error
+    code, _, error = said("gnn", "attention", six_node_run, "--node", "Z", "--out", tmp_path / "z.png")
+    assert code == 2
+    assert "Z" in error
+    assert not (tmp_path / "z.png").exists()
+
+
+def test_runs_prints_a_table(said, six_node_run):
+    code, out, _ = said("runs", six_node_run.parent)
+    assert code == 0
+    assert "six-node" in out
+    assert "100.0" in out
+
+
+def test_a_full_disk_is_one_sentence(said, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "run" / "checkpoint.pt"))
+
+    monkeypatch.setattr("graphreel.run_folder.RunFolder.save_checkpoint", full)
+    code, _, error = said("gnn", "train", "--data", "six-node", "--out", tmp_path / "run")
+    assert code == 2
+    assert error.strip().endswith("checkpoint.pt: No space left on device")
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json"}
