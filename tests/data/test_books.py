@@ -48,11 +48,11 @@ def test_encodings(tmp_path, encoding):
 
 def test_parts_and_vocabulary():
     book = Book("tales", BODY)
-    size, held = len(BODY), int(len(BODY) * 0.05)
+    size, held, validation = len(BODY), int(len(BODY) * 0.05), int(len(BODY) * 0.02)
     assert book.vocabulary == sorted(set(BODY))
     assert "".join(book.vocabulary[token] for token in book.tokens.tolist()) == BODY
     assert torch.equal(torch.cat([book.train, book.validation, book.held_out]), book.tokens)
-    assert (len(book.held_out), len(book.validation), len(book.train)) == (held, held, size - 2 * held)
+    assert (len(book.held_out), len(book.validation), len(book.train)) == (held, validation, size - held - validation)
 
 
 def test_baselines():

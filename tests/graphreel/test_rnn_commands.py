@@ -222,7 +222,7 @@ def test_bad_requests_to_a_writer(writer, said, tmp_path):
         (["--data", "empty.txt"], "empty.txt holds no text"),
         (["--data", "one.txt"], "one.txt holds one symbol only, 'a': there is nothing to predict"),
         (["--data", "short.txt"], "short.txt holds 5 characters, expected at least 100"),
-        (["--data", "middle.txt", "--window", 200], "the text is too short: 108 characters, but a window of 200 takes"),
+        (["--data", "middle.txt", "--window", 200], "the text is too short: 112 characters, but a window of 200 takes"),
         (["--resume", "nowhere"], "nowhere: no such run folder"),
         (["--resume", "x", "--lr", 1], "--resume takes its settings from the run folder, got --learning-rate"),
     ],
