@@ -35,14 +35,21 @@ class FusedCall:
         return rows.split(counts) if self.keep else [rows[:n] for n in counts]
 
 
+_FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
+
 FusedWalk = Callable[[FusedCall, Tensor, State, Weights], tuple[Tensor, ...]]
 
 
-def can_fuse(x: Tensor, others: Sequence[Tensor]) -> bool:
-    """Whether these are ordinary tensors of one floating type on the CPU, and no transformation looks on."""
+def can_fuse(schedule: Schedule, x: Tensor, others: Sequence[Tensor]) -> bool:
+    """Whether a fused walk gives the same, and is worth its preparations.
+
+    The tensors must be ordinary ones of one floating type on the CPU, with no transformation looking on, and the steps
+    more than a few.
+    """
     tensors = (x, *others)
     return (
-        x.dtype in (torch.float32, torch.float64)
+        len(schedule.counts) >= _FEWEST_STEPS
+        and x.dtype in (torch.float32, torch.float64)
         and all(t.device.type == "cpu" and t.dtype == x.dtype and t.layout == torch.strided for t in tensors)
         and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
         and x.numel() > 0

@@ -195,7 +195,7 @@ class Recurrent(nn.Module):
         With outputs=False only the final state is wanted, and h of all steps may be left out.
         """
         regularized = self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
-        if self.fused is not None and not regularized and can_fuse(x, (*initial, *weights.values())):
+        if self.fused is not None and not regularized and can_fuse(schedule, x, (*initial, *weights.values())):
             keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
             y, *final = self.fused(FusedCall(schedule, self._workspace, outputs, keep), x, initial, weights)
             return y, tuple(final)

@@ -58,11 +58,11 @@ def test_gradcheck_twice(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name](dtype=torch.float64)
     names = [key for key, _ in layer.named_parameters()]
-    x = torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
     hx = [torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True) for _ in range(2)]
 
     def run(x, h, c, *parameters):
-        y, (h, c) = torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x, (h, c), [2, 3]))
+        y, (h, c) = torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x, (h, c), [3, 5]))
         return y, h, c
 
     inputs = (x, *hx, *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()))

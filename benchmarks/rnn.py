@@ -1,0 +1,147 @@
+"""Recurrent layers beside torch.nn's: forward and backward, both in one process, medians of alternating rounds.
+
+Run as `python -m benchmarks.rnn`; `--allocator default|tuned` measures one of the two settings in place of both, each
+in a process of its own.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from data import load
+from graphreel.allocator import tune_allocator
+from rnn import LSTM, PeepholeLSTM, SequenceClassifier
+
+STEPS, BATCH, INPUTS, HIDDEN = 41, 256, 64, 256
+
+
+class TorchClassifier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.lstm = nn.Embedding(3, INPUTS), nn.LSTM(INPUTS, HIDDEN, batch_first=True)
+        self.head = nn.Linear(HIDDEN, 2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.lstm(self.embedding(tokens))[0][:, -1])
+
+
+def _rounds(functions: list[Callable[[], object]], device: str, rounds: int = 9) -> list[float]:
+    """Median milliseconds of each."""
+    seconds: list[list[float]] = [[] for _ in functions]
+    for count in range(rounds + 3):
+        for function, times in zip(functions, seconds, strict=True):
+            start = time.perf_counter()
+            function()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if count >= 3:
+                times.append(time.perf_counter() - start)
+    return [1000 * median(times) for times in seconds]
+
+
+def _plain(layer: LSTM) -> LSTM:
+    layer.fused = None
+    return layer
+
+
+def _print(title: str, base: str, rows: list[tuple[str, Callable[[], object], str]], device: str) -> None:
+    times = _rounds([function for _, function, _ in rows], device)
+    print(f"\n{title}\n{'':34}{'ms':>9}  {'time against ' + base:24}bar")
+    for (name, _, bar), spent in zip(rows, times, strict=True):
+        print(f"{name:34}{spent:9.2f}  {spent / times[0]:<24.2f}{bar}")
+
+
+def dense(device: str) -> None:
+    x = torch.randn(STEPS, BATCH, INPUTS, device=device)
+
+    def step(layer: nn.Module) -> Callable[[], object]:
+        layer.to(device)
+
+        def run() -> None:
+            layer.zero_grad()
+            layer(x)[0].sum().backward()
+
+        return run
+
+    rows = [
+        ("torch.nn.LSTM", step(nn.LSTM(INPUTS, HIDDEN)), ""),
+        ("rnn.LSTM", step(LSTM(INPUTS, HIDDEN)), "1.30"),
+        ("rnn.PeepholeLSTM gers", step(PeepholeLSTM(INPUTS, HIDDEN)), "1.30"),
+        ("rnn.PeepholeLSTM uva", step(PeepholeLSTM(INPUTS, HIDDEN, variant="uva")), "1.00"),
+        ("plain loop of autograd operations", step(_plain(LSTM(INPUTS, HIDDEN))), "1.5 times rnn.LSTM"),
+    ]
+    _print(f"dense input, T={STEPS} B={BATCH} I={INPUTS} H={HIDDEN}, forward and backward", "torch", rows, device)
+
+
+def tokens(device: str) -> None:
+    sequences, labels = load("palindrome", length=10).batch(BATCH, generator=torch.Generator().manual_seed(0))
+    sequences, labels = sequences.to(device), labels.to(device)
+
+    def step(model: nn.Module) -> Callable[[], object]:
+        model.to(device)
+
+        def run() -> None:
+            model.zero_grad()
+            cross_entropy(model(sequences), labels).backward()
+
+        return run
+
+    rows = [("Embedding + nn.LSTM + Linear", step(TorchClassifier()), "")]
+    for cell in ("lstm", "peephole", "peephole-gers"):
+        for padding in (None, 2):
+            model = SequenceClassifier(3, INPUTS, HIDDEN, 2, cell=cell, padding=padding)
+            rows.append((f"{cell}, padding={padding}", step(model), "1.00"))
+    _print(f"palindrome, T={STEPS} B={BATCH} H={HIDDEN}, forward and backward", "torch", rows, device)
+
+
+def small(device: str) -> None:
+    for steps, batch, hidden in ((1, 1, 32), (1, 1, 128), (30, 1, 128), (30, 64, 32), (12, 32, 64)):
+        x = torch.randn(steps, batch, 32, device=device)
+        layers = [layer.to(device) for layer in (nn.LSTM(32, hidden), LSTM(32, hidden))]
+
+        def forward(layer: nn.Module, x: Tensor = x) -> None:
+            with torch.no_grad():
+                layer(x)
+
+        def both(layer: nn.Module, x: Tensor = x) -> None:
+            layer.zero_grad()
+            layer(x)[0].sum().backward()
+
+        for title, run in (("inference", forward), ("forward and backward", both)):
+            rows = [
+                (name, lambda layer=layer, run=run: [run(layer) for _ in range(10)], "")
+                for name, layer in zip(("torch.nn.LSTM", "rnn.LSTM"), layers, strict=True)
+            ]
+            _print(f"T={steps} B={batch} I=32 H={hidden}, ten times {title}", "torch", rows, device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--allocator", choices=("default", "tuned", "both"), default="both")
+    choice = parser.parse_args().allocator
+    if choice == "both":
+        for one in ("default", "tuned"):
+            subprocess.run([sys.executable, "-m", "benchmarks.rnn", "--allocator", one], check=True)
+        return
+    if choice == "tuned" and not tune_allocator():
+        print("tuned allocator skipped: this C library has no mallopt")
+        return
+    print(f"=== {choice} allocator, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    for measure in (tokens, dense, small):
+        measure("cpu")
+    if not torch.cuda.is_available():
+        print("\nthe same against cuDNN skipped: no CUDA device")
+        return
+    for measure in (tokens, dense):
+        measure("cuda")
+
+
+if __name__ == "__main__":
+    main()
