@@ -4,6 +4,7 @@ from combined.alone import GraphLayers, NodeLayers, models_to_compare, parameter
 from combined.attention_pictures import clip_attention, draw_clip_attention
 from combined.clip_classifier import ClipAttention, ClipClassifier
 from combined.edge_attention import edge_attention
+from combined.forecast_errors import forecast_errors, trivial_forecasts
 from combined.forecaster import Forecaster
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "clip_attention",
     "draw_clip_attention",
     "edge_attention",
+    "forecast_errors",
     "models_to_compare",
     "parameters_of",
+    "trivial_forecasts",
 ]

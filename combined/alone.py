@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from combined.clip_classifier import ClipClassifier
+from combined.clip_classifier import ClipClassifier, width_of
 
 
 class GraphLayers(nn.Module):
@@ -14,8 +14,9 @@ class GraphLayers(nn.Module):
 
     def __init__(self, in_channels: int, hidden: int, make_layer: Callable[[int, int], nn.Module] = GCNConv) -> None:
         super().__init__()
-        self.first, self.second = make_layer(in_channels, hidden), make_layer(hidden, hidden)
-        self.out_channels = hidden
+        self.first = make_layer(in_channels, hidden)
+        self.second = make_layer(width_of(self.first), hidden)
+        self.out_channels = width_of(self.second)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         return self.second(self.first(x, edge_index).relu(), edge_index)
@@ -60,8 +61,9 @@ def models_to_compare(
     settings: dict[str, Any] = {"readout": "attention", "dropout": dropout}
 
     def without_time(width: int) -> ClipClassifier:
-        head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, num_classes))
         layers = GraphLayers(timeless_features or num_features, width, make_layer)
+        width = layers.out_channels
+        head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, num_classes))
         return ClipClassifier(layers, None, num_classes, dropout=dropout, head=head)
 
     models = {

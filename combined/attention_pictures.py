@@ -167,7 +167,8 @@ class _Scene:
             )
         )
         share = self.nodes[own] / max(self.nodes.max(initial=0.0), 1e-9)
-        axes.scatter(*self.pos[own].T, s=6 + 30 * share, c="#4c9be8", edgecolors="white", linewidths=0.4, zorder=3)
+        fill = "none" if self.pictures is not None else "#4c9be8"
+        axes.scatter(*self.pos[own].T, s=6 + 40 * share, c=fill, edgecolors="#4c9be8", linewidths=0.8, zorder=3)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
         axes.set_title(f"{t}", fontsize=8)
 

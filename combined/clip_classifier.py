@@ -191,7 +191,7 @@ def width_of(module: Any) -> int:
     """
     if hasattr(module, "hidden_size"):
         return int(module.hidden_size) * (2 if getattr(module, "bidirectional", False) else 1)
-    width = getattr(module, "out_channels", None)
+    width = getattr(module, "out_channels", getattr(module, "out_features", None))
     if not isinstance(width, int):
         raise ValueError(f"{type(module).__name__} does not say its width: it has neither hidden_size nor out_channels")
     return width * (int(module.heads) if getattr(module, "concat", False) else 1)

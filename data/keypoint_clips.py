@@ -77,7 +77,12 @@ class KeypointReader:
         first = int(present.any(1).nonzero()[0])
         features = [about / size, ((middle - middle[first]) / size).expand_as(places)]
         if self.distances:
-            features.append(torch.cdist(places, places) * seen * seen.transpose(1, 2) / size)
+            features.append(
+                torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+                * seen
+                * seen.transpose(1, 2)
+                / size
+            )
         if self.velocity:
             for lag in (1, 2):
                 step = torch.zeros_like(places)

@@ -64,6 +64,7 @@ def load_keypoints(
     dimensions = training[0].pos.size(1)
     settings = {
         "velocity": velocity,
+        "distances": distances,
         "joints": reader.skeleton.joints,
         "edges": [list(b) for b in reader.skeleton.bones],
     }
@@ -79,13 +80,33 @@ def load_keypoints(
     )
 
 
-def read_keypoints(path: Path, velocity: bool = True, distances: bool = False) -> list[Clip]:
+def read_keypoints(
+    path: Path,
+    velocity: bool = True,
+    distances: bool = False,
+    joints: int | None = None,
+    edges: list[list[int]] | None = None,
+) -> list[Clip]:
     """The clips of a file without labels: `keypoints`, with `lengths` where there is more than one clip.
+
+    The options are those that `load_keypoints` leaves in `settings`: what is read is then what a model was trained on.
+
+    Args:
+        path: the .npz file.
+        velocity, distances: which features.
+        joints: how many joints there must be.
+        edges: the bones, in place of those of the file or of the built-in skeleton.
 
     Raises:
         ValueError: as `load_keypoints`.
     """
-    return _clips(_read(Path(path)), "", Path(path).name, velocity, distances)[0]
+    arrays = _read(Path(path))
+    if edges is not None:
+        arrays["edges"] = np.array(edges)
+    found = arrays["keypoints"].shape[1] if "keypoints" in arrays and arrays["keypoints"].ndim == 3 else joints
+    if joints is not None and found != joints:
+        raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
+    return _clips(arrays, "", Path(path).name, velocity, distances)[0]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -200,6 +200,13 @@ def test_unknown_options_are_named(arguments, sentence):
         ClipClassifier(gnn.GCNConv(3, 5), rnn.GRU(5, 4), 3, **arguments)
 
 
+def test_a_layer_that_does_not_say_its_width_is_named():
+    with pytest.raises(
+        ValueError, match="Identity does not say its width: it has neither hidden_size nor out_channels"
+    ):
+        ClipClassifier(nn.Identity(), None, 3)
+
+
 def test_bad_clips_are_named(clips, batch, make_clip):
     classify, given = model(), batch.clone()
     given.num_frames = torch.tensor([3, 0, 1, 2])

@@ -157,6 +157,19 @@ def test_joints_that_match_no_skeleton_are_named(tmp_path):
         skeleton_of(3, torch.zeros(3, 3, dtype=torch.long))
 
 
+def test_a_new_file_is_read_as_the_training_clips_were(tmp_path):
+    given = arrays(joints=4)
+    splits = load(saved(tmp_path, **given, edges=np.array([[0, 1], [1, 2], [2, 3]])), distances=True)
+    (tmp_path / "new").mkdir()
+    new = saved(tmp_path / "new", keypoints=given["keypoints"][: given["lengths"][0]])
+    clip = read_keypoints(new, **splits.settings)[0]
+    everything = [*splits.train, *splits.validation, *splits.test]
+    same = [c for c in everything if c.x.shape == clip.x.shape and torch.allclose(c.x, clip.x, atol=1e-5)]
+    assert len(same) == 1 and torch.equal(same[0].edge_index, clip.edge_index)
+    with pytest.raises(ValueError, match=r"clips.npz has 17 joints, but the skeleton has 4"):
+        read_keypoints(saved(tmp_path / "new", keypoints=np.zeros((3, 17, 2))), **splits.settings)
+
+
 def test_labels_unseen_in_training_are_named(tmp_path):
     given, other = arrays(), arrays(clips=2)
     other["labels"] = np.array(["run", "fly"])
