@@ -99,7 +99,7 @@ def gradient_norms(
 ) -> list[GradientNorms]:
     """Measure RNNs with W_hh = rho * orthogonal and LSTMs with a forget bias, at initialisation and after training.
 
-    Training is on `memory_task` over the same number of steps: Adam at 1e-2, gradient norm clipped to 1.
+    Training is on `memory_task` over the same number of steps: Adam at 3e-3, gradient norm clipped to 1.
 
     Args:
         steps: length T of the sequences.
@@ -144,7 +144,7 @@ def _train(
     layer: RNN | LSTM, head: nn.Linear, batch_size: int, steps: int, training_steps: int, generator: torch.Generator
 ) -> None:
     parameters = [*layer.parameters(), *head.parameters()]
-    optimizer = torch.optim.Adam(parameters, 1e-2)
+    optimizer = torch.optim.Adam(parameters, 3e-3)
     for _ in range(training_steps):
         inputs, labels = memory_task(batch_size, steps, generator)
         loss = nn.functional.cross_entropy(head(layer(inputs)[0][:, -1]), labels)
