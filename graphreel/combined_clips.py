@@ -1,0 +1,226 @@
+"""Clips: from settings to a task, and `graphreel combined train` on them."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from combined import ClipClassifier, parameters_of
+from graphreel.allocator import tune_allocator
+from graphreel.combined_models import build_classifier
+from graphreel.combined_settings import ClipSettings
+from graphreel.curves import draw_curves
+from graphreel.figures import over_seeds, percent, summary
+from graphreel.options import choose_device
+from graphreel.progress import Progress
+from graphreel.run_folder import RunFolder, free_path
+from graphreel.sources import kind_of, load
+from graphreel.training import Plan, Task, train
+
+_EVALUATED_AT_ONCE = 128
+
+
+def load_clips(settings: ClipSettings) -> Any:
+    """The clips of the settings, split; validation clips are cut from the training part by the first seed."""
+    kind = kind_of(settings.data)
+    if kind == "digits":
+        return load(settings.data)
+    options: dict[str, Any] = {"validation": settings.validation, "seed": settings.seed}
+    if kind == "keypoints":
+        options["distances"] = settings.distances
+    return load(settings.data, **options)
+
+
+class ClipBatches:
+    """Mini-batches of a run: the order of an epoch and the variation of a clip depend on seed and step alone."""
+
+    def __init__(self, splits: Any, settings: ClipSettings, seed: int) -> None:
+        self.splits, self.settings, self.seed = splits, settings, seed
+        self.per_epoch = steps_per_epoch(splits, settings)
+        self.varies = settings.augment and splits.augment is not None
+
+    def __call__(self, step: int) -> Any:
+        epoch, position = divmod(step, self.per_epoch)
+        clips = self.splits.train
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(clips), generator=generator)
+        size = self.settings.batch_size
+        chosen = [clips[i] for i in order[position * size : (position + 1) * size].tolist()]
+        if self.varies:
+            generator.manual_seed((self.seed + 1) * 1_000_033 + step)
+            chosen = [self.splits.augment(clip, generator) for clip in chosen]
+        return collate(chosen, self.settings, self.splits.timeless)
+
+
+def collate(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
+    """A batch of clips on the device, with what the model may not see taken away.
+
+    The GNN of a comparison reads undirected edges and features that say nothing of time.
+    """
+    if settings.compared == "gnn":
+        clips = [clip.undirected() for clip in clips]
+        if timeless is not None:
+            for clip in clips:
+                clip.x = clip.x[:, timeless]
+    return Batch.from_data_list(list(clips)).to(settings.device)
+
+
+def steps_per_epoch(splits: Any, settings: ClipSettings) -> int:
+    return -(-len(splits.train) // settings.batch_size)
+
+
+def tracks_of(splits: Any) -> int | None:
+    """The number of tracks where all clips have the same, else None."""
+    counts = {clip.get("num_tracks") for part in (splits.train, splits.validation, splits.test) for clip in part}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def warm_cosine(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
+    """The learning rate rises for a tenth of the steps, then falls to 0 along half a cosine."""
+    warm = max(1, steps // 10)
+
+    def factor(step: int) -> float:
+        if step < warm:
+            return (step + 1) / warm
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, steps - warm))))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+@torch.no_grad()
+def logits_of(model: ClipClassifier, batches: list[Any]) -> tuple[Tensor, Tensor]:
+    """Logits [clips, classes] and labels [clips] of clips in batches."""
+    return torch.cat([model(batch) for batch in batches]), torch.cat([batch.y for batch in batches])
+
+
+def clip_task(splits: Any, settings: ClipSettings, seed: int) -> Task:
+    """One seed's training."""
+    model = build_classifier(settings, splits.num_features, splits.num_classes, tracks_of(splits), splits.timeless).to(
+        settings.device
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    batches = ClipBatches(splits, settings, seed)
+    validation = in_batches(splits.validation, settings, splits.timeless)
+
+    def loss(batch: Any) -> Tensor:
+        return F.cross_entropy(model(batch), batch.y, label_smoothing=settings.label_smoothing)
+
+    def evaluate() -> dict[str, float]:
+        return scores(*logits_of(model, validation), "val")
+
+    scheduler = warm_cosine(optimizer, settings.epochs * batches.per_epoch)
+    return Task(model, optimizer, batches, loss, evaluate, scheduler)
+
+
+def in_batches(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> list[Any]:
+    """Clips in batches for evaluation, in their order."""
+    size = _EVALUATED_AT_ONCE
+    return [collate(clips[i : i + size], settings, timeless) for i in range(0, len(clips), size)]
+
+
+def scores(logits: Tensor, labels: Tensor, part: str) -> dict[str, float]:
+    """Mean cross entropy and accuracy."""
+    return {
+        f"{part}_loss": F.cross_entropy(logits, labels).item(),
+        f"{part}_accuracy": (logits.argmax(1) == labels).float().mean().item(),
+    }
+
+
+def confusion_of(logits: Tensor, labels: Tensor) -> list[list[int]]:
+    """Counts [true class][predicted class]."""
+    classes = logits.size(1)
+    pairs = labels.cpu() * classes + logits.argmax(1).cpu()
+    return torch.bincount(pairs, minlength=classes * classes).view(classes, classes).tolist()
+
+
+def train_clips(run: RunFolder, settings: ClipSettings, splits: Any, quiet: bool) -> dict[str, Any]:
+    """Train every seed into the run folder; write metrics and curves; return the metrics."""
+    tune_allocator()
+    per_epoch = steps_per_epoch(splits, settings)
+    plan = Plan(
+        steps=settings.epochs * per_epoch, evaluate_every=per_epoch, patience=settings.patience or None,
+        clip_norm=settings.clip_norm,
+    )  # fmt: skip
+    parts = {
+        name: in_batches(clips, settings, splits.timeless)
+        for name, clips in (("val", splits.validation), ("test", splits.test))
+    }
+
+    def test(task: Task) -> dict[str, Any]:
+        logits, labels = logits_of(task.model, parts["test"])  # type: ignore[arg-type]
+        return {
+            "test_accuracy": scores(logits, labels, "test")["test_accuracy"],
+            "val_accuracy": scores(*logits_of(task.model, parts["val"]), "val")["val_accuracy"],  # type: ignore[arg-type]
+            "parameters": parameters_of(task.model),
+            "confusion": confusion_of(logits, labels),
+        }
+
+    extra = {
+        "classes": list(splits.classes), "num_features": splits.num_features, "tracks": tracks_of(splits),
+        "reader": dict(splits.settings), "timeless": splits.timeless,
+    }  # fmt: skip
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    rows = train(run, list(seeds), plan, lambda seed: clip_task(splits, settings, seed), test, Progress(quiet), extra)
+    metrics = {
+        "data": settings.data,
+        "model": settings.model,
+        "parameters": rows[0]["parameters"],
+        **over_seeds(rows, ("test_accuracy", "val_accuracy")),
+        "baselines": {"majority": splits.majority()},
+        "classes": list(splits.classes),
+        "seeds": rows,
+    }
+    run.write_metrics(metrics)
+    draw_curves(
+        run.load_checkpoint()["history"],
+        {"loss (nats)": ("train_loss", "val_loss"), "validation accuracy": ("val_accuracy",)},
+        run.curves_path,
+        f"{Path(settings.data).name}, {settings.model}",
+        {"validation accuracy": {"chance (majority class)": metrics["baselines"]["majority"]}},
+    )
+    return metrics
+
+
+def show_clips(run: RunFolder, settings: ClipSettings, splits: Any, metrics: dict[str, Any]) -> None:
+    """Print the figures of a training."""
+    rows = metrics["seeds"]
+    parts = [f"{len(getattr(splits, part))} {part}" for part in ("train", "validation", "test")]
+    lines = {
+        "data": f"{settings.data} ({', '.join(parts)} clips, {splits.num_classes} classes)",
+        "model": f"{settings.model}, {metrics['parameters']:,} parameters",
+        "test accuracy": f"{percent(metrics['test_accuracy'])} over {len(rows)} seed{'s'[: len(rows) > 1]}",
+        "validation": percent(metrics["val_accuracy"]),
+        "baselines": f"majority {100 * metrics['baselines']['majority']:.1f} %",
+        "time": f"{sum(row['seconds'] for row in rows) / len(rows):.1f} s a seed",
+    }
+    files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path]
+    typer.echo(summary(lines, run.path, files))
+
+
+def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
+    """Make a run folder and train into it.
+
+    Raises:
+        ValueError, OSError: bad settings, data or folder; nothing is written then.
+    """
+    settings = replace(settings, device=choose_device(settings.device))
+    splits = load_clips(settings)
+    build_classifier(settings, splits.num_features, splits.num_classes, tracks_of(splits), splits.timeless)
+    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.model}")
+    run = RunFolder.create(path, {"room": "combined", "kind": "clips", **settings.as_dict()}, overwrite)
+    return go_on(run, settings, quiet, splits)
+
+
+def go_on(run: RunFolder, settings: ClipSettings, quiet: bool, splits: Any = None) -> RunFolder:
+    """Train into a run folder that exists, from its checkpoint where it has one."""
+    splits = splits if splits is not None else load_clips(settings)
+    metrics = train_clips(run, settings, splits, quiet)
+    if not quiet:
+        show_clips(run, settings, splits, metrics)
+    return run

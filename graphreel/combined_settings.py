@@ -1,0 +1,234 @@
+"""Settings of `graphreel combined`: for clips, which are classified, and for series, which are forecast."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphreel.settings import Settings
+
+SPATIAL = ("gcn", "gat", "gatv2", "none")
+TEMPORAL = ("lstm", "gru", "rnn", "peephole")
+COMPARED = ("both", "gnn", "rnn")
+ATTENDING = ("gat", "gatv2")
+
+
+class _SpaceTime(Settings):
+    """What both kinds of settings check."""
+
+    spatial: str
+    hidden: int
+    heads: int
+
+    def _check(self) -> None:
+        self.expect_one_of("spatial", SPATIAL)
+        self.expect_at_least(1, "seeds", "epochs", "batch_size", "hidden", "layers", "heads")
+        self.expect_at_least(0, "seed", "patience", "weight_decay")
+        self.expect_positive("learning_rate", "clip_norm")
+        self.expect_share("dropout")
+        if self.spatial in ATTENDING and self.hidden % self.heads:
+            raise ValueError(f"--hidden expects a multiple of the {self.heads} heads, got {self.hidden}")
+
+
+@dataclass(frozen=True)
+class ClipSettings(_SpaceTime):
+    """Every setting of a training on clips.
+
+    Attributes:
+        data: digits, a keypoint .npz or a folder of videos with one subfolder per class.
+        compared: empty, or which model of `graphreel combined compare` this is: both, gnn or rnn.
+        spatial: gcn, gat or gatv2; none passes each node through linear layers of its own.
+        temporal: lstm, gru, rnn or peephole (the report's variant); none averages the frames.
+        bidirectional: whether the recurrent layer also reads backwards.
+        pool: of the nodes of a frame: mean, max, attention, or concat where every clip has the same tracks.
+        recurrence: frames (pool, then recur) or nodes (recur along each track, then pool).
+        readout: of the steps: last, mean, max or attention.
+        hidden: width of the graph layers, all heads together.
+        state: width of the recurrent layer.
+        layers: graph layers.
+        heads: attention heads of each.
+        dropout: before the recurrent layer and before the head.
+        distances: keypoints only: every joint also reads how far it is from each other joint.
+        augment: vary training clips where their kind knows how to.
+        learning_rate: of AdamW, rising for a tenth of the steps, then falling to 0 along half a cosine.
+        weight_decay: of AdamW.
+        label_smoothing: share of the target spread over all classes.
+        clip_norm: largest norm of the gradient.
+        batch_size: clips in a batch.
+        epochs: passes over the training clips.
+        patience: epochs without a better validation loss before stopping; 0 never stops.
+        validation: share of the training clips, of each class, to choose by; digits bring validation clips along.
+        seed, seeds: the seeds are seed, seed + 1, ...
+        device: auto, cpu or cuda.
+    """
+
+    data: str
+    compared: str = ""
+    spatial: str = "gcn"
+    temporal: str = "gru"
+    bidirectional: bool = False
+    pool: str = "mean"
+    recurrence: str = "frames"
+    readout: str = "attention"
+    hidden: int = 64
+    state: int = 64
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.0
+    distances: bool = False
+    augment: bool = True
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.0
+    clip_norm: float = 5.0
+    batch_size: int = 32
+    epochs: int = 30
+    patience: int = 0
+    validation: float = 0.15
+    seed: int = 0
+    seeds: int = 1
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        self._check()
+        self.expect_one_of("compared", ("", *COMPARED))
+        self.expect_one_of("temporal", (*TEMPORAL, "none"))
+        self.expect_one_of("pool", ("mean", "max", "attention", "concat"))
+        self.expect_one_of("recurrence", ("frames", "nodes"))
+        self.expect_one_of("readout", ("last", "mean", "max", "attention"))
+        self.expect_at_least(1, "state")
+        self.expect_share("label_smoothing", "validation")
+        self.expect_positive("validation")
+
+    @property
+    def model(self) -> str:
+        """What the model is called in metrics.json."""
+        return self.compared or f"{self.spatial}+{self.temporal}"
+
+    @classmethod
+    def resolve(cls, data: str, kind: str, typed: dict[str, Any]) -> "ClipSettings":
+        """The preset of the kind of data (digits, keypoints, videos), overridden by what the user typed.
+
+        Raises:
+            ValueError: a value out of its range, or an option that only series have.
+        """
+        cls.check_names(typed, f"clips, and {data} holds clips")
+        if kind != "keypoints" and typed.get("distances"):
+            raise ValueError(f"--distances is an option for keypoints, and {data} holds {kind}")
+        return cls(**{"data": data, **CLIP_PRESETS[kind], **typed})
+
+    @classmethod
+    def resolve_compared(cls, data: str, kind: str, typed: dict[str, Any]) -> "ClipSettings":
+        """As `resolve`, for the three models of a comparison."""
+        cls.check_names(typed, "a comparison")
+        return cls(**{"data": data, **COMPARE_PRESETS[kind], **typed})
+
+
+CLIP_PRESETS: dict[str, dict[str, Any]] = {
+    "digits": {"spatial": "gat", "epochs": 15},
+    "keypoints": {
+        "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "readout": "max",
+        "dropout": 0.5, "distances": True, "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 48,
+        "epochs": 80,
+    },
+    "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
+}  # fmt: skip
+COMPARE_PRESETS: dict[str, dict[str, Any]] = {
+    "digits": {"seeds": 5, "epochs": 15},
+    "keypoints": {"seeds": 5, "epochs": 40, "distances": True, "dropout": 0.3, "label_smoothing": 0.1},
+    "videos": {"seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
+}
+
+
+@dataclass(frozen=True)
+class SeriesSettings(_SpaceTime):
+    """Every setting of a training on a series of sensors.
+
+    Attributes:
+        data: a wide .csv [time x node], or a .json of PyG-Temporal.
+        adjacency: the .csv of weights [node x node] beside a .csv; empty looks for NAME_adj.csv.
+        lags: steps that a window reads; 0 takes the default of the kind of file.
+        horizon: steps that are forecast; 0 takes the default of the kind of file.
+        train_fraction: share of the series that trains; its end is the validation part; 0 takes the default.
+        memory: window (every forecast starts from nothing) or carried (the state goes through the whole past).
+        calendar: let the model read where in the day and week, or in the year, a step is.
+        spatial: gcn, gat or gatv2; none leaves the edges out.
+        temporal: lstm, gru, rnn or peephole.
+        hidden: width of the graph layer and of the recurrent one.
+        layers: graph layers.
+        heads: attention heads of each.
+        embedding: features learned for every node, read beside the series; 0 for none.
+        skip: add the linear forecast (own lags, neighbours' and network's mean), fitted in closed form.
+        skip_lags: lags of it, where --memory carried lets it read more than a window; 0: as `lags`.
+        loss: mse, mae or huber.
+        dropout: before the recurrent layer and before the head.
+        learning_rate: of AdamW, rising for a tenth of the steps, then falling to 0 along half a cosine.
+        weight_decay: of AdamW.
+        clip_norm: largest norm of the gradient.
+        batch_size: windows in a batch.
+        epochs: passes over the training windows.
+        patience: epochs without a better validation loss before stopping; 0 never stops.
+        seed, seeds: the seeds are seed, seed + 1, ...
+        device: auto, cpu or cuda.
+    """
+
+    data: str
+    adjacency: str = ""
+    lags: int = 0
+    horizon: int = 0
+    train_fraction: float = 0.0
+    memory: str = "window"
+    calendar: bool = False
+    spatial: str = "gcn"
+    temporal: str = "gru"
+    hidden: int = 32
+    layers: int = 1
+    heads: int = 4
+    embedding: int = 0
+    skip: bool = True
+    skip_lags: int = 0
+    loss: str = "mse"
+    dropout: float = 0.0
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    clip_norm: float = 5.0
+    batch_size: int = 32
+    epochs: int = 30
+    patience: int = 0
+    seed: int = 0
+    seeds: int = 1
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        self._check()
+        self.expect_one_of("temporal", TEMPORAL)
+        self.expect_one_of("memory", ("window", "carried"))
+        self.expect_one_of("loss", ("mse", "mae", "huber"))
+        self.expect_at_least(0, "lags", "horizon", "embedding", "skip_lags")
+        self.expect_share("train_fraction")
+
+    @property
+    def model(self) -> str:
+        """What the model is called in metrics.json."""
+        return f"{self.spatial}+{self.temporal}"
+
+    @classmethod
+    def resolve(cls, data: str, form: str, typed: dict[str, Any]) -> "SeriesSettings":
+        """The preset of the form of file (csv, json), overridden by what the user typed.
+
+        Raises:
+            ValueError: a value out of its range, or an option that only clips have.
+        """
+        cls.check_names(typed, f"a series, and {data} holds one")
+        for name in ("lags", "horizon", "train_fraction"):
+            if typed.get(name, 1) == 0:
+                raise ValueError(f"--{name.replace('_', '-')} expects a number above 0, got 0")
+        if form == "json" and typed.get("adjacency"):
+            raise ValueError(f"--adjacency goes with a .csv; {data} brings its edges along")
+        preset = SERIES_PRESETS[form] | (CARRIED if typed.get("memory") == "carried" else {})
+        return cls(**{"data": data, **preset, **typed})
+
+
+SERIES_PRESETS: dict[str, dict[str, Any]] = {
+    "csv": {"hidden": 64, "embedding": 16, "loss": "huber", "epochs": 30},
+    "json": {"hidden": 16, "dropout": 0.3, "epochs": 60, "patience": 20},
+}
+CARRIED: dict[str, Any] = {"skip_lags": 56}
