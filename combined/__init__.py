@@ -3,7 +3,6 @@
 from combined.alone import GraphLayers, NodeLayers, models_to_compare, parameters_of
 from combined.attention_pictures import clip_attention, draw_clip_attention
 from combined.clip_classifier import ClipAttention, ClipClassifier
-from combined.edge_attention import edge_attention
 from combined.forecast_errors import forecast_errors, trivial_forecasts
 from combined.forecaster import Forecaster
 
@@ -15,7 +14,6 @@ __all__ = [
     "NodeLayers",
     "clip_attention",
     "draw_clip_attention",
-    "edge_attention",
     "forecast_errors",
     "models_to_compare",
     "parameters_of",

@@ -1,5 +1,6 @@
 """A clip as its model saw it: frames with their graphs, edges as wide as their attention, and the weights of frames."""
 
+import inspect
 import json
 import os
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from combined.clip_classifier import ClipClassifier
-from combined.edge_attention import edge_attention
+from gnn import attention_weights
 
 WIDEST = 4.0  # points, of an edge with all attention on it
 
@@ -43,16 +44,19 @@ def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] 
     names = list(classes) if classes is not None else [str(number) for number in range(logits.size(1))]
     if len(names) != logits.size(1):
         raise ValueError(f"classes has {len(names)} names, but the model tells {logits.size(1)} classes apart")
-    layers = edge_attention(classify, clip)
-    if layers:
-        edge_index, alpha = layers[-1]
+    attends = classify.spatial is not None and any(
+        "return_attention_weights" in inspect.signature(layer.forward).parameters
+        for layer in classify.spatial.modules()
+    )
+    if classify.spatial is not None and attends:
+        edge_index, alpha = attention_weights(classify.spatial, clip)[-1]
         share = alpha.mean(dim=1)
     else:
         edge_index = clip.edge_index
         share = torch.bincount(edge_index[1], minlength=len(clip.x)).clamp(min=1).reciprocal()[edge_index[1]]
     return {
         "probabilities": dict(zip(names, logits[0].softmax(0).tolist(), strict=True)),
-        "attention": bool(layers),
+        "attention": attends,
         "frames": weights.frames.mean(0)[: int(clip.num_frames)].tolist(),
         "nodes": weights.nodes.tolist(),
         "edges": [

@@ -8,7 +8,7 @@ from torch_geometric.nn import GATConv as TheirGATConv
 
 import gnn
 import rnn
-from combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention, edge_attention
+from combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention
 from data.digits import dance, render
 
 
@@ -25,17 +25,20 @@ def model(layer=gnn.GATConv, recurrence="frames"):
 
 
 @pytest.mark.parametrize("layer", [gnn.GATConv, gnn.GATv2Conv, TheirGATConv])
-def test_every_layer_is_asked_and_left_as_it_was(clip, layer):
+def test_edges_show_the_last_attention_layer(clip, layer):
     classify = model(layer)
     before = classify(clip)
-    layers = edge_attention(classify, clip)
-    assert len(layers) == 2
-    for edge_index, alpha in layers:
-        sums = torch.zeros(len(clip.x), 2).index_add(0, edge_index[1], alpha)
-        assert_close(sums, torch.ones_like(sums))
-    first = classify.spatial.first(clip.x, clip.edge_index, return_attention_weights=True)[1][1]
-    assert_close(layers[0][1], first)
+    numbers = clip_attention(classify, clip)
+    hidden = classify.spatial.first(clip.x, clip.edge_index).relu()
+    edge_index, alpha = classify.spatial.second(hidden, clip.edge_index, return_attention_weights=True)[1]
+    expected = {pair: weight for pair, weight in zip(_pairs(edge_index), alpha.mean(1).tolist(), strict=True)}
+    shown = {(edge["source"], edge["target"]): edge["weight"] for edge in numbers["edges"]}
+    assert numbers["attention"] and shown == pytest.approx(expected, rel=1e-4)
     assert_close(classify(clip), before)
+
+
+def _pairs(edge_index):
+    return [(source, target) for source, target in edge_index.t().tolist()]
 
 
 @pytest.mark.parametrize("recurrence", ["frames", "nodes"])
