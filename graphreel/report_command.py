@@ -34,6 +34,6 @@ def report(
     failed = [outcome.section.id for outcome in outcomes if outcome.status == "failed"]
     if failed:
         typer.echo(
-            f"graphreel: failed: {', '.join(failed)} (the page says why); run the command again to retry", err=True
+            f"graphreel: failed: {', '.join(failed)} (the page says why); the same command tries again", err=True
         )
         raise typer.Exit(1)

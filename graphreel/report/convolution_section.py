@@ -19,7 +19,7 @@ from graphreel.training_memory import BATCH, FAN_OUT, FEATURES, HIDDEN, KINDS, m
 class Sizes:
     """Edges of the graphs whose training is measured, each in a process of its own."""
 
-    edges: tuple[int, ...] = (100_000, 300_000, 1_000_000)
+    edges: tuple[int, ...] = (100_000, 1_000_000, 3_000_000)
 
 
 def run(sizes: Sizes, workspace: Workspace) -> Answer:

@@ -105,9 +105,15 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         [
             picture,
             Table(
-                f"The gates of the trained network, mean over units and {STRINGS} test strings (of $g$: the mean of "
-                f"$|g|$)",
-                ["gate", "what it is", "at the first digit", "at the digits after it"],
+                f"The gates of the trained network in the mean over {STRINGS} test strings (of $g$: of $|g|$)",
+                [
+                    "gate",
+                    "what it is",
+                    "first digit, all units",
+                    "later digits",
+                    f"first digit, unit {keeper}",
+                    "later digits, that unit",
+                ],
                 rows,
             ),
             Table(

@@ -62,14 +62,15 @@ def _findings(off: dict[str, float], largest: dict[str, list[float]], measured: 
         Finding(
             "a",
             "corrected",
-            f"The formula misses the gradient by {off['W_ph']:.1f} times its own size: the derivative of the softmax "
+            f"The formula misses the gradient by {power(off['W_ph'])} times its own size: the derivative of the "
+            f"softmax "
             f"in it "
             f"is wrong. With $e\\, h_T^\\top$ no entry is off by more than {power(max(largest['W_ph']))}.",
         ),
         Finding(
             "b",
             "corrected",
-            f"It misses by {off['W_hh']:.1f} times the gradient's size: besides the softmax, $(1-h)h$ is the "
+            f"It misses by {power(off['W_hh'])} times the gradient's size: besides the softmax, $(1-h)h$ is the "
             f"derivative of the "
             "sigmoid, where $\\tanh$ has $1-h^2$, and the Jacobians between step $k$ and $T$ are missing. With them no "
             "entry "
@@ -90,7 +91,7 @@ def _check_table(largest: dict[str, list[float]], off: dict[str, float], problem
     rows = []
     for name, (last, every) in largest.items():
         letter, index = name.split("_")
-        said = f"{off[name]:.2f}" if name in off else "(not stated)"
+        said = power(off[name]) if name in off else "(not stated)"
         rows.append([f"${letter}_{{{index}}}$", power(last), power(every), said])
     head = ["gradient of", "closed form − autograd", "the same, loss at every step", "the report's relative error"]
     return Table(f"Largest difference of any entry over {problems} random networks, in float64", head, rows)

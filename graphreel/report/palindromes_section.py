@@ -62,7 +62,7 @@ def run_lstm(sizes: Sizes, workspace: Workspace) -> Answer:
         [*_figures(workspace, learned, "LSTM"), _table(learned), _why_chance(short)],
         {f"T={length}": one.numbers() for length, one in learned.items()},
         {
-            sizes.palindromes.command(n, "lstm"): f"{percent(one.metrics['test_accuracy'])}:"
+            sizes.palindromes.command(n, "lstm"): f"Ends with {percent(one.metrics['test_accuracy'])}:"
             for n, one in learned.items()
         },
         _sizes(sizes.palindromes),
@@ -123,7 +123,7 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
             "loss_before_training": untrained,
         },
         {
-            sizes.palindromes.command(n, "peephole"): f"{percent(one.metrics['test_accuracy'])}:"
+            sizes.palindromes.command(n, "peephole"): f"Ends with {percent(one.metrics['test_accuracy'])}:"
             for n, one in learned.items()
         },
         _sizes(sizes.palindromes),

@@ -1,6 +1,8 @@
 """The sections in the order of the page, which is also that of running."""
 
 from graphreel.report import (
+    applications_section,
+    attention_section,
     convolution_section,
     gates_section,
     gradients_section,
@@ -17,4 +19,6 @@ SECTIONS = (
     text_section.SECTION,
     convolution_section.SECTION,
     six_nodes_section.SECTION,
+    attention_section.SECTION,
+    applications_section.SECTION,
 )

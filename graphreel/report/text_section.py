@@ -1,9 +1,13 @@
 """Q2.1: a character model, what it writes while it learns, and what temperature does."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from math import log
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+import torch
 
 from graphreel import text_training
 from graphreel.options import choose_device
@@ -14,22 +18,32 @@ from graphreel.report.section import Equation, Section
 from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
 from graphreel.rnn_settings import TextSettings
+from graphreel.rnn_writing import load_model
 from graphreel.run_folder import RunFolder
 from graphreel.sources import load
-from graphreel.text_samples import COMPLETED
-from rnn import known_words, text_measures
+from graphreel.text_samples import COMPLETED, MODES
+from rnn import generate, known_words, text_measures
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Steps of training, steps between evaluations, and whether a book on disk may take the embedded one's place."""
+    """What is trained and drawn.
+
+    Attributes:
+        steps, evaluate_every, hidden: of the training.
+        from_disk: whether a book on disk may take the embedded one's place.
+        prompts, count, length: texts drawn at the end: first letters, texts of each, characters.
+    """
 
     steps: int = CLAIMED_STEPS
     evaluate_every: int = 2000
     hidden: int = 128
     from_disk: bool = True
+    prompts: int = 5
+    count: int = 8
+    length: int = 200
 
 
 def run(sizes: Sizes, workspace: Workspace) -> Answer:
@@ -42,16 +56,10 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     title = WANTED["grimm"].title if data != "book" else "the Python language reference, which comes with every Python"
     text = load(data).text
     own = text_measures([text[:200_000]], known_words(text))
-    thirds = {third: _mean(groups, third=third, drawn=True) for third in (1, 2, 3)}
-    modes = {mode: _mean(groups, third=3, mode=mode) for mode in dict.fromkeys(g.mode for g in groups if g.mode)}
-    lengths = {length: _mean(groups, third=3, length=length, drawn=True) for length in (30, 40, 60)}
-    findings = [
-        _accuracy(metrics, sizes),
-        _habits(thirds[3], own),
-        _sense(thirds),
-        _reach(lengths),
-        _temperature(modes),
-    ]
+    modes = _drawn(trained.path, text, sizes)
+    thirds = _by_third(groups, workspace.trainings.history("text"), sizes.steps)
+    habits = _habits(modes["temperature 1"], own)
+    findings = [_accuracy(metrics, sizes), habits, _sense(thirds), _reach(modes), _temperature(modes)]
     bits = metrics["bits_per_char"]["mean"]
     base = metrics["baselines"]
     wrong = any(finding.verdict == "corrected" for finding in findings)
@@ -70,8 +78,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 f"Learning to write from {title}: bits per character beside three baselines, and accuracy.",
                 wide=True,
             ),
-            _measures("Samples at each third of training, all temperatures and lengths", "third", thirds, own),
-            _measures("Samples at the end of training, by how they were drawn", "drawn", modes, own),
+            _measures(modes, own, sizes),
             Text(
                 "Temperature $\\tau$ divides the scores here, $\\operatorname{softmax}(p / \\tau)$, so that 2 flattens "
                 "and 0.5 "
@@ -82,14 +89,14 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         ],
         {
             "data": title, "metrics": {key: metrics[key] for key in ("bits_per_char", "train_accuracy", "baselines")},
-            "steps": sizes.steps, "by_third": thirds, "by_mode": modes, "by_length": lengths, "text": own,
+            "steps": sizes.steps, "by_third": thirds, "by_mode": modes, "text": own,
         },
         {
             f"graphreel rnn train --data {_named(data)} --steps {sizes.steps} --out RUN": "Writes `RUN/samples.txt`:",
             f'graphreel rnn generate RUN --prompt "{COMPLETED}" --temperature 0.5 --count 5': "The bonus question:",
         },
-        f"Trained on {title}, {sizes.steps:,} steps of 64 windows of 30 characters (the report: {CLAIMED_STEPS:,} "
-        f"steps).",
+        f"Trained on {title}{'' if data == 'book' else ', found on disk'}: {sizes.steps:,} steps of 64 windows of 30 "
+        f"characters (the report: {CLAIMED_STEPS:,} steps).",
     )  # fmt: skip
 
 
@@ -103,20 +110,31 @@ def _named(data: str) -> str:
     return data if data == "book" else Path(data).name
 
 
-def _mean(
-    groups: list[Group], third: int, mode: str | None = None, length: int | None = None, drawn: bool = False
-) -> dict[str, float]:
-    """The measures in the mean over the groups chosen; `drawn` leaves greedy ones out."""
-    chosen = [
-        group.measures
-        for group in groups
-        if group.third == third
-        and group.mode
-        and mode in (None, group.mode)
-        and length in (None, group.length)
-        and not (drawn and group.mode == "greedy")
-    ]
-    return {name: fmean(measures[name] for measures in chosen) for name in chosen[0]}
+def _drawn(run_folder: Path, text: str, sizes: Sizes) -> dict[str, dict[str, float]]:
+    """Measures of long texts by the trained model, for each way of drawing; "early" is of their first 30 characters."""
+    model, vocabulary = load_model(run_folder)
+    known = known_words(text)
+    letters = [letter for letter, _ in Counter(word[0] for word in text.split()).most_common(sizes.prompts)]
+    measured = {}
+    for mode, how in MODES.items():
+        count = 1 if how.get("greedy") else sizes.count
+        texts = []
+        for number, letter in enumerate(letters):
+            generator = torch.Generator().manual_seed(number)
+            texts += generate(model, vocabulary, f" {letter}", sizes.length, count=count, generator=generator, **how)
+        early = text_measures([one[:30] for one in texts], known)["real_words"]
+        measured[mode] = {**text_measures(texts, known), "real_words_early": early}
+    return measured
+
+
+def _by_third(groups: list[Group], history: list[dict[str, Any]], steps: int) -> dict[int, dict[str, float]]:
+    """For each third of training: bits per character on the validation part, and real words in its samples at 0.5."""
+    found = {}
+    for third in (1, 2, 3):
+        reached = [row for row in history if row["step"] <= -(-steps * third // 3)] or history[:1]
+        words = [g.measures["real words"] for g in groups if g.third == third and g.mode == "temperature 0.5"]
+        found[third] = {"bits_per_char": reached[-1]["val_loss"] / log(2), "real_words": fmean(words)}
+    return found
 
 
 def _accuracy(metrics: dict[str, Any], sizes: Sizes) -> Finding:
@@ -136,63 +154,81 @@ def _accuracy(metrics: dict[str, Any], sizes: Sizes) -> Finding:
 
 
 def _habits(now: dict[str, float], own: dict[str, float]) -> Finding:
-    few = now["commas"] <= now["quotation marks"]
+    likely = now["blanks"] > 0.1
+    few = now["commas"] <= now["quotation_marks"]
     return Finding(
         "b1",
-        "confirmed" if few else "corrected",
-        f"Blanks are {share(now['blanks'])} of what is drawn (of the text itself {share(own['blanks'])}), quotation "
-        f"marks "
-        f"{share(now['quotation marks'])} ({share(own['quotation_marks'])}), commas {share(now['commas'])} "
-        f"({share(own['commas'])}); {share(1 - now['real words'])} of the words are none that the text has. These are "
+        "confirmed" if likely and few else "corrected",
+        f"At temperature 1 blanks are {share(now['blanks'])} of what is drawn (of the text itself "
+        f"{share(own['blanks'])}), "
+        f"quotation marks {share(now['quotation_marks'])} ({share(own['quotation_marks'])}), commas "
+        f"{share(now['commas'])} "
+        f"({share(own['commas'])}); {share(1 - now['real_words'])} of the words are none that the text has. These are "
         f"habits "
         "of the text, learned.",
     )
 
 
 def _sense(thirds: dict[int, dict[str, float]]) -> Finding:
-    first, last = thirds[1]["real words"], thirds[3]["real words"]
+    bits = [thirds[third]["bits_per_char"] for third in (1, 2, 3)]
     return Finding(
         "b2",
-        "confirmed" if last > first else "corrected",
-        f"Real words are {share(first)} of all at a third of the training and {share(last)} at its end.",
+        "confirmed" if bits[0] > bits[2] else "corrected",
+        f"At a third, two thirds and the end of training the model needs {bits[0]:.2f}, {bits[1]:.2f} and "
+        f"{bits[2]:.2f} bits "
+        f"for a character of the validation part; {share(thirds[1]['real_words'])}, {share(thirds[2]['real_words'])} "
+        f"and "
+        f"{share(thirds[3]['real_words'])} of the words in its samples at temperature 0.5 are real.",
     )
 
 
-def _reach(lengths: dict[int, dict[str, float]]) -> Finding:
-    short, long = lengths[30]["real words"], lengths[60]["real words"]
+def _reach(modes: dict[str, dict[str, float]]) -> Finding:
+    early, whole = (modes["temperature 0.5"][name] for name in ("real_words_early", "real_words"))
     return Finding(
         "b3",
-        "confirmed" if long >= short - 0.1 else "corrected",
-        f"Real words in texts of 30 characters: {share(short)}; of 60, twice the window of training: {share(long)}.",
+        "confirmed" if whole >= early - 0.1 else "corrected",
+        f"At temperature 0.5 {share(early)} of the words are real within the first 30 characters, the window of "
+        f"training, and "
+        f"{share(whole)} in the whole texts.",
     )
 
 
 def _temperature(modes: dict[str, dict[str, float]]) -> Finding:
     half, one, two, greedy = (modes[name] for name in ("temperature 0.5", "temperature 1", "temperature 2", "greedy"))
-    varied = half["distinct"] < two["distinct"]
-    incoherent = two["real words"] < min(half["real words"], one["real words"])
-    repeats = greedy["4-grams"] > max(half["4-grams"], two["4-grams"])
+    varied = half["distinct_characters"] < one["distinct_characters"] < two["distinct_characters"]
+    incoherent = two["real_words"] < min(half["real_words"], one["real_words"])
+    repeats = greedy["repeated_words"] > max(half["repeated_words"], two["repeated_words"])
     return Finding(
         "c",
         "confirmed" if varied and incoherent and repeats else "corrected",
-        f"Different characters in a text: {half['distinct']:.1f} at 0.5, {two['distinct']:.1f} at 2. Real words: "
-        f"{share(half['real words'])} at 0.5, {share(one['real words'])} at 1, {share(two['real words'])} at 2. "
-        f"Repeated "
-        f"4-grams: {share(greedy['4-grams'])} greedy, {share(half['4-grams'])} at 0.5.",
+        f"Real words: {share(half['real_words'])} at 0.5, {share(one['real_words'])} at 1, {share(two['real_words'])} "
+        f"at 2. "
+        f"Different characters in a text: {half['distinct_characters']:.1f}, {one['distinct_characters']:.1f} and "
+        f"{two['distinct_characters']:.1f}. Words that stood in the same text before: "
+        f"{share(greedy['repeated_words'])} greedy, "
+        f"{share(half['repeated_words'])} at 0.5, {share(two['repeated_words'])} at 2.",
     )
 
 
-def _measures(caption: str, what: str, rows: dict[Any, dict[str, float]], own: dict[str, float]) -> Table:
-    names = ["real words", "repeated words", "4-grams", "distinct", "blanks", "quotation marks", "commas"]
-    shown = [[str(key), *(_shown(name, row[name]) for name in names)] for key, row in rows.items()]
+def _measures(rows: dict[str, dict[str, float]], own: dict[str, float], sizes: Sizes) -> Table:
+    names = {
+        "real_words": "real words", "repeated_words": "repeated words", "repeated_ngrams": "repeated 4-grams",
+        "distinct_characters": "different characters", "blanks": "blanks", "quotation_marks": "quotation marks",
+        "commas": "commas",
+    }  # fmt: skip
+    shown = [[mode, *(_shown(name, row[name]) for name in names)] for mode, row in rows.items()]
     text = ["the text itself", share(own["real_words"]), "", "", ""]
-    text += [share(own["blanks"]), share(own["quotation_marks"]), share(own["commas"])]
-    head = [what, "real words", "repeated words", "repeated 4-grams", "different characters", *names[4:]]
-    return Table(caption, head, [*shown, text])
+    text += [share(own[name]) for name in ("blanks", "quotation_marks", "commas")]
+    caption = (
+        f"Texts of {sizes.length} characters at the end of training, {sizes.prompts} first letters, {sizes.count} "
+        f"texts of each "
+        "(greedy: one)"
+    )
+    return Table(caption, ["drawn", *names.values()], [*shown, text])
 
 
 def _shown(name: str, value: float) -> str:
-    return f"{value:.1f}" if name == "distinct" else share(value)
+    return f"{value:.1f}" if name == "distinct_characters" else share(value)
 
 
 def _samples(groups: list[Group]) -> Table:
@@ -240,7 +276,7 @@ SECTION = Section(
         "c": "Temperature diversifies; at 2 the text is incoherent; greedy repeats words.",
     },
     run=run,
-    sizes={"quick": Sizes(steps=1500, evaluate_every=250, from_disk=False), "full": Sizes()},
+    sizes={"quick": Sizes(steps=1000, evaluate_every=250, from_disk=False), "full": Sizes()},
     expected={"quick": 60, "full": 7200},
     uses=("grimm",),
 )

@@ -50,11 +50,8 @@ class Trainings:
 
 
 def _holds(path: Path, settings: _Settings) -> bool:
-    run = RunFolder(path)
-    if not run.checkpoint_path.is_file():
-        return False
     try:
-        config = run.config()
+        config = RunFolder.open(path).config()
     except (OSError, ValueError):
         return False
     wanted = json.loads(json.dumps(settings.as_dict()))  # as in config.json, where a tuple is a list
@@ -73,6 +70,7 @@ class Workspace:
 
     def __init__(self, folder: Path, trainings: Trainings, on_disk: Mapping[str, str]):
         self.folder, self.trainings, self.on_disk = Path(folder), trainings, dict(on_disk)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def figure(self, name: str, drawing: Drawing, alt: str, caption: str, wide: bool = False) -> Figure:
         """Save a matplotlib figure as SVG in the section's folder."""

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from graphreel.__main__ import run
+from graphreel.report.answer import Answer, Finding
+from graphreel.report.section import Section
+
+
+@dataclass(frozen=True)
+class Sizes:
+    steps: int = 1
+
+
+@pytest.fixture
+def broken():
+    """The set of the ids of sections that fail."""
+    return set()
+
+
+@pytest.fixture(autouse=True)
+def sections(monkeypatch, broken):
+    def answer(name):
+        def run_it(sizes, workspace):
+            if name in broken:
+                raise OSError(28, "No space left on device")
+            return Answer("confirmed", f"{sizes.steps} step.", [Finding("a", "confirmed", "Yes.")], [], {"x": 1})
+
+        return run_it
+
+    sizes, expected = {"quick": Sizes(), "full": Sizes(2)}, {"quick": 1.0, "full": 2.0}
+    made = [Section(name, "A title", "Why?", (), {"a": ""}, answer(name), sizes, expected) for name in ("Q1.1", "Q3.5")]
+    monkeypatch.setattr("graphreel.report.sections.SECTIONS", tuple(made))
+
+
+@pytest.mark.parametrize(("mode", "said"), [([], "1 step."), (["--quick"], "1 step."), (["--full"], "2 step.")])
+def test_it_makes_a_page_and_says_where(tmp_path, capsys, mode, said):
+    assert run(["report", *mode, "--out", str(tmp_path / "page")]) == 0
+    told = capsys.readouterr().out
+    assert said in told and str(tmp_path / "page" / "index.html") in told.replace("\n", "")
+    assert said in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_a_failed_section_is_named_and_the_exit_code_is_1(tmp_path, capsys, broken):
+    broken.add("Q1.1")
+    assert run(["report", "--out", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "graphreel: failed: Q1.1 (the page says why); the same command tries again\n"
+    assert "OSError: [Errno 28] No space left on device" in (tmp_path / "index.html").read_text()
+    broken.clear()
+    assert run(["report", "--out", str(tmp_path), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--quick", "--full"], "report expects --quick or --full, got both"),
+        (["--only", "Q7"], "--only expects one of Q1.1, Q3.5, got 'Q7'"),
+        (["--out", __file__], "--out expects a folder, got the file"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(tmp_path, capsys, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert run(["report", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err and captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_imports_neither_torch_nor_matplotlib():
+    code = (
+        "import sys\nfrom graphreel.__main__ import run\nrun(['report', '--help'])\n"
+        "assert not {'torch', 'torch_geometric', 'numpy', 'matplotlib', 'jinja2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
