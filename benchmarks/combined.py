@@ -110,9 +110,9 @@ def chickenpox() -> Iterator[Line]:
     ours = Forecaster(GCNConv(1, 32), GRU(32, 32), 1)
     looped = LoopedForecaster(1, 32, 1).copy(ours)
     sides = forecasting(splits, ours, looped, 32, None)
-    yield Line("chickenpox, epoch, 4 lags, hidden 32; PyG loop, batch 32", *medians(*sides), "")
+    yield Line("chickenpox, epoch, 4 lags, hidden 32; PyG loop, batch 32", *medians(*sides, seconds=10), "")
     one_by_one = forecasting(splits, ours, LoopedForecaster(1, 32, 1).copy(ours), 1, None)[1]
-    yield Line("the same; PyG loop, one window at a time", *medians(sides[0], one_by_one), "20x")
+    yield Line("the same; PyG loop, one window at a time", *medians(sides[0], one_by_one, seconds=10), "20x")
     peer = temporal_layer("GConvGRU")
     if peer is not None:
         model = OneStep(peer(1, 32, 2), 32, 1)
@@ -127,11 +127,11 @@ def chickenpox() -> Iterator[Line]:
 
 
 def los() -> Iterator[Line]:
-    batches = 4
+    batches = 2
     splits = sensors("traffic/los_speed.csv", 2016, 207, 2833, 12, 12)
     ours = Forecaster(GCNConv(1, 64), GRU(64, 64), 12)
     sides = forecasting(splits, ours, LoopedForecaster(1, 64, 12).copy(ours), 32, batches)
-    yield Line(f"los-loop, {batches} batches of 32, 12 steps, hidden 64; PyG loop", *medians(*sides), "3x")
+    yield Line(f"los-loop, {batches} batches of 32, 12 steps, hidden 64; PyG loop", *medians(*sides, seconds=10), "3x")
     for name, bar in (("TGCN2", "8x"), ("A3TGCN2", "8x")):
         peer = temporal_layer(name)
         if peer is None:
@@ -217,7 +217,7 @@ def jhmdb() -> Iterator[Line]:
         yield F.cross_entropy(theirs(single), batch.y)
 
     sides = epoch(ours, our_losses), epoch(theirs, their_losses)
-    yield Line("jhmdb, a batch of 32 clips, GAT + GRU 64; loop over frames", *medians(*sides), "10x")
+    yield Line("jhmdb, a batch of 32 clips, GAT + GRU 64; loop over frames", *medians(*sides, seconds=10), "10x")
 
 
 def within_frames(clip: Clip) -> Clip:
