@@ -44,14 +44,21 @@ def load_csv(
         ValueError: a field that is no number, a gap in time, an adjacency of another size.
         FileNotFoundError: there is no adjacency.
     """
+    series = read_csv(path, adjacency, missing, calendar)
+    return split_in_time(series, lags, horizon, train_fraction, validation, split)
+
+
+def read_csv(
+    path: Path, adjacency: str | Path | None = None, missing: float | None = None, calendar: bool | float = False
+) -> SensorSeries:
+    """The series of a wide .csv and its graph, whole: see `load_csv`."""
     path = Path(path)
     values, times, names = _read_wide(path)
     if missing is not None:
         values[values == missing] = math.nan
     edge_index, edge_weight = _read_adjacency(_adjacency_beside(path, adjacency), path, values.shape[1])
     cycles = _cycles(calendar, times, path)
-    series = _series(path.stem, values, edge_index, edge_weight, None, names, cycles)
-    return split_in_time(series, lags, horizon, train_fraction, validation, split)
+    return _series(path.stem, values, edge_index, edge_weight, None, names, cycles)
 
 
 def load_json(
@@ -80,6 +87,14 @@ def load_json(
     Raises:
         ValueError: the file is in none of these forms, or a node or step is out of range.
     """
+    series = read_json(path, calendar)
+    lags = lags if lags is not None else (7 if series.changing else 4)
+    train_fraction = train_fraction if train_fraction is not None else (0.8 if series.changing else 0.9)
+    return split_in_time(series, lags, horizon, train_fraction, validation, split)
+
+
+def read_json(path: Path, calendar: bool | float = False) -> SensorSeries:
+    """The series of a .json and its graph, whole: see `load_json`."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -98,10 +113,7 @@ def load_json(
     given = content.get("node_ids", {})
     names = sorted(given, key=given.get) if len(given) == values.shape[1] else _numbers(values.shape[1])
     cycles = [] if calendar is False else [WEEKS_OF_A_YEAR if calendar is True else _cycle(calendar)]
-    series = _series(path.stem, values, edge_index, edge_weight, edge_ptr, names, cycles)
-    lags = lags if lags is not None else (7 if series.changing else 4)
-    train_fraction = train_fraction if train_fraction is not None else (0.8 if series.changing else 0.9)
-    return split_in_time(series, lags, horizon, train_fraction, validation, split)
+    return _series(path.stem, values, edge_index, edge_weight, edge_ptr, names, cycles)
 
 
 def _series(

@@ -112,19 +112,20 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         middle = start + self.lags
         return self.series.values[start:middle], self.series.values[middle : middle + self.horizon, :, 0]
 
-    def batch(self, indices: Tensor | None = None) -> WindowBatch:
-        """Gather windows by number (all by default)."""
+    def batch(self, indices: Tensor | None = None, told: bool = True) -> WindowBatch:
+        """Gather windows by number (all by default); with told=False without y, which then need not be there yet."""
         indices = torch.arange(len(self)) if indices is None else indices
         start = self.first + indices[:, None]
-        read, told = start + torch.arange(self.lags), start + self.lags + torch.arange(self.horizon)
+        read = start + torch.arange(self.lags)
+        ahead = start + self.lags + torch.arange(self.horizon if told else 0)
         series = self.series
-        x, y, observed = series.values[read], series.values[told][..., 0], series.observed[told]
+        x, y, observed = series.values[read], series.values[ahead][..., 0], series.observed[ahead]
         if series.edge_ptr is None:
             return WindowBatch(x, y, observed, series.edge_index, series.edge_weight, None)
         edges, frame = _edges_of(series.edge_ptr, read.flatten())
         return WindowBatch(x, y, observed, series.edge_index[:, edges], series.edge_weight[edges], frame)
 
-    def past(self) -> tuple[WindowBatch, Tensor]:
+    def past(self, told: bool = True) -> tuple[WindowBatch, Tensor]:
         """The whole series up to the last of these windows as one sequence, for a model that carries its state.
 
         Returns:
@@ -132,7 +133,7 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
             steps [windows] after which each forecast is due.
         """
         steps = torch.arange(self.stop + self.lags - 1)
-        whole, own = self.series, self.batch()
+        whole, own = self.series, self.batch(told=told)
         due = torch.arange(self.first, self.stop) + self.lags - 1
         x = whole.values[steps][None]
         if whole.edge_ptr is None:

@@ -1,0 +1,118 @@
+"""A linear forecast from a node's own past, its neighbours' and the network's, fitted in closed form."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.utils import scatter
+
+INPUTS = ("own", "neighbours", "network")
+
+
+def neighbours_mean(x: Tensor, edge_index: Tensor, edge_weight: Tensor | None, frame: Tensor | None) -> Tensor:
+    """The weighted mean over each node's incoming edges, self-loops left out; 0 where there are none.
+
+    Args:
+        x: [windows, steps, nodes].
+        edge_index: [2, edges], for all steps; with `frame`, the edges of all steps of all windows.
+        edge_weight: [edges] or None.
+        frame: [edges], window * steps + step, or None.
+    """
+    windows, steps, nodes = x.shape
+    kept = edge_index[0] != edge_index[1]
+    source, target = edge_index[:, kept]
+    weight = torch.ones_like(source, dtype=x.dtype) if edge_weight is None else edge_weight[kept].to(x.dtype)
+    if frame is None:
+        total = scatter(weight, target, dim_size=nodes)
+        share = weight / total.clamp(min=1e-9)[target]
+        adjacency = torch.zeros(nodes, nodes, dtype=x.dtype, device=x.device)
+        adjacency.index_put_((target, source), share, accumulate=True)
+        return x @ adjacency.t()
+    rows = frame[kept] * nodes
+    total = scatter(weight, rows + target, dim_size=x.numel())
+    share = weight / total.clamp(min=1e-9)[rows + target]
+    mean = scatter(share * x.flatten()[rows + source], rows + target, dim_size=x.numel())
+    return mean.view(windows, steps, nodes)
+
+
+class LinearForecast(nn.Module):
+    r"""Ridge regression, one for all nodes, of every step ahead on the recent past.
+
+    .. math::
+        \hat y_i = W\, [x_{i}, \; \mathrm{mean}_{j \in N(i)}\, x_{j}, \; \mathrm{mean}_j\, x_{j}, \; c, \; 1], \qquad
+        W = \arg\min \sum \|y - \hat y\|^2 + \lambda \|W\|^2
+
+    x is what the `lags` last steps hold of the first feature, c the other features of the last step (the calendar).
+    The constant is not penalised. The weights are buffers: fitted once, and not trained further.
+
+    Shapes: x [windows, steps, nodes, features], steps >= lags -> [windows, horizon, nodes].
+
+    Args:
+        lags, horizon: steps read and forecast.
+        features: of x.
+        inputs: some of "own", "neighbours", "network".
+
+    Raises:
+        ValueError: unknown inputs, or none; in forward: fewer steps than lags.
+    """
+
+    weight: Tensor
+
+    def __init__(self, lags: int, horizon: int, features: int = 1, inputs: Sequence[str] = INPUTS) -> None:
+        super().__init__()
+        unknown = sorted(set(inputs) - set(INPUTS))
+        if unknown or not inputs:
+            raise ValueError(f"inputs must be some of {', '.join(INPUTS)}, got {', '.join(inputs) or 'none'}")
+        self.lags, self.horizon, self.inputs = lags, horizon, tuple(inputs)
+        width = lags * len(self.inputs) + features
+        self.register_buffer("weight", torch.zeros(horizon, width))
+
+    def columns(
+        self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, frame: Tensor | None = None
+    ) -> Tensor:
+        """What the regression reads, [windows, nodes, columns]; the last column is 1."""
+        if x.size(1) < self.lags:
+            raise ValueError(f"x has {x.size(1)} steps, but the forecast reads {self.lags}")
+        own = x[..., 0]
+        parts = []
+        for name in self.inputs:
+            if name == "own":
+                read = own
+            elif name == "neighbours":
+                read = neighbours_mean(own, edge_index, edge_weight, frame)
+            else:
+                read = own.mean(-1, keepdim=True).expand_as(own)
+            parts.append(read[:, -self.lags :].transpose(1, 2))
+        parts += [x[:, -1, :, 1:], torch.ones_like(x[:, -1, :, :1])]
+        return torch.cat(parts, dim=-1)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, frame: Tensor | None = None
+    ) -> Tensor:
+        return (self.columns(x, edge_index, edge_weight, frame) @ self.weight.t()).transpose(1, 2)
+
+    def fit(
+        self, columns: Tensor, y: Tensor, observed: Tensor, strength: float, scale: Tensor | None = None
+    ) -> "LinearForecast":
+        """Solve for the weights.
+
+        Args:
+            columns: [windows, nodes, columns], as `columns` gives them.
+            y, observed: [windows, horizon, nodes]; what is not observed does not count.
+            strength: the penalty.
+            scale: [nodes], what an error of 1 weighs at each node; 1 by default.
+        """
+        rows = columns.flatten(0, 1).to(torch.float64)
+        weigh = torch.ones(columns.size(1)) if scale is None else scale.cpu()
+        weigh = (weigh.to(torch.float64) ** 2).expand(len(columns), -1).flatten().to(rows.device)
+        penalty = strength * torch.eye(rows.size(1), dtype=torch.float64, device=rows.device)
+        penalty[-1, -1] = 1e-6
+        solved = []
+        for step in range(self.horizon):
+            weight = weigh * observed[:, step].flatten()
+            weighted = rows * weight[:, None]
+            solved.append(
+                torch.linalg.solve(rows.t() @ weighted + penalty, weighted.t() @ y[:, step].flatten().double())
+            )
+        self.weight = torch.stack(solved).to(columns.dtype)
+        return self

@@ -1,0 +1,63 @@
+"""`graphreel combined attention`: a clip's frames with their graphs, as the trained model weighed them."""
+
+from pathlib import Path
+from typing import Any
+
+from combined import draw_clip_attention
+from graphreel.combined_clips import collate, load_clips
+from graphreel.combined_prediction import read_clips
+from graphreel.combined_runs import load_classifier, open_run
+from graphreel.combined_settings import ClipSettings
+
+
+def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
+    """Draw a clip with the attention of the run in `path`: a strip, a moving picture and the numbers.
+
+    Args:
+        clip: the number of a clip of the test part, or a file.
+        out: the strip's picture; the others are called like it.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError, OSError: an unknown clip, an unreadable file, a picture of unknown format.
+    """
+    run = open_run(path)
+    model, settings, saved = load_classifier(run)
+    picture = Path(out) if out is not None else run.path / f"attention-{Path(clip).stem}.png"
+    if picture.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
+        raise ValueError(f"--out expects a .png, .svg, .pdf or .gif, got {picture.name}")
+    chosen, pictures = _find(clip, settings, saved)
+    shown = collate([chosen], settings, saved.get("timeless")).get_example(0) if settings.compared == "gnn" else chosen
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for suffix in dict.fromkeys((picture.suffix, ".gif")):
+        target = picture.with_suffix(suffix)
+        draw_clip_attention(model, shown, target, saved["classes"], pictures)
+        written.append(target)
+    return [*written, picture.with_suffix(".json")]
+
+
+def _find(name: str, settings: ClipSettings, saved: dict[str, Any]) -> tuple[Any, Any]:
+    """A clip, and its frames as pictures where it has any."""
+    if name.lstrip("-").isdigit():
+        clips = load_clips(settings).test
+        if not 0 <= int(name) < len(clips):
+            raise ValueError(f"CLIP expects a number from 0 to {len(clips) - 1}, or a file, got {name}")
+        clip = clips[int(name)]
+        if clip.get("sprite_size") is None:
+            return clip, None
+        from data.digits import render
+
+        return clip, render(clip)
+    file = Path(name)
+    clips = read_clips(file, settings, saved)
+    if len(clips) > 1:
+        raise ValueError(f"{file.name} holds {len(clips)} clips, but one is drawn at a time")
+    if clips[0].get("canvas") is None:
+        return clips[0], None
+    from data.video_files import read_frames
+
+    reader = saved["reader"]
+    return clips[0], read_frames(file, reader["most"], reader["height"])

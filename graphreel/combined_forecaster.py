@@ -1,0 +1,132 @@
+"""The forecaster of `graphreel combined train`: a linear forecast, and a network that learns what it misses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from combined import Forecaster
+from combined.linear_forecast import LinearForecast
+from graphreel.combined_models import build_spatial, build_temporal
+from graphreel.combined_settings import SeriesSettings
+
+STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+INPUT_SETS = (("own",), ("own", "neighbours"), ("own", "network"), ("own", "neighbours", "network"))
+
+
+class SeriesModel(nn.Module):
+    r"""Forecasts in the scale of x.
+
+    .. math:: \hat y = \mathrm{Linear}(x) + \mathrm{Forecaster}([x, e])
+
+    e are features learned for every node. With the linear forecast there, the network starts at no correction.
+
+    Shapes: x [windows, steps, nodes, features] -> [windows, horizon, nodes]; with `due` [forecasts], x is one sequence
+    [1, steps, nodes, features], the state goes through all of it, and what is forecast after the steps `due` comes out.
+
+    Args:
+        linear: a fitted `LinearForecast`, or None.
+        forecaster: the network; its spatial layer reads features + embedding.
+        nodes, embedding: how many nodes, and features learned for each.
+    """
+
+    def __init__(self, linear: LinearForecast | None, forecaster: Forecaster, nodes: int, embedding: int) -> None:
+        super().__init__()
+        self.linear, self.forecaster = linear, forecaster
+        self.embedding = nn.Parameter(0.1 * torch.randn(nodes, embedding)) if embedding else None
+        if linear is not None:
+            nn.init.zeros_(forecaster.head.weight)
+            nn.init.zeros_(forecaster.head.bias)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        frame: Tensor | None = None,
+        due: Tensor | None = None,
+    ) -> Tensor:
+        read = x
+        if self.embedding is not None:
+            read = torch.cat([x, self.embedding.expand(*x.shape[:2], -1, -1)], dim=-1)
+        forecast = self.forecaster(read, edge_index, edge_weight, frame, every_step=due is not None)
+        if due is not None:
+            forecast = forecast[0, due]
+        if self.linear is not None:
+            window = x if due is None else recent(x, due, self.linear.lags)
+            edges = (edge_index, edge_weight, frame)
+            if due is not None and frame is not None:
+                edges = edges_of_windows(edge_index, edge_weight, frame, due, self.linear.lags)
+            forecast = forecast + self.linear(window, *edges)
+        return forecast
+
+
+def recent(x: Tensor, due: Tensor, lags: int) -> Tensor:
+    """The `lags` steps up to each step of `due`, as windows [due, lags, nodes, features]; zeros before the start."""
+    padded = torch.cat([x.new_zeros(lags, *x.shape[2:]), x[0]])
+    steps = due[:, None] + torch.arange(1, lags + 1, device=x.device)
+    return padded[steps]
+
+
+def edges_of_windows(
+    edge_index: Tensor, edge_weight: Tensor | None, frame: Tensor, due: Tensor, lags: int
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """The edges of the steps that `recent` lays out, with the place of each: window * lags + step."""
+    order = frame.argsort(stable=True)
+    counts = torch.bincount(frame, minlength=int(due.max()) + 1)
+    starts = counts.cumsum(0) - counts
+    steps = (due[:, None] + torch.arange(1 - lags, 1, device=due.device)).flatten()
+    places = torch.arange(len(steps), device=due.device)[steps >= 0]
+    steps = steps[steps >= 0]
+    own = counts[steps]
+    place = torch.repeat_interleave(places, own)
+    offset = torch.arange(int(own.sum()), device=due.device) - torch.repeat_interleave(own.cumsum(0) - own, own)
+    chosen = order[torch.repeat_interleave(starts[steps], own) + offset]
+    return edge_index[:, chosen], None if edge_weight is None else edge_weight[chosen], place
+
+
+def build_forecaster(settings: SeriesSettings, features: int, nodes: int, linear: LinearForecast | None) -> SeriesModel:
+    """The model of the settings, for so many features and nodes."""
+    entering = features + settings.embedding
+    spatial = None
+    width = entering
+    if settings.spatial != "none":
+        spatial = build_spatial(settings, entering, 1)
+        width = entering + settings.hidden
+    temporal = build_temporal(settings.temporal, width, settings.hidden)
+    forecaster = Forecaster(spatial, temporal, settings.horizon, dropout=settings.dropout)
+    return SeriesModel(linear, forecaster, nodes, settings.embedding)
+
+
+def empty_linear(settings: SeriesSettings, features: int, inputs: Sequence[str]) -> LinearForecast:
+    """A linear forecast of the settings' sizes, not fitted."""
+    lags = (settings.skip_lags or settings.lags) if settings.memory == "carried" else settings.lags
+    return LinearForecast(lags, settings.horizon, features, inputs)
+
+
+def fit_linear(settings: SeriesSettings, parts: Any) -> LinearForecast:
+    """Fit the linear forecast: inputs and strength chosen on the validation part, then fitted on it as well.
+
+    Args:
+        parts: `SeriesParts`.
+    """
+    features = parts.features
+    best: tuple[float, float, tuple[str, ...]] | None = None
+    for inputs in INPUT_SETS:
+        if settings.spatial == "none" and "neighbours" in inputs:
+            continue
+        linear = empty_linear(settings, features, inputs)
+        tables = {name: parts.columns(linear, name) for name in ("train", "validation")}
+        for strength in STRENGTHS:
+            columns, y, observed = tables["train"]
+            linear.fit(columns, y, observed, strength, parts.deviation)
+            columns, y, observed = tables["validation"]
+            forecast = (columns @ linear.weight.t()).transpose(1, 2)
+            error = float(parts.loss_of(forecast, y, observed, "mse"))
+            if best is None or error < best[0]:
+                best = (error, strength, inputs)
+    assert best is not None
+    linear = empty_linear(settings, features, best[2])
+    columns, y, observed = parts.columns(linear, "both")
+    return linear.fit(columns, y, observed, best[1], parts.deviation)
