@@ -26,7 +26,8 @@ def measure(kind: str, edges: int) -> dict[str, float]:
 
     Returns:
         "resting": MB that the process holds with the graph loaded; "above": its peak beyond that, the sampler's sorted
-        edges and the optimiser included; "step": median milliseconds of a step.
+        edges and the optimiser included; "step": median milliseconds of a step; "sampling": those of them in which its
+        neighbourhoods were drawn.
 
     Raises:
         ValueError: another kind.
@@ -52,7 +53,7 @@ def measure(kind: str, edges: int) -> dict[str, float]:
         loss.backward()
         optimizer.step()
 
-    seconds = []
+    seconds, sampling = [], []
     if kind == "full":
         for _ in range(4):
             begin = time.perf_counter()
@@ -67,10 +68,16 @@ def measure(kind: str, edges: int) -> dict[str, float]:
         for _ in range(8):
             begin = time.perf_counter()
             batch = next(batches)
+            sampling.append(time.perf_counter() - begin)
             step(batch, slice(batch.batch_size))
             seconds.append(time.perf_counter() - begin)
     above = max(_megabytes("VmHWM") - resting, 0.0)
-    return {"resting": resting, "above": above, "step": 1000 * statistics.median(seconds[1:])}
+    return {
+        "resting": resting,
+        "above": above,
+        "step": 1000 * statistics.median(seconds[1:]),
+        "sampling": 1000 * statistics.median(sampling[1:]) if sampling else 0.0,
+    }
 
 
 def _megabytes(field: str) -> float:

@@ -81,12 +81,12 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         {
             "into": NODE,
             "weights": rows,
-            "largest_gap_of_a_sum_to_1": total,
+            "gap_of_sums_to_1": total,
             **checked,
             "test_accuracy": metrics["test_accuracy"],
         },
         {
-            f"graphreel gnn train --data six-node --model gat --seeds {sizes.seeds} --out RUN": f"Ends with {accuracy}:",
+            f"graphreel gnn train --data six-node --model gat --seeds {sizes.seeds} --out RUN": f"Prints {accuracy}:",
             f"graphreel gnn attention RUN --node {NODE}": "Draws the picture, and writes its numbers beside it:",
         },
     )

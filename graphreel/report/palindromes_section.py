@@ -274,7 +274,7 @@ PEEPHOLE_SECTION = Section(
             "The variant that the report trained; the memory takes the place of the last output:",
         ),
         Equation(
-            r"i_t, f_t = \sigma(W x_t + U h_{t-1} + p \odot c_{t-1} + b), \quad "
+            "i_t, f_t = \\sigma(W x_t + U h_{t-1} + p \\odot c_{t-1} + b)\n"
             r"o_t = \sigma(W_o x_t + U_o h_{t-1} + p_o \odot c_t + b_o)",
             "The variant of the literature (Gers and others, 2002), with diagonal peepholes beside the last output:",
         ),

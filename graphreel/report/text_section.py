@@ -33,21 +33,19 @@ class Sizes:
 
     Attributes:
         steps, evaluate_every, hidden: of the training.
-        from_disk: whether a book on disk may take the embedded one's place.
         prompts, count, length: texts drawn at the end: first letters, texts of each, characters.
     """
 
     steps: int = CLAIMED_STEPS
     evaluate_every: int = 2000
     hidden: int = 128
-    from_disk: bool = True
     prompts: int = 5
     count: int = 8
     length: int = 200
 
 
 def run(sizes: Sizes, workspace: Workspace) -> Answer:
-    data = workspace.on_disk.get("grimm", "book") if sizes.from_disk else "book"
+    data = workspace.on_disk.get("grimm", "book")
     typed = {"steps": sizes.steps, "evaluate_every": sizes.evaluate_every, "hidden": sizes.hidden}
     settings = TextSettings.resolve(data, typed)
     settings = replace(settings, device=choose_device(settings.device))
@@ -276,7 +274,7 @@ SECTION = Section(
         "c": "Temperature diversifies; at 2 the text is incoherent; greedy repeats words.",
     },
     run=run,
-    sizes={"quick": Sizes(steps=1000, evaluate_every=250, from_disk=False), "full": Sizes()},
+    sizes={"quick": Sizes(steps=1000, evaluate_every=250), "full": Sizes()},
     expected={"quick": 60, "full": 7200},
     uses=("grimm",),
 )
