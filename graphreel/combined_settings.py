@@ -123,7 +123,7 @@ class ClipSettings(_SpaceTime):
 
 
 CLIP_PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {"spatial": "gat", "epochs": 15},
+    "digits": {"spatial": "gat", "epochs": 25},
     "keypoints": {
         "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "readout": "max",
         "dropout": 0.5, "distances": True, "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 48,
@@ -132,7 +132,7 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip
 COMPARE_PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {"seeds": 5, "epochs": 15},
+    "digits": {"seeds": 5, "epochs": 25},
     "keypoints": {"seeds": 5, "epochs": 40, "distances": True, "dropout": 0.3, "label_smoothing": 0.1},
     "videos": {"seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }
@@ -231,4 +231,4 @@ SERIES_PRESETS: dict[str, dict[str, Any]] = {
     "csv": {"hidden": 64, "embedding": 16, "loss": "huber", "epochs": 30},
     "json": {"hidden": 16, "dropout": 0.3, "epochs": 60, "patience": 20},
 }
-CARRIED: dict[str, Any] = {"skip_lags": 56}
+CARRIED: dict[str, Any] = {"skip_lags": 53}

@@ -1,0 +1,314 @@
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from data import load
+from graphreel import combined_clips
+from graphreel.__main__ import run
+from graphreel.combined_clips import ClipBatches, clip_task
+from graphreel.combined_models import build_classifier
+from graphreel.combined_runs import load_classifier, open_run
+from graphreel.combined_settings import ClipSettings
+
+SMALL = ["--hidden", 8, "--state", 8, "--batch-size", 8, "--quiet"]
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; return (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def write_keypoints(path, clips=24, joints=15, labelled=True, seed=0, dtype=np.float32, **more):
+    """Bodies that walk to the right ("east") or to the left ("west")."""
+    random = np.random.default_rng(seed)
+    body = random.normal(size=(joints, 2)) * 20
+    lengths = random.integers(5, 9, clips)
+    parts = []
+    for number, length in enumerate(lengths):
+        way = np.arange(length) * (6 if number % 2 else -6)
+        parts.append(body + np.stack([way, 0 * way], 1)[:, None] + random.normal(size=(length, joints, 2)))
+    arrays = {"keypoints": np.concatenate(parts).astype(dtype), "lengths": lengths}
+    if labelled:
+        arrays["labels"] = np.array([("west", "east")[number % 2] for number in range(clips)])
+    np.savez(path, **{**arrays, **more})
+    return path
+
+
+@pytest.fixture
+def keypoints(tmp_path):
+    return write_keypoints(tmp_path / "walks.npz")
+
+
+@pytest.fixture
+def walker(tmp_path, keypoints, said):
+    out = tmp_path / "walker"
+    assert said("combined", "train", "--data", keypoints, *SMALL, "--epochs", 8, "--out", out)[::2] == (0, "")
+    return out
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """Digits, but few of them."""
+    few = load("digits", train=24, validation=8, test=16)
+    monkeypatch.setattr(combined_clips, "load", lambda name, **_: few)
+    return few
+
+
+@pytest.mark.parametrize(
+    "arguments", [["combined", "--help"], ["combined", "train", "--help"], ["combined", "compare", "--what"]]
+)
+def test_help_and_wrong_arguments_import_no_torch(arguments):
+    code = (
+        "import sys\nfrom graphreel.__main__ import run\n"
+        f"run({arguments})\nassert not {{'torch', 'numpy', 'matplotlib'}} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
+    out = tmp_path / "run"
+    typed = [*SMALL[:-1], "--epochs", 12, "--lr", 0.01, "--dropout", 0, "--seeds", 2, "--out", out]
+    code, text, error = said("combined", "train", "--data", keypoints, *typed)
+    assert (code, error) == (0, "")
+    assert "test accuracy" in text and "over 2 seeds" in text and "majority" in text
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["model"] == "gcn+gru" and metrics["classes"] == ["east", "west"]
+    assert metrics["test_accuracy"]["mean"] == 1.0 and metrics["baselines"]["majority"] == pytest.approx(0.5, abs=0.1)
+    assert [row["seed"] for row in metrics["seeds"]] == [0, 1]
+    assert all({"seed", "steps", "seconds", "test_accuracy"} <= set(row) for row in metrics["seeds"])
+    for name in ("config.json", "history.csv", "curves.png", "checkpoint.pt"):
+        assert (out / name).stat().st_size > 0
+    saved = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert saved["classes"] == ["east", "west"]
+    assert sum(value.numel() for value in saved["model"].values()) == metrics["parameters"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--spatial", "gat", "--heads", 2, "--temporal", "lstm", "--pool", "attention", "--readout", "last"],
+        ["--spatial", "gatv2", "--heads", 2, "--temporal", "rnn", "--pool", "max", "--one-way"],
+        ["--spatial", "none", "--temporal", "peephole", "--pool", "mean", "--one-way", "--no-augment"],
+        ["--recurrence", "nodes", "--layers", 2, "--no-distances"],
+        ["--temporal", "none"],
+    ],
+)
+def test_every_part_can_be_chosen(tmp_path, keypoints, said, options):
+    arguments = ["combined", "train", "--data", keypoints, *SMALL, "--epochs", 1, *options, "--out", tmp_path / "run"]
+    assert said(*arguments)[::2] == (0, "")
+    model, settings, _ = load_classifier(open_run(tmp_path / "run"))
+    assert settings.spatial == ("gcn" if "--spatial" not in options else options[1])
+    assert not model.training
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, keypoints, said, monkeypatch):
+    common = ["combined", "train", "--data", keypoints, *SMALL, "--epochs", 3]
+    assert said(*common, "--out", tmp_path / "whole")[0] == 0
+    stop = {"after": 4}
+    task_of = combined_clips.clip_task
+
+    def interrupted(*arguments):
+        task = task_of(*arguments)
+        loss = task.loss
+
+        def count(batch):
+            stop["after"] -= 1
+            if stop["after"] < 0:
+                raise KeyboardInterrupt
+            return loss(batch)
+
+        task.loss = count
+        return task
+
+    with monkeypatch.context() as patch:
+        patch.setattr(combined_clips, "clip_task", interrupted)
+        assert said(*common, "--out", tmp_path / "parts")[0] == 130
+    assert not (tmp_path / "parts" / "metrics.json").exists()
+    assert said("combined", "train", "--resume", tmp_path / "parts", "--quiet")[::2] == (0, "")
+    whole, parts = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
+    assert all(torch.equal(whole["model"][key], value) for key, value in parts["model"].items())
+    assert [row["val_loss"] for row in whole["history"]] == [row["val_loss"] for row in parts["history"]]
+
+
+def test_batches_depend_on_seed_and_step_alone(keypoints):
+    splits = load(keypoints)
+    settings = ClipSettings(str(keypoints), batch_size=5, device="cpu")
+    one, other = (ClipBatches(splits, settings, 3) for _ in range(2))
+    later = other(4)
+    assert all(torch.equal(one(4)[key], later[key]) for key in ("x", "edge_index", "y"))
+    per_epoch = one.per_epoch
+    plain = ClipBatches(splits, ClipSettings(str(keypoints), batch_size=5, augment=False, device="cpu"), 3)
+    labels = torch.cat([plain(step).y for step in range(per_epoch, 2 * per_epoch)])
+    assert labels.bincount().tolist() == torch.cat([clip.y for clip in splits.train]).bincount().tolist()
+
+
+def test_the_loss_is_that_of_the_formula(keypoints):
+    splits = load(keypoints)
+    settings = ClipSettings(str(keypoints), hidden=8, state=8, label_smoothing=0.1, dropout=0.0, device="cpu")
+    torch.manual_seed(0)
+    task = clip_task(splits, settings, 0)
+    batch = task.batch(0)
+    logits = task.model(batch).detach().double()
+    target = torch.full_like(logits, 0.1 / 2)
+    target[torch.arange(len(batch.y)), batch.y] += 0.9
+    expected = -(target * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(task.loss(batch).double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_prediction_gives_probabilities_of_the_right_class(tmp_path, walker, said):
+    file = write_keypoints(tmp_path / "new.npz", clips=2, labelled=False)
+    code, text, error = said("combined", "predict", walker, file)
+    assert (code, error) == (0, "")
+    blocks = text.split("clip ")[1:]
+    for block, first in zip(blocks, ("west", "east"), strict=True):
+        rows = [line.split() for line in block.splitlines()[1:]]
+        assert rows[0][0] == first and len(rows) == 2
+        assert sum(float(row[1]) for row in rows) == pytest.approx(1, abs=2e-3)
+    one = write_keypoints(tmp_path / "one.npz", clips=1, labelled=False)
+    assert said("combined", "predict", walker, one, "--top", 1)[1].split()[0] == "west"
+
+
+def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said):
+    pytest.importorskip("av")
+    pytest.importorskip("skimage")
+    from data.digits import write_digit_videos
+
+    write_digit_videos(tmp_path / "videos", per_class=3, suffix=".gif")
+    for folder in sorted((tmp_path / "videos").iterdir())[2:]:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    out = tmp_path / "run"
+    typed = ["--spatial", "gat", "--heads", 2, *SMALL, "--epochs", 1, "--out", out]
+    assert said("combined", "train", "--data", tmp_path / "videos", *typed)[::2] == (0, "")
+    file = sorted((tmp_path / "videos").rglob("*.gif"))[0]
+    code, text, error = said("combined", "predict", out, file)
+    assert (code, error) == (0, "") and {line.split()[0] for line in text.splitlines()} == set(
+        json.loads((out / "metrics.json").read_text())["classes"]
+    )
+    code, text, error = said("combined", "attention", out, file, "--out", tmp_path / "strip.png")
+    assert (code, error) == (0, "")
+    assert [line.rsplit("/", 1)[1] for line in text.splitlines()] == ["strip.png", "strip.gif", "strip.json"]
+    assert (tmp_path / "strip.png").stat().st_size > 5000 and (tmp_path / "strip.gif").stat().st_size > 5000
+
+
+def test_attention_of_digits_by_number(tmp_path, few_digits, said):
+    out = tmp_path / "run"
+    typed = ["--data", "digits", *SMALL, "--epochs", 1, "--out", out]
+    assert said("combined", "train", *typed)[::2] == (0, "")
+    code, text, error = said("combined", "attention", out, 3)
+    assert (code, error) == (0, "") and str(out / "attention-3.png") in text
+    numbers = json.loads((out / "attention-3.json").read_text())
+    clip = few_digits.test[3]
+    assert len(numbers["frames"]) == int(clip.num_frames) and sum(numbers["frames"]) == pytest.approx(1, abs=1e-4)
+    into = torch.zeros(len(clip.x))
+    for edge in numbers["edges"]:
+        into[edge["target"]] += edge["weight"]
+    torch.testing.assert_close(into, torch.ones(len(clip.x)), rtol=1e-3, atol=1e-3)
+    code, _, error = said("combined", "attention", out, 16)
+    assert code == 2 and "CLIP expects a number from 0 to 15" in error
+    code, _, error = said("combined", "attention", out, 1, "--out", tmp_path / "strip.mp4")
+    assert code == 2 and "--out expects a .png" in error
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: write_keypoints(p, lengths=np.array([0] + [7] * 23)), "lengths of|has no frames"),
+        (lambda p: write_keypoints(p, joints=14), "14 joints, no built-in skeleton has"),
+        (lambda p: p.write_bytes(b"no zip"), "is not a readable .npz"),
+        (lambda p: np.savez(p, keypoints=np.zeros((3, 15, 2))), "has no labels"),
+        (
+            lambda p: np.savez(
+                p,
+                train_keypoints=np.ones((8, 15, 2)),
+                train_lengths=np.full(4, 2),
+                train_labels=list("aabb"),
+                test_keypoints=np.ones((2, 15, 2)),
+                test_lengths=np.full(1, 2),
+                test_labels=["c"],
+            ),
+            "'c', which no training clip has",
+        ),
+    ],
+)
+def test_bad_clips_are_refused_in_one_sentence_and_nothing_is_written(tmp_path, said, make, message):
+    path = tmp_path / "bad.npz"
+    make(path)
+    code, _, error = said("combined", "train", "--data", path, "--out", tmp_path / "run")
+    assert code == 2 and error.startswith("graphreel: ") and error.count("\n") == 1
+    assert re.search(message, error)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_does_not_fit_the_run_is_refused(tmp_path, walker, said):
+    other = write_keypoints(tmp_path / "coco.npz", clips=1, joints=17, labelled=False)
+    code, _, error = said("combined", "predict", walker, other)
+    assert code == 2 and "17 joints" in error
+    code, _, error = said("combined", "predict", walker, tmp_path / "none.npz")
+    assert code == 2 and "no such file" in error
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    code, _, error = said("combined", "predict", walker, text)
+    assert code == 2 and "expects an .npz, got text.mp4" in error
+    several = write_keypoints(tmp_path / "several.npz", clips=2, labelled=False)
+    code, _, error = said("combined", "attention", walker, several)
+    assert code == 2 and "holds 2 clips" in error
+    (walker / "checkpoint.pt").write_bytes(b"broken")
+    code, _, error = said("combined", "predict", walker, several)
+    assert code == 2 and "cannot be read as a checkpoint" in error
+
+
+def test_an_unreadable_video_is_refused(tmp_path, said):
+    pytest.importorskip("av")
+    for name in ("a", "b"):
+        (tmp_path / "videos" / name).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "videos" / name / f"{number}.mp4").write_bytes(b"no video")
+    code, _, error = said("combined", "train", "--data", tmp_path / "videos", "--out", tmp_path / "run")
+    assert code == 2 and "is not a readable video" in error and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--spatial", "gin"], "--spatial expects one of gcn, gat, gatv2, none, got 'gin'"),
+        (["--hidden", 10, "--spatial", "gat", "--heads", 4], "--hidden expects a multiple of the 4 heads, got 10"),
+        (["--epochs", 0], "--epochs expects at least 1, got 0"),
+        (["--dropout", 1], "--dropout expects a share"),
+        (["--lags", 3], "--lags is not an option for clips"),
+        (["--distances"], "--distances is an option for keypoints"),
+        (["--validation", 0], "--validation expects a positive number"),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path, few_digits, said, options, message):
+    code, _, error = said("combined", "train", "--data", "digits", *options, "--out", tmp_path / "run")
+    assert code == 2 and message in error and not (tmp_path / "run").exists()
+
+
+def test_settings_are_read_back_from_their_file():
+    settings = ClipSettings.resolve("digits", "digits", {"hidden": 12, "heads": 3})
+    assert ClipSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
+    with pytest.raises(ValueError, match=r"config\.json lacks the settings hidden"):
+        ClipSettings.from_dict({k: v for k, v in settings.as_dict().items() if k != "hidden"})
+
+
+def test_the_models_have_the_widths_that_were_asked_for():
+    settings = ClipSettings("x", spatial="gat", hidden=12, heads=3, state=5, bidirectional=True, pool="concat")
+    model = build_classifier(settings, 4, 3, 7, None)
+    assert model.temporal.input_size == 7 * 12 and model.head.in_features == 10
+    assert [conv.heads for conv in model.spatial.convs] == [3, 3]
+    with pytest.raises(ValueError, match="--pool concat needs clips whose nodes keep their identity"):
+        build_classifier(settings, 4, 3, None, None)

@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from data import load
+from graphreel import combined_compare
+from graphreel.__main__ import run
+from graphreel.combined_clips import collate
+from graphreel.combined_compare import not_told_apart
+from graphreel.combined_settings import ClipSettings
+
+
+@pytest.fixture
+def compared(tmp_path, monkeypatch, capsys):
+    few = load("digits", train=16, validation=8, test=16)
+    monkeypatch.setattr(combined_compare, "load_clips", lambda _: few)
+    out = tmp_path / "run"
+    typed = ["--hidden", "16", "--epochs", "1", "--seeds", "2", "--out", str(out)]
+    assert run(["combined", "compare", "--data", "digits", *typed]) == 0
+    return out, capsys.readouterr().out
+
+
+def test_compare_writes_what_callers_rely_on(compared):
+    out, text = compared
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics["models"]) == {"both", "gnn", "rnn"} and len(metrics["classes"]) == 8
+    budget = metrics["models"]["both"]["parameters"]
+    for name, model in metrics["models"].items():
+        assert model["parameters"] == pytest.approx(budget, rel=0.1)
+        assert set(model["test_accuracy"]) == {"mean", "std"} and len(model["seeds"]) == 2
+        counts = np.array(model["confusion"])
+        assert counts.shape == (8, 8) and counts.sum() == 2 * 16
+        assert np.trace(counts) / counts.sum() == pytest.approx(model["test_accuracy"]["mean"])
+        part = json.loads((out / name / "metrics.json").read_text())
+        assert part["test_accuracy"] == model["test_accuracy"]
+    assert (out / "compare.png").stat().st_size > 20_000
+    assert all(word in text for word in ("GNN alone", "RNN alone", "both", "parameters", "cannot tell apart"))
+
+
+def test_a_comparison_goes_on_and_its_whole_model_predicts(compared, capsys):
+    out, _ = compared
+    (out / "metrics.json").unlink()
+    before = (out / "both" / "checkpoint.pt").stat().st_mtime_ns
+    assert run(["combined", "compare", "--resume", str(out), "--quiet"]) == 0
+    assert (out / "metrics.json").exists() and (out / "both" / "checkpoint.pt").stat().st_mtime_ns == before
+    assert run(["combined", "train", "--resume", str(out)]) == 2
+    assert "resume it with that command" in capsys.readouterr().err
+    assert run(["combined", "predict", str(out), str(out / "compare.png")]) == 2
+    assert "trained on digits" in capsys.readouterr().err
+
+
+def test_pairs_that_are_taken_for_each_other():
+    confusion = np.array([[50, 50, 0], [40, 60, 0], [0, 10, 90]])
+    found = not_told_apart(confusion, ["a", "b", "c"])
+    assert found == [{"classes": ["a", "b"], "confused": 0.45}]
+
+
+def test_the_graph_network_alone_sees_neither_direction_nor_time():
+    splits = load("digits", train=8, validation=8, test=8)
+    settings = ClipSettings("digits", compared="gnn", device="cpu")
+    clip = splits.train[0]
+    batch = collate([clip], settings, torch.tensor([0, 2]))
+    assert batch.x.shape == (len(clip.x), 2) and clip.x.size(1) == 67
+    pairs = set(map(tuple, batch.edge_index.t().tolist()))
+    assert pairs == {(b, a) for a, b in pairs}
+
+
+def test_a_series_cannot_be_compared(tmp_path, capsys):
+    (tmp_path / "s.csv").write_text("1,2\n3,4\n")
+    assert run(["combined", "compare", "--data", str(tmp_path / "s.csv")]) == 2
+    assert "is a series" in capsys.readouterr().err
