@@ -1,15 +1,16 @@
 """Settings of `graphreel gnn train`, and the presets chosen on validation parts."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from graphreel.settings import Settings
 from graphreel.sources import check_room
 
 MODELS = ("gcn", "gat", "gatv2")
 
 
 @dataclass(frozen=True)
-class GnnSettings:
+class GnnSettings(Settings):
     """Every setting of a training on one graph or a set of graphs.
 
     Attributes:
@@ -60,21 +61,14 @@ class GnnSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("model", self.model, MODELS)
-        _one_of("norm", self.norm, ("none", "batch", "layer"))
-        _one_of("decay-on", self.decay_on, ("first", "all"))
-        _one_of("monitor", self.monitor, ("val_loss", "val_accuracy"))
-        for name in ("seeds", "epochs", "hidden", "layers", "heads", "output_heads", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{_dashed(name)} expects at least 1, got {getattr(self, name)}")
-        for name in ("seed", "patience", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"--{_dashed(name)} expects 0 or more, got {getattr(self, name)}")
-        for name in ("dropout", "input_dropout", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"--{_dashed(name)} expects a share from 0 to below 1, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"--learning-rate expects a positive number, got {self.learning_rate}")
+        self.expect_one_of("model", MODELS)
+        self.expect_one_of("norm", ("none", "batch", "layer"))
+        self.expect_one_of("decay_on", ("first", "all"))
+        self.expect_one_of("monitor", ("val_loss", "val_accuracy"))
+        self.expect_at_least(1, "seeds", "epochs", "hidden", "layers", "heads", "output_heads", "batch_size")
+        self.expect_at_least(0, "seed", "patience", "weight_decay")
+        self.expect_share("dropout", "input_dropout", "label_smoothing")
+        self.expect_positive("learning_rate")
         if self.model != "gcn" and self.layers > 1 and self.hidden % self.heads:
             raise ValueError(f"--hidden expects a multiple of the {self.heads} heads, got {self.hidden}")
         if len(self.fan_out) not in (0, self.layers):
@@ -91,21 +85,6 @@ class GnnSettings:
             raise ValueError(f"--neighbors expects numbers such as 15,10 (-1 takes all), got {self.neighbors!r}")
         return numbers
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "GnnSettings":
-        """Read the settings back from a config.json.
-
-        Raises:
-            ValueError: one of them is missing.
-        """
-        missing = [f.name for f in fields(cls) if f.name not in values]
-        if missing:
-            raise ValueError(f"config.json lacks the settings {', '.join(missing)}")
-        return cls(**{f.name: values[f.name] for f in fields(cls)})
-
     @classmethod
     def resolve(cls, data: str, model: str, typed: dict[str, Any]) -> "GnnSettings":
         """The preset of the data set and model, overridden by what the user typed.
@@ -113,7 +92,8 @@ class GnnSettings:
         Raises:
             ValueError: unknown data, or a value out of its range.
         """
-        _one_of("model", model, MODELS)
+        if model not in MODELS:
+            raise ValueError(f"--model expects one of {', '.join(MODELS)}, got {model!r}")
         preset = PRESETS.get(check_room(data, "gnn"), PRESETS["planetoid"])[model if model == "gcn" else "gat"]
         return cls(**{"data": data, "model": model, **preset, **typed})
 
@@ -154,12 +134,3 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "gat": {"hidden": 32, "heads": 4, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
     },
 }
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"--{name} expects one of {', '.join(choices)}, got {value!r}")
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
