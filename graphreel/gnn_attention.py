@@ -31,5 +31,8 @@ def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | 
     model = build_model(
         settings, graph.x.size(-1), num_classes_of(source), edge_features(graph, settings), "sum" if is_set else None
     )
-    model.load_state_dict(checkpoint["model"])
+    try:
+        model.load_state_dict(checkpoint["model"])
+    except (KeyError, RuntimeError, AttributeError, TypeError):
+        raise ValueError(f"{run.checkpoint_path} does not fit the model of config.json") from None
     return write_attention(model, graph, node, hops, out or run.path / "attention.png")

@@ -93,15 +93,22 @@ def train(
 
     Raises:
         NotFinite: the loss is not finite; the folder keeps its last good checkpoint.
+        ValueError: the folder's checkpoint belongs to other settings.
     """
     config = run.config()
-    saved = run.load_checkpoint() if run.checkpoint_path.exists() else None
+    saved = _load_own_checkpoint(run, config) if run.checkpoint_path.exists() else None
     finished: list[dict[str, Any]] = saved["finished"] if saved else []
     history: list[dict[str, Any]] = saved["history"] if saved else []
     best_run: dict[str, Any] | None = saved["best_run"] if saved else None
     current = saved["current"] if saved else None
 
+    saved_at = time.perf_counter()
+
+    def save_is_due() -> bool:
+        return time.perf_counter() - saved_at > plan.checkpoint_seconds or not run.checkpoint_path.exists()
+
     def save(seed_state: dict[str, Any] | None) -> None:
+        nonlocal saved_at
         weights = best_run["model"] if best_run is not None else (seed_state or {}).get("best_model")
         run.save_checkpoint(
             {
@@ -116,15 +123,19 @@ def train(
             }
         )
         run.write_history(history)
+        saved_at = time.perf_counter()
 
     with progress.over(len(seeds) * plan.steps) as bar:
         for index in range(len(finished), len(seeds)):
             seed = seeds[index]
             torch.manual_seed(seed)
             task = build(seed)
-            loop = _Loop(task, plan, seed, history, lambda state: save(state), on_step, bar, index * plan.steps)
+            loop = _Loop(task, plan, seed, history, save, save_is_due, on_step, bar, index * plan.steps)
             if current is not None:
-                loop.load_state_dict(current)
+                try:
+                    loop.load_state_dict(current)
+                except (KeyError, RuntimeError, TypeError, ValueError):
+                    raise ValueError(f"{run.checkpoint_path} does not fit the model of config.json") from None
                 current = None
             loop.run()
             figures = test(task)
@@ -132,9 +143,16 @@ def train(
             score = loop.sign * loop.best_score
             if best_run is None or score > best_run["score"]:
                 best_run = {"seed": seed, "score": score, "model": task.model.state_dict()}
-            if index + 1 == len(seeds) or loop.since_checkpoint() > plan.checkpoint_seconds:
+            if index + 1 == len(seeds) or save_is_due():
                 save(None)
     return finished
+
+
+def _load_own_checkpoint(run: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
+    saved = run.load_checkpoint()
+    if not {"config", "finished", "history", "best_run", "current"} <= set(saved) or saved["config"] != config:
+        raise ValueError(f"{run.checkpoint_path} was not left by the training that {run.config_path} describes")
+    return saved
 
 
 class _Loop:
@@ -147,12 +165,13 @@ class _Loop:
         seed: int,
         history: list[dict[str, Any]],
         save: Callable[[dict[str, Any]], None],
+        save_is_due: Callable[[], bool],
         on_step: Callable[[Task, int, int], None] | None,
         bar: Any,
         offset: int,
     ):
         self.task, self.plan, self.seed, self.history, self.save, self.bar = task, plan, seed, history, save, bar
-        self.on_step, self.offset = on_step, offset
+        self.save_is_due, self.on_step, self.offset = save_is_due, on_step, offset
         self.sign = -1.0 if plan.monitor.endswith("loss") else 1.0
         self.best_score = -self.sign * math.inf
         self.best_model: dict[str, Tensor] = {}
@@ -167,14 +186,11 @@ class _Loop:
         if plan.patience is not None:
             self.stopper = EarlyStopping(plan.patience, lambda _: self.sign * self.figures[plan.monitor], self.engine)
             self.stopper.logger.disabled = True
-        self.started = self.saved_at = time.perf_counter()
+        self.started = time.perf_counter()
 
     @property
     def step(self) -> int:
         return self.engine.state.iteration
-
-    def since_checkpoint(self) -> float:
-        return time.perf_counter() - self.saved_at
 
     def run(self) -> None:
         self.task.model.train()
@@ -220,10 +236,9 @@ class _Loop:
         if self._goal_reached():
             engine.terminate()
         self.bar.reach(self.offset + self.step, self._line())
-        if self.since_checkpoint() > self.plan.checkpoint_seconds or not self.history[1:]:
+        if self.save_is_due():
             self.seconds = time.perf_counter() - self.started
             self.save(self.state_dict())
-            self.saved_at = time.perf_counter()
 
     def _evaluate(self) -> None:
         self.task.model.eval()

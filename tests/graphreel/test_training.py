@@ -103,6 +103,24 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(
     assert run.load_checkpoint()["current"]["step"] == 8
 
 
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
+    run, other = _run(tmp_path, "run"), RunFolder.create(tmp_path / "other", {"room": "gnn", "seeds": 7})
+    _train(run, _task)
+    other.checkpoint_path.write_bytes(run.checkpoint_path.read_bytes())
+    with pytest.raises(ValueError, match=r"checkpoint\.pt was not left by the training that .*config\.json describes"):
+        _train(other, _task)
+
+
+def test_finished_seeds_are_saved_in_time(tmp_path, monkeypatch):
+    """Seeds that are short beside the time between checkpoints are not all run again."""
+    clock = iter(range(0, 10**6))
+    monkeypatch.setattr("graphreel.training.time.perf_counter", lambda: float(next(clock)))
+    run = _run(tmp_path, "run")
+    with pytest.raises(Killed):
+        _train(run, lambda seed: _task(seed, 0 if seed == 6 else None), Plan(2, checkpoint_seconds=15), range(8))
+    assert 3 <= len(run.load_checkpoint()["finished"]) <= 6
+
+
 def test_seeds_do_not_depend_on_one_another(tmp_path):
     both = _train(_run(tmp_path, "both"), _task)
     alone = _train(_run(tmp_path, "alone"), _task, seeds=(1,))
