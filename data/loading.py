@@ -17,6 +17,7 @@ NAMES: dict[str, str] = {
     "citeseer": "data.planetoid:load_citeseer",
     "pubmed": "data.planetoid:load_pubmed",
     "mutag": "data.mutag:load_mutag",
+    "alkanes": "data.alkanes:load_alkanes",
     "random-graph": "data.random_graphs:load_random_graph",
     "palindrome": "data.sequence_tasks:load_palindrome",
     "baum-sweet": "data.sequence_tasks:load_baum_sweet",

@@ -122,6 +122,10 @@ _CITATION_GAT: dict[str, Any] = {
 }
 # Without dropout a GAT may learn the six labels by looking at single nodes, and then fails on the hidden ones.
 _SMALL_GAT: dict[str, Any] = {"hidden": 16, "heads": 2, "dropout": 0.6, "input_dropout": 0.6, "epochs": 200}
+_MOLECULES: dict[str, dict[str, Any]] = {
+    "gcn": {"hidden": 32, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
+    "gat": {"hidden": 32, "heads": 4, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
+}
 
 # by the module of `data` that loads the graphs; citation graphs' settings serve all others
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -129,8 +133,6 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "six_node": {"gcn": {}, "gat": _SMALL_GAT},
     "karate": {"gcn": {}, "gat": _SMALL_GAT},
     "imports": {"gcn": {**_CITATION_GCN, "undirected": True}, "gat": {**_CITATION_GAT, "undirected": True}},
-    "mutag": {
-        "gcn": {"hidden": 32, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
-        "gat": {"hidden": 32, "heads": 4, "layers": 3, "dropout": 0.0, "input_dropout": 0.0, "seeds": 10},
-    },
+    "mutag": _MOLECULES,
+    "alkanes": _MOLECULES,
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 # which room trains on what a loader returns, by the loader's module
 _ROOMS = {
-    "gnn": {"six_node", "karate", "imports", "planetoid", "mutag", "random_graphs"},
+    "gnn": {"six_node", "karate", "imports", "planetoid", "mutag", "alkanes", "random_graphs"},
     "rnn": {"sequence_tasks", "books"},
     "combined": {"digits", "keypoints", "videos", "sensors"},
 }

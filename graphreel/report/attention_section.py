@@ -42,18 +42,16 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     most, least = max(heard, key=lambda name: heard[name]), min(heard, key=lambda name: heard[name])
     return Answer(
         "completed",
-        "The sum is right; what is missing is where the weights come from: a softmax over the neighbourhood of "
-        "$i$, which "
-        f"makes the weights sum to 1 (here within {power(total)}) and lets them depend on the features.",
+        "The sum is right; what is missing is where the weights come from: a softmax over the neighbourhood of $i$, "
+        f"which makes the weights sum to 1 (here within {power(total)}) and lets them depend on the features.",
         [
             Finding(
                 "a",
                 "completed",
                 f"In the trained network {NODE} listens most to {most} ({heard[most]:.2f}) and least to {least} "
                 f"({heard[least]:.2f}). A convolution would weigh its neighbours by their degrees alone. Other "
-                f"features at "
-                f"one neighbour move the attention of a layer by {checked['moved']:.2f}, and a convolution's weights "
-                f"by 0.",
+                f"features at one neighbour move the attention of a layer by {checked['moved']:.2f}, and a "
+                "convolution's weights by 0.",
             )
         ],
         [
@@ -61,21 +59,19 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 "attention",
                 drawn[0],
                 f"The six nodes with the attention into {NODE} as the width and colour of the edges, for every head "
-                f"and "
-                "averaged, and the whole matrix of attention weights.",
+                "and averaged, and the whole matrix of attention weights.",
                 "The trained GAT's attention, and the matrix of all of it (rows listen, columns are heard).",
                 wide=True,
             ),
             Table(
                 f"Who is heard by {NODE} in the first layer: attention (mean over heads) beside a convolution's fixed "
-                f"weights",
+                "weights",
                 ["neighbour", "attention $\\alpha$", "$1 / \\sqrt{\\tilde d_i \\tilde d_j}$"],
                 [[name, f"{row['attention']:.3f}", f"{row['convolution']:.3f}"] for name, row in rows.items()],
             ),
             Text(
                 f"Layer and formula differ by at most {power(checked['difference'])} in float64, gradients included. "
-                f"The GAT "
-                f"names the circle of the hubs A and D with {accuracy} accuracy over {sizes.seeds} seeds."
+                f"The GAT names the circle of the hubs A and D with {accuracy} accuracy over {sizes.seeds} seeds."
             ),
         ],
         {

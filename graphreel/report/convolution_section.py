@@ -31,29 +31,23 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     return Answer(
         "completed",
         f"The layer is the formula (to {power(worst)}), and its drawback is now a measurement: {growth:.0f} times the "
-        f"edges "
-        f"take {full[-1] / full[0]:.1f} times the memory on the whole graph and "
-        f"{sampled[-1] / max(sampled[0], 1e-9):.1f} "
-        "times in sampled neighbourhoods.",
+        f"edges take {full[-1] / full[0]:.1f} times the memory on the whole graph and "
+        f"{sampled[-1] / max(sampled[0], 1e-9):.1f} times in sampled neighbourhoods.",
         [
             Finding(
                 "a",
                 "confirmed",
                 f"Layer and formula differ by at most {power(worst)}, gradients included, on a directed, weighted "
-                f"graph with "
-                "a loop, a double edge and a node alone. One difference to a CNN: $W$ is the same for every neighbour, "
-                "since "
-                "a graph has no left and right; numbering the nodes anew changes the output by "
+                "graph with a loop, a double edge and a node alone. One difference to a CNN: $W$ is the same for "
+                "every neighbour, since a graph has no left and right; numbering the nodes anew changes the output by "
                 f"{power(differences['other numbering'])}.",
             ),
             Finding(
                 "b",
                 "completed",
                 f"Training on the whole graph of {sizes.edges[-1]:,} edges takes {full[-1]:.0f} MB beyond the graph, "
-                f"on "
-                f"samples of {' and '.join(map(str, FAN_OUT))} neighbours {sampled[-1]:.0f} MB. The samples grow with "
-                f"the "
-                "graph only by what the sorted edges take.",
+                f"on samples of {' and '.join(map(str, FAN_OUT))} neighbours {sampled[-1]:.0f} MB. The samples grow "
+                "with the graph only by what the sorted edges take.",
             ),
         ],
         [
@@ -61,8 +55,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 "memory",
                 _draw(sizes.edges, full, sampled),
                 "Memory of training against the number of edges, both axes logarithmic: the line of the whole graph "
-                "rises "
-                f"to {full[-1]:.0f} MB, that of sampled neighbourhoods to {sampled[-1]:.0f} MB.",
+                f"rises to {full[-1]:.0f} MB, that of sampled neighbourhoods to {sampled[-1]:.0f} MB.",
                 f"Peak memory of training a GCN ({FEATURES} to {HIDDEN} features) beyond the graph itself.",
             ),
             Table(
@@ -81,15 +74,13 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             ),
             Text(
                 "The spectral view needs $\\hat A$ as a whole. The node-wise view needs a node's neighbours only, and "
-                "a "
-                "sample of them will do: that is how a graph with more nodes than memory is trained."
+                "a sample of them will do: that is how a graph with more nodes than memory is trained."
             ),
         ],
         {"differences": differences, "edges": list(sizes.edges), **measured},
         {"graphreel gnn train --data cora --model gcn --neighbors 15,10 --batch-size 64": "Samples of a real graph:"},
         f"Random graphs with power-law degrees of {', '.join(f'{edges:,}' for edges in sizes.edges)} edges, a tenth as "
-        f"many "
-        "nodes.",
+        "many nodes.",
     )
 
 
@@ -153,11 +144,9 @@ SECTION = Section(
     ),
     claims={
         "a": "Multiplying by the adjacency gathers the neighbours' features, and $W$ convolves them as in a CNN: "
-        "features flow "
-        "along edges.",
+        "features flow along edges.",
         "b": "Spectral convolution needs the whole graph at once, which fails for millions of nodes; the remedy is the "
-        "spatial "
-        "view, which aggregates each node's neighbours.",
+        "spatial view, which aggregates each node's neighbours.",
     },
     run=run,
     sizes={"quick": Sizes(), "full": Sizes((100_000, 1_000_000, 10_000_000))},

@@ -48,10 +48,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         workspace.trainings.folder / f"palindrome-{length}-lstm" / "gates.png",
         "Maps of the four gates and the memory of the LSTM: one row per unit, one column per step of the string.",
         f"The gates of the trained LSTM over one test string of the palindrome task ($T = {length}$): one row per "
-        f"unit, one "
-        "column per symbol, with the mean over the units above each map. The answer is the first digit, so the memory "
-        "has to "
-        "take it in at the first step and keep it to the last.",
+        "unit, one column per symbol, with the mean over the units above each map. The answer is the first digit, so "
+        "the memory has to take it in at the first step and keep it to the last.",
         wide=True,
     )
     rows = [
@@ -63,15 +61,13 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     return Answer(
         "completed",
         "The report's reading of $i$, $f$ and $g$ holds in a trained network; it leaves out $o$, which shows the "
-        "memory, and "
-        "the number of parameters.",
+        "memory, and the number of parameters.",
         [
             Finding(
                 "i",
                 "confirmed",
                 f"In the unit that keeps its memory longest (number {keeper}) it lets in {own['i'][0]:.2f} of the "
-                f"candidate at "
-                f"the first digit, which is the answer, and {own['i'][1]:.2f} at a digit after it.",
+                f"candidate at the first digit, which is the answer, and {own['i'][1]:.2f} at a digit after it.",
             ),
             Finding(
                 "f",
@@ -83,15 +79,14 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             Finding(
                 "g",
                 "confirmed",
-                f"Alone of the four it can be negative, so that a memory can be written both ways: from "
+                "Alone of the four it can be negative, so that a memory can be written both ways: from "
                 f"{first['lowest']:.2f} to {first['highest']:.2f} over units and strings.",
             ),
             Finding(
                 "o",
                 "completed",
                 f"It decides how much of the memory is shown, {later['o'].mean():.2f} on average over all units: a "
-                f"memory can "
-                "be kept without being heard at every step.",
+                "memory can be kept without being heard at every step.",
             ),
             Finding(
                 "parameters",
@@ -118,15 +113,13 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             ),
             Table(
                 "Parameters of the cell with its output layer. `torch.nn.LSTM` and `rnn.LSTM` hold a second bias "
-                "vector for "
-                "every gate, $4 N_h$ numbers more",
+                "vector for every gate, $4 N_h$ numbers more",
                 ["inputs, units, outputs", "by the formula", "with the second bias", "counted in the modules"],
                 [[size, *(f"{number:,}" for number in count.values())] for size, count in counts.items()],
             ),
             Text(
                 f"The network answers {learned.metrics['test_accuracy']['mean']:.3f} of the held-out strings rightly; "
-                f"it is the "
-                "one that Q1.3 trains."
+                "it is the one that Q1.3 trains."
             ),
         ],
         {
@@ -173,8 +166,7 @@ SECTION = Section(
     id="Q1.2",
     title="The four gates of an LSTM",
     question="What does each gate of an LSTM do, why does it have its activation function, and how many parameters "
-    "does the "
-    "cell have?",
+    "does the cell have?",
     equations=(
         Equation(
             "g_t = \\tanh(W_{gx} x_t + W_{gh} h_{t-1} + b_g)\n"

@@ -43,15 +43,13 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     return Answer(
         "corrected",
         f"The right gradients agree with autograd to {power(worst)} in float64. The report's two formulas do not, and "
-        f"the "
-        "product of Jacobians that they leave out is why gradients vanish or explode.",
+        "the product of Jacobians that they leave out is why gradients vanish or explode.",
         _findings(off, largest, measured),
         [_check_table(largest, off, sizes.problems), *_pictures(measured, sizes, workspace)],
         numbers,
         {"graphreel rnn gradients --out gradients.png": "The check, the report's formula and the picture:"},
         f"Checked on {sizes.problems} random networks (8 sequences of 12 steps, 3 inputs, 5 units and classes). The "
-        f"picture: "
-        f"{sizes.steps} steps, {sizes.hidden} units, {sizes.training_steps} steps of training.",
+        f"picture: {sizes.steps} steps, {sizes.hidden} units, {sizes.training_steps} steps of training.",
     )
 
 
@@ -63,26 +61,23 @@ def _findings(off: dict[str, float], largest: dict[str, list[float]], measured: 
             "a",
             "corrected",
             f"The formula misses the gradient by {power(off['W_ph'])} times its own size: the derivative of the "
-            f"softmax "
-            f"in it "
-            f"is wrong. With $e\\, h_T^\\top$ no entry is off by more than {power(max(largest['W_ph']))}.",
+            "softmax in it is wrong. With $e\\, h_T^\\top$ no entry is off by more than "
+            f"{power(max(largest['W_ph']))}.",
         ),
         Finding(
             "b",
             "corrected",
             f"It misses by {power(off['W_hh'])} times the gradient's size: besides the softmax, $(1-h)h$ is the "
-            f"derivative of the "
-            "sigmoid, where $\\tanh$ has $1-h^2$, and the Jacobians between step $k$ and $T$ are missing. With them no "
-            "entry "
-            f"is off by more than {power(max(largest['W_hh']))}.",
+            "derivative of the sigmoid, where $\\tanh$ has $1-h^2$, and the Jacobians between step $k$ and $T$ are "
+            f"missing. With them no entry is off by more than {power(max(largest['W_hh']))}.",
         ),
         Finding(
             "c",
             "completed",
             f"True, but the terms of the sum are not alike. {lag} steps back the gradient of an RNN has "
             f"{power(fade['rnn', 0.5])} of its size where $W_{{hh}}$ is orthogonal times 0.5, "
-            f"{power(fade['rnn', 1.0])} "
-            f"times 1 and {power(fade['rnn', 1.5])} times 1.5. It vanishes or grows, of which the report says nothing.",
+            f"{power(fade['rnn', 1.0])} times 1 and {power(fade['rnn', 1.5])} times 1.5. It vanishes or grows, of "
+            "which the report says nothing.",
         ),
     ]
 
@@ -103,18 +98,15 @@ def _pictures(measured: list[GradientNorms], sizes: Sizes, workspace: Workspace)
         "gradient-norms",
         draw_gradient_norms(measured),
         "Four panels of gradient norms on a log scale against the lag. At initialisation the RNN's falls steeply for "
-        "radius "
-        "0.5 and rises for 1.5, below dotted bounds; the LSTM's falls the slower the larger its forget bias.",
+        "radius 0.5 and rises for 1.5, below dotted bounds; the LSTM's falls the slower the larger its forget bias.",
         f"The gradient on its way back through {sizes.steps} steps: an RNN (above) and an LSTM (below), before and "
-        f"after "
-        f"training to remember the first of the inputs. The dotted bound {holds}.",
+        f"after training to remember the first of the inputs. The dotted bound {holds}.",
         wide=True,
     )
     text = Text(
         "An LSTM's memory has a path of its own back through time, and the factor on it is the forget gate $f$: the "
-        "larger "
-        "its bias, the further the gradient reaches. Training moves all of these numbers; what learned the task kept a "
-        "gradient to learn it from."
+        "larger its bias, the further the gradient reaches. Training moves all of these numbers; what learned the "
+        "task kept a gradient to learn it from."
     )
     rows = [[_name(one), power(_fade(one)), f"{one.accuracy:.2f}"] for one in measured if one.trained]
     head = ["network", f"gradient at lag {sizes.steps - 1} over lag 0", "accuracy (chance is 0.25)"]
@@ -185,6 +177,6 @@ SECTION = Section(
         "c": "The second gradient depends on all steps up to $T$, through the sum.",
     },
     run=run,
-    sizes={"quick": Sizes(), "full": Sizes(problems=200, hidden=64, training_steps=1000)},
+    sizes={"quick": Sizes(training_steps=100), "full": Sizes(problems=200, hidden=64, training_steps=1000)},
     expected={"quick": 25, "full": 240},
 )

@@ -45,15 +45,14 @@ def run_lstm(sizes: Sizes, workspace: Workspace) -> Answer:
                 "b",
                 "corrected",
                 f"It is the share of the commoner label, {share(chance)}: a network that has learned nothing but to "
-                f"say 1 "
-                f"stands there. The curves leave it after step "
-                f"{_listed_by_length(learned, lambda one: f'{one.plateau:.0f}')}"
-                " in the mean of the seeds, and only then memory begins.",
+                "say 1 stands there. The curves leave it after step "
+                f"{_listed_by_length(learned, lambda one: f'{one.plateau:.0f}')} in the mean of the seeds, and only "
+                "then memory begins.",
             ),
             Finding(
                 "c",
                 "confirmed" if slower else "corrected",
-                f"No error on the validation strings from step "
+                "No error on the validation strings from step "
                 f"{listed([f'{said} (T = {n})' for n, said in steps.items()])}. "
                 + ("The longer strings take longer." if slower else "The longer strings don't take longer here.")
                 + f" On its way the accuracy fell back by {back} in all.",
@@ -96,15 +95,14 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
                 "a",
                 "confirmed" if solved else "corrected",
                 f"{_accuracies(learned)} It makes no error from step {listed(ends)}, the LSTM of Q1.3 being the "
-                f"second.",
+                "second.",
             ),
             Finding(
                 "b",
                 "confirmed" if held else "corrected",
                 f"Loss before the first step, {FULL.hidden} units, mean over "
-                f"{many(sizes.palindromes.untrained, 'network')}: "
-                f"{listed(starts)}, the LSTM being the second. In the mean of the first {every} steps of training: "
-                f"{listed(firsts)}.",
+                f"{many(sizes.palindromes.untrained, 'network')}: {listed(starts)}, the LSTM being the second. In the "
+                f"mean of the first {every} steps of training: {listed(firsts)}.",
             ),
         ],
         [
@@ -217,12 +215,9 @@ def _table(learned: dict[int, Learning]) -> Table:
 def _why_chance(one: Learning) -> Text:
     return Text(
         "Why two thirds? The last digit of a palindrome is its first. Binary numbers have no leading zeros, so a half "
-        "string "
-        "starts with 1 unless its first number is 0 of the nine: 8/9. Every other one is turned round and starts with "
-        "the last "
-        "bit of a number, which is 1 for four of the nine: 4/9. The mean of the two is 2/3; in the strings of this run "
-        "it is "
-        f"{share(one.chance)}."
+        "string starts with 1 unless its first number is 0 of the nine: 8/9. Every other one is turned round and "
+        "starts with the last bit of a number, which is 1 for four of the nine: 4/9. The mean of the two is 2/3; in "
+        f"the strings of this run it is {share(one.chance)}."
     )
 
 
@@ -230,8 +225,7 @@ def _sizes(sizes: PalindromeSizes) -> str:
     lengths = listed([str(length) for length in sizes.lengths])
     said = (
         f"{many(sizes.seeds, 'seed')}, {sizes.hidden} units, batches of 256, Adam with {sizes.learning_rate:g}, at "
-        f"most "
-        f"{sizes.steps} steps, $T$ = {lengths}"
+        f"most {sizes.steps} steps, $T$ = {lengths}"
     )
     if sizes == FULL:
         return f"{said}: the report's settings."
@@ -241,8 +235,7 @@ def _sizes(sizes: PalindromeSizes) -> str:
 _TASK = Equation(
     r"x_1 x_2 \dots x_n \text{ with } x_{n+1-k} = x_k, \quad x_1 \dots x_{n-1} \mapsto x_n",
     "The task: all of a binary palindrome but its last digit is read, and the last is asked. $T$ is how many numbers "
-    "from 0 "
-    "to 8 the string was made of:",
+    "from 0 to 8 the string was made of:",
 )
 
 LSTM_SECTION = Section(

@@ -3,6 +3,7 @@
 from graphreel.report import (
     applications_section,
     attention_section,
+    clips_section,
     convolution_section,
     gates_section,
     gradients_section,
@@ -21,4 +22,5 @@ SECTIONS = (
     six_nodes_section.SECTION,
     attention_section.SECTION,
     applications_section.SECTION,
+    clips_section.SECTION,
 )

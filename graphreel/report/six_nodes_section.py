@@ -86,18 +86,15 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             [[str(k), "0, exactly" if d == 0 else f"{d:.2e}", str(walks[k])] for k, d in enumerate(derivative)],
         ),
         Text(
-            f"A two-layer GCN trained on the six nodes names the circle of the two hubs A and D, whose labels it is "
-            f"not "
-            f"shown, with {accuracy} accuracy over {sizes.seeds} seeds. The features are one-hot, so a model without "
-            f"edges "
-            f"stays at {100 * metrics['baselines']['logistic_regression']:.0f} % (logistic regression)."
+            "A two-layer GCN trained on the six nodes names the circle of the two hubs A and D, whose labels it is "
+            f"not shown, with {accuracy} accuracy over {sizes.seeds} seeds. The features are one-hot, so a model "
+            f"without edges stays at {100 * metrics['baselines']['logistic_regression']:.0f} % (logistic regression)."
         ),
     ]
     return Answer(
         "completed",
         f"The matrix is right, and the number that the report leaves blank is {needed}: below it the derivative is "
-        f"exactly "
-        "zero, at it it is not.",
+        "exactly zero, at it it is not.",
         findings,
         blocks,
         numbers,
@@ -148,8 +145,7 @@ SECTION = Section(
     id="Q3.2",
     title="Six nodes and the way of a message",
     question="What is the matrix of the graph with the edges A-B, A-E, A-F, B-D, C-D and D-F, and how many updates "
-    "does it "
-    "take until information from C has reached E?",
+    "does it take until information from C has reached E?",
     equations=(
         Equation(
             r"\tilde A = A + I, \quad \tilde D_{ii} = \sum_j \tilde A_{ij}, \quad "

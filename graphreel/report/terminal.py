@@ -13,6 +13,7 @@ from rich.table import Table
 from graphreel.report.prose import plain
 from graphreel.report.section import Section
 from graphreel.report.store import Outcome
+from graphreel.report.wording import many
 
 _STYLES = {"confirmed": "green", "corrected": "dark_orange", "completed": "blue"}
 
@@ -45,7 +46,7 @@ class Terminal:
                 self._console.print(f"{outcome.section.id}  {outcome.section.title}: finished {outcome.finished_at}")
         if expected:
             total = as_time(sum(expected.values()))
-            self._console.print(f"{len(expected)} sections to run, about {total} on two idle cores")
+            self._console.print(f"{many(len(expected), 'section')} to run, about {total} on two idle cores")
 
     @contextmanager
     def running(self, section: Section) -> Iterator[None]:

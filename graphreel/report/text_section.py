@@ -64,8 +64,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     return Answer(
         "corrected" if wrong else "confirmed" if findings[0].verdict == "confirmed" else "completed",
         f"On text that it has not seen the model needs {bits:.2f} bits for a character; bz2 needs {base['bz2']:.2f} "
-        f"and the "
-        f"letters' frequencies alone {base['unigram']:.2f}. The report's remarks on its samples are figures below.",
+        f"and the letters' frequencies alone {base['unigram']:.2f}. The report's remarks on its samples are figures "
+        "below.",
         findings,
         [
             workspace.picture(
@@ -146,8 +146,7 @@ def _accuracy(metrics: dict[str, Any], sizes: Sizes) -> Finding:
         "a",
         "completed" if sizes.steps < CLAIMED_STEPS else "corrected",
         f"{said}; the report's training is {CLAIMED_STEPS / sizes.steps:.0f} times as long. What it does not measure "
-        f"is text "
-        "that was held out: see above.",
+        "is text that was held out: see above.",
     )
 
 
@@ -158,12 +157,9 @@ def _habits(now: dict[str, float], own: dict[str, float]) -> Finding:
         "b1",
         "confirmed" if likely and few else "corrected",
         f"At temperature 1 blanks are {share(now['blanks'])} of what is drawn (of the text itself "
-        f"{share(own['blanks'])}), "
-        f"quotation marks {share(now['quotation_marks'])} ({share(own['quotation_marks'])}), commas "
-        f"{share(now['commas'])} "
-        f"({share(own['commas'])}); {share(1 - now['real_words'])} of the words are none that the text has. These are "
-        f"habits "
-        "of the text, learned.",
+        f"{share(own['blanks'])}), quotation marks {share(now['quotation_marks'])} ({share(own['quotation_marks'])}), "
+        f"commas {share(now['commas'])} ({share(own['commas'])}); {share(1 - now['real_words'])} of the words are none "
+        "that the text has. These are habits of the text, learned.",
     )
 
 
@@ -173,10 +169,9 @@ def _sense(thirds: dict[int, dict[str, float]]) -> Finding:
         "b2",
         "confirmed" if bits[0] > bits[2] else "corrected",
         f"At a third, two thirds and the end of training the model needs {bits[0]:.2f}, {bits[1]:.2f} and "
-        f"{bits[2]:.2f} bits "
-        f"for a character of the validation part; {share(thirds[1]['real_words'])}, {share(thirds[2]['real_words'])} "
-        f"and "
-        f"{share(thirds[3]['real_words'])} of the words in its samples at temperature 0.5 are real.",
+        f"{bits[2]:.2f} bits for a character of the validation part; {share(thirds[1]['real_words'])}, "
+        f"{share(thirds[2]['real_words'])} and {share(thirds[3]['real_words'])} of the words in its samples at "
+        "temperature 0.5 are real.",
     )
 
 
@@ -186,8 +181,7 @@ def _reach(modes: dict[str, dict[str, float]]) -> Finding:
         "b3",
         "confirmed" if whole >= early - 0.1 else "corrected",
         f"At temperature 0.5 {share(early)} of the words are real within the first 30 characters, the window of "
-        f"training, and "
-        f"{share(whole)} in the whole texts.",
+        f"training, and {share(whole)} in the whole texts.",
     )
 
 
@@ -200,11 +194,10 @@ def _temperature(modes: dict[str, dict[str, float]]) -> Finding:
         "c",
         "confirmed" if varied and incoherent and repeats else "corrected",
         f"Real words: {share(half['real_words'])} at 0.5, {share(one['real_words'])} at 1, {share(two['real_words'])} "
-        f"at 2. "
-        f"Different characters in a text: {half['distinct_characters']:.1f}, {one['distinct_characters']:.1f} and "
-        f"{two['distinct_characters']:.1f}. Words that stood in the same text before: "
-        f"{share(greedy['repeated_words'])} greedy, "
-        f"{share(half['repeated_words'])} at 0.5, {share(two['repeated_words'])} at 2.",
+        f"at 2. Different characters in a text: {half['distinct_characters']:.1f}, {one['distinct_characters']:.1f} "
+        f"and {two['distinct_characters']:.1f}. Words that stood in the same text before: "
+        f"{share(greedy['repeated_words'])} greedy, {share(half['repeated_words'])} at 0.5, "
+        f"{share(two['repeated_words'])} at 2.",
     )
 
 
@@ -219,8 +212,7 @@ def _measures(rows: dict[str, dict[str, float]], own: dict[str, float], sizes: S
     text += [share(own[name]) for name in ("blanks", "quotation_marks", "commas")]
     caption = (
         f"Texts of {sizes.length} characters at the end of training, {sizes.prompts} first letters, {sizes.count} "
-        f"texts of each "
-        "(greedy: one)"
+        "texts of each (greedy: one)"
     )
     return Table(caption, ["drawn", *names.values()], [*shown, text])
 
@@ -248,8 +240,7 @@ SECTION = Section(
     id="Q2.1",
     title="A model that writes",
     question="How is a character model trained, what does it write at a third, two thirds and the end of training, and "
-    "what "
-    "does the temperature do?",
+    "what does the temperature do?",
     equations=(
         Equation(
             r"L = -\frac{1}{T} \sum_{t=1}^{T} \log \operatorname{softmax}(p_t)_{x_{t+1}}",
@@ -266,8 +257,7 @@ SECTION = Section(
     ),
     claims={
         "a": "Targets are the inputs shifted by one; 336 000 steps (Adam, learning rate 0.002, clipping, batch 64, 128 "
-        "units, "
-        "embedding 87) reach an accuracy of about 0.66.",
+        "units, embedding 87) reach an accuracy of about 0.66.",
         "b1": "Blanks are very likely, many words are unfinished, quotation marks frequent, commas few.",
         "b2": "The text gains sense and structure with training.",
         "b3": "It stays readable beyond 30 characters.",

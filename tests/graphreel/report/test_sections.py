@@ -11,10 +11,12 @@ from rich.console import Console
 
 from graphreel.__main__ import app
 from graphreel.report.answer import Table
+from graphreel.report.clips_section import told_apart
 from graphreel.report.making import make_report
 from graphreel.report.sections import SECTIONS
 from graphreel.report.sequence_runs import PalindromeSizes
 from graphreel.report.terminal import Terminal
+from graphreel.sources import load
 from graphreel.training_memory import measure
 
 PALINDROMES = PalindromeSizes((2, 3), seeds=2, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
@@ -28,6 +30,7 @@ TINY = {
     "Q3.2": ("six_nodes", dict(seeds=1, updates=5)),
     "Q3.3": ("attention", dict(seeds=1)),
     "Q3.4": ("applications", dict(seeds=1, folds=1, epochs=2)),
+    "Q3.5": ("clips", dict(seeds=1, epochs=1)),
 }
 TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
 
@@ -47,6 +50,7 @@ def report(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # a process of its own would take seconds to start
         patch.setattr("graphreel.report.convolution_section.measure_apart", measure)
+        patch.setattr("graphreel.combined_clips.load", lambda name: load(name, train=16, validation=8, test=16))
         terminal = Terminal(Console(quiet=True))
         outcomes = make_report([tiny(s) for s in SECTIONS], "tiny", folder / "out", {"grimm": str(book)}, terminal)
     return folder / "out", outcomes
@@ -98,6 +102,16 @@ def test_the_facts_of_the_report_come_out(report):
     assert attention["difference"] < 1e-12 and attention["moved"] > 1e-3
     assert sum(row["attention"] for row in attention["weights"].values()) == pytest.approx(1, abs=1e-5)
     assert sorted(attention["weights"]) == ["A", "B", "E", "F"]
+    clips = answers["Q3.5"].numbers
+    assert sum(map(sum, clips["models"]["both"]["confusion"])) == 16
+
+
+def test_structure_and_order_are_told_apart():
+    classes = ["alike left", "alike right", "mixed left", "mixed right"]
+    blind_to_order = [[4, 4, 0, 0], [4, 4, 0, 0], [0, 0, 3, 5], [0, 0, 5, 3]]
+    assert told_apart(blind_to_order, classes) == {"structure": 1.0, "order": pytest.approx(14 / 32)}
+    blind_to_structure = [[3, 0, 5, 0], [0, 4, 0, 4], [4, 0, 4, 0], [0, 4, 0, 4]]
+    assert told_apart(blind_to_structure, classes) == {"structure": pytest.approx(15 / 32), "order": 1.0}
 
 
 LOOK = """(() => ({
