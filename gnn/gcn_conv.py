@@ -256,11 +256,12 @@ def _make_matrix(
 def _as_edge_list(adjacency: Tensor) -> tuple[Tensor, Tensor]:
     """A sparse A[target, source] as the edges that it stores, remembered with it: then loops mean the same as there."""
 
-    def read() -> tuple[Tensor, Tensor]:
-        (target, source), weight = to_edge_index(adjacency)
+    def read(matrix: Tensor) -> tuple[Tensor, Tensor]:
+        (target, source), weight = to_edge_index(matrix)
         return torch.stack([source, target]), weight
 
     if adjacency.requires_grad:
-        return read()
-    edge_list: tuple[Tensor, Tensor] = remember(adjacency, "edge list", read)
+        return read(adjacency)
+    # detached, because the weights are a view that would keep the matrix alive, and with it what is remembered
+    edge_list: tuple[Tensor, Tensor] = remember(adjacency, "edge list", lambda: read(adjacency.detach()))
     return edge_list

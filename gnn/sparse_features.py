@@ -50,7 +50,8 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
 
 
 def _matrix(x: Tensor) -> SparseMatrix:
-    return remember(x, "matrix", lambda: SparseMatrix(_pattern(x), x.values()))
+    # detached, because values() is a view that would keep x alive, and with it what is remembered for x
+    return remember(x, "matrix", lambda: SparseMatrix(_pattern(x), x.values().detach()))
 
 
 def _pattern(x: Tensor) -> SortedEdges:

@@ -6,6 +6,7 @@ import threading
 
 import torch
 
+from gnn import GAT, GCN, GATv2Conv, GCNConv
 from gnn.memory import _entries, forget, remember
 
 
@@ -78,6 +79,32 @@ def test_the_memory_is_weak():
     assert len(_entries) == before + 5
     del tensor, tensors
     assert len(_entries) == before
+
+
+def test_nothing_outlives_a_training_step(everything, generator):
+    """Whatever a step remembers for a tensor made in it goes with that tensor, without the garbage collector."""
+    x = torch.randn(7, 5, generator=generator)
+    adjacency = torch.sparse_coo_tensor(everything.edge_index, torch.ones(8), (7, 7), check_invariants=True).coalesce()
+    networks = [GCN(5, 4, 2, 3, 0.5, 0.5), GAT(5, 4, 2, 3, 0.6, 0.6, heads=2), GAT(5, 4, 2, 3, heads=2, v2=True)]
+
+    def step() -> None:
+        for network in networks:
+            for features in (x.clone(), x.to_sparse_csr()):
+                for edge_index in (everything.edge_index.clone(), everything.edge_index):
+                    network(features, edge_index).sum().backward()
+        GCNConv(5, 4)(x, everything.edge_index, torch.ones(8)).sum().backward()
+        GCNConv(5, 64)(x.repeat(1, 1), adjacency.to_sparse_csr()).sum().backward()
+        GATv2Conv(5, 4, edge_dim=1)(x, everything.edge_index.clone(), torch.ones(8, 1)).sum().backward()
+
+    step()
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(_entries)
+        step()
+        assert len(_entries) == before
+    finally:
+        gc.enable()
 
 
 def test_copies_and_pickles_carry_nothing():
