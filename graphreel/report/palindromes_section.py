@@ -34,6 +34,9 @@ def run_lstm(sizes: Sizes, workspace: Workspace) -> Answer:
     chance = short.chance
     slower = fmean(long.solved or [0]) > fmean(short.solved or [0])
     steps = {length: _steps(one) for length, one in learned.items()}
+    every = sizes.palindromes.evaluate_every
+    starts = _listed_by_length(learned, lambda one: share(one.first_accuracy))
+    leaves = _listed_by_length(learned, lambda one: f"{one.plateau:.0f}")
     back = _listed_by_length(learned, lambda one: f"{one.setbacks:.2f}")
     return Answer(
         "corrected",
@@ -45,9 +48,9 @@ def run_lstm(sizes: Sizes, workspace: Workspace) -> Answer:
                 "b",
                 "corrected",
                 f"It is the share of the commoner label, {share(chance)}: a network that has learned nothing but to "
-                "say 1 stands there. The curves leave it after step "
-                f"{_listed_by_length(learned, lambda one: f'{one.plateau:.0f}')} in the mean of the seeds, and only "
-                "then memory begins.",
+                f"say 1 stands there, not at 0. At the first evaluation (step {every}) the accuracy is {starts}; the "
+                f"curves leave the chance level after step {leaves} in the mean of the seeds, and only then memory "
+                "begins.",
             ),
             Finding(
                 "c",

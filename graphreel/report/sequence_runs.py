@@ -61,6 +61,7 @@ class Learning:
         plateau: the last step, in the mean over seeds, at which the accuracy was within 0.05 of the chance level.
         solved: the first step at which a seed made no error on the validation strings, for each seed that got there.
         first_loss: training loss, in the mean over seeds, up to the first evaluation.
+        first_accuracy: at the first evaluation, in the mean over seeds.
         setbacks: by how much the accuracy fell from one evaluation to the next, summed up, in the mean over seeds.
     """
 
@@ -69,6 +70,7 @@ class Learning:
     plateau: float
     solved: list[int]
     first_loss: float
+    first_accuracy: float
     setbacks: float
 
     @property
@@ -80,7 +82,7 @@ class Learning:
         return {
             "test_accuracy": self.metrics["test_accuracy"], "chance": self.chance, "plateau_ends_at_step": self.plateau,
             "no_error_from_step": self.solved, "first_training_loss": self.first_loss, "setbacks": self.setbacks,
-            "seeds": self.metrics["seeds"],
+            "first_accuracy": self.first_accuracy, "seeds": self.metrics["seeds"],
         }  # fmt: skip
 
 
@@ -128,12 +130,13 @@ def _resume(path: Path, quiet: bool) -> RunFolder:
 
 def _look(metrics: dict[str, Any], history: list[dict[str, Any]]) -> Learning:
     chance = metrics["baselines"]["majority"]
-    plateau, solved, first, setbacks = [], [], [], []
+    plateau, solved, first_loss, first_accuracy, setbacks = [], [], [], [], []
     for seed in dict.fromkeys(row["seed"] for row in history):
         rows = [row for row in history if row["seed"] == seed]
         plateau.append(max((row["step"] for row in rows if abs(row["val_accuracy"] - chance) < 0.05), default=0))
         solved += [row["step"] for row in rows if row["val_accuracy"] == 1.0][:1]
-        first.append(rows[0]["train_loss"])
+        first_loss.append(rows[0]["train_loss"])
+        first_accuracy.append(rows[0]["val_accuracy"])
         accuracy = [row["val_accuracy"] for row in rows]
         setbacks.append(sum(max(0.0, before - after) for before, after in pairwise(accuracy)))
-    return Learning(metrics, history, fmean(plateau), solved, fmean(first), fmean(setbacks))
+    return Learning(metrics, history, fmean(plateau), solved, fmean(first_loss), fmean(first_accuracy), fmean(setbacks))

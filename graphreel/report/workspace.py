@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from graphreel.files import write_whole
 from graphreel.report.answer import Figure
-from graphreel.run_folder import RunFolder
+from graphreel.run_folder import RunFolder, provenance
 
 
 class _Settings(Protocol):
@@ -32,7 +32,7 @@ class Trainings:
     def train(
         self, name: str, settings: _Settings, start: Callable[..., RunFolder], resume: Callable[..., RunFolder]
     ) -> RunFolder:
-        """Train into the run folder `name`, or go on with what is there under the same settings.
+        """Train into the run folder `name`, or go on with what is there under the same settings and versions.
 
         Args:
             start, resume: a room's `start_training` and `resume_training`.
@@ -56,6 +56,7 @@ def _holds(path: Path, settings: _Settings) -> bool:
         return False
     wanted = json.loads(json.dumps(settings.as_dict()))  # as in config.json, where a tuple is a list
     wanted.pop("device", None)  # "auto" has become the device that was found
+    wanted["versions"] = provenance()["versions"]
     return all(config.get(key) == value for key, value in wanted.items())
 
 
