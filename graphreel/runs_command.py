@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from graphreel.figures import percent
 from graphreel.run_folder import FORMAT, RunFolder
 
 
@@ -15,27 +16,32 @@ def runs(folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("data", "model", "parameters", "test accuracy", "baselines", "run", box=None, header_style="bold")
-    for config in sorted(folder.rglob("config.json")):
-        run = RunFolder(config.parent)
-        if not run.metrics_path.is_file() or run.config().get("format") != FORMAT:
-            continue
+    finished = [run for run in _runs_below(folder) if "test_accuracy" in run.metrics()]
+    if not finished:
+        typer.echo(f"no finished run below {folder}")
+        return
+    baselines = list(dict.fromkeys(name for run in finished for name in run.metrics()["baselines"]))
+    table = Table("data", "model", "parameters", "test accuracy", box=None, header_style="bold")
+    for name in baselines:
+        table.add_column(name.replace("_", " "), justify="right")
+    for run in finished:
         metrics = run.metrics()
-        accuracy = metrics.get("test_accuracy")
-        if accuracy is None:
-            continue
+        known = metrics["baselines"]
         table.add_row(
             metrics["data"],
             metrics["model"],
             f"{metrics['parameters']:,}",
-            f"{100 * accuracy['mean']:.1f} ± {100 * accuracy['std']:.1f} % ({len(metrics['seeds'])})",
-            ", ".join(f"{name.replace('_', ' ')} {100 * value:.1f} %" for name, value in metrics["baselines"].items()),
-            str(run.path),
+            f"{percent(metrics['test_accuracy'])}  ({len(metrics['seeds'])})",
+            *(f"{100 * known[name]:.1f} %" if name in known else "" for name in baselines),
         )
-    if not table.row_count:
-        typer.echo(f"no finished run below {folder}")
-        return
     console = Console()
     console.print(table)
-    for picture in sorted(folder.rglob("*.png")):
-        console.print(f"  {picture}", highlight=False, soft_wrap=True)
+    console.print("\n  (number of seeds)  pictures:")
+    for run in finished:
+        pictures = "  ".join(picture.name for picture in sorted(run.path.glob("*.png")))
+        console.print(f"  {run.path}/  {pictures}", highlight=False, soft_wrap=True)
+
+
+def _runs_below(folder: Path) -> list[RunFolder]:
+    found = [RunFolder(config.parent) for config in sorted(folder.rglob("config.json"))]
+    return [run for run in found if run.metrics_path.is_file() and run.config().get("format") == FORMAT]
