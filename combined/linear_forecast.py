@@ -36,14 +36,16 @@ def neighbours_mean(x: Tensor, edge_index: Tensor, edge_weight: Tensor | None, f
 
 
 class LinearForecast(nn.Module):
-    r"""Ridge regression, one for all nodes, of every step ahead on the recent past.
+    r"""Ridge regression of every step ahead on the recent past: one for all nodes, then a correction for each.
 
     .. math::
-        \hat y_i = W\, [x_{i}, \; \mathrm{mean}_{j \in N(i)}\, x_{j}, \; \mathrm{mean}_j\, x_{j}, \; c, \; 1], \qquad
-        W = \arg\min \sum \|y - \hat y\|^2 + \lambda \|W\|^2
+        \hat y_i = W\, [x_{i}, \; \mathrm{mean}_{j \in N(i)}\, x_{j}, \; \mathrm{mean}_j\, x_{j}, \; c, \; 1]
+            + \sum_{j,\, l} U_{ilj}\, x_{j,\, T-l}
 
-    x is what the `lags` last steps hold of the first feature, c the other features of the last step (the calendar).
-    The constant is not penalised. The weights are buffers: fitted once, and not trained further.
+    The first term is the same for all nodes; x is what the `lags` last steps hold of the first feature, c the other
+    features of the last step (the calendar). The second, there with `nodes`, lets every node read every other one at
+    the lags `reach`. W minimises :math:`\sum \|y - \hat y\|^2 + \lambda \|W\|^2` (without a penalty on the
+    constant), then U the same of what is left. The weights are buffers: fitted once, and not trained further.
 
     Shapes: x [windows, steps, nodes, features], steps >= lags -> [windows, horizon, nodes].
 
@@ -51,26 +53,32 @@ class LinearForecast(nn.Module):
         lags, horizon: steps read and forecast.
         features: of x.
         inputs: some of "own", "neighbours", "network".
+        nodes: how many, for the second term; 0 leaves it out.
 
     Raises:
         ValueError: unknown inputs, or none; in forward: fewer steps than lags.
     """
 
     weight: Tensor
+    across: Tensor
 
-    def __init__(self, lags: int, horizon: int, features: int = 1, inputs: Sequence[str] = INPUTS) -> None:
+    def __init__(
+        self, lags: int, horizon: int, features: int = 1, inputs: Sequence[str] = INPUTS, nodes: int = 0
+    ) -> None:
         super().__init__()
         unknown = sorted(set(inputs) - set(INPUTS))
         if unknown or not inputs:
             raise ValueError(f"inputs must be some of {', '.join(INPUTS)}, got {', '.join(inputs) or 'none'}")
-        self.lags, self.horizon, self.inputs = lags, horizon, tuple(inputs)
-        width = lags * len(self.inputs) + features
-        self.register_buffer("weight", torch.zeros(horizon, width))
+        self.lags, self.horizon, self.inputs, self.nodes = lags, horizon, tuple(inputs), nodes
+        self.reach = sorted({1, max(1, lags // 3), lags})
+        self.register_buffer("weight", torch.zeros(horizon, lags * len(self.inputs) + features))
+        if nodes:
+            self.register_buffer("across", torch.zeros(horizon * nodes, len(self.reach) * nodes))
 
     def columns(
         self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, frame: Tensor | None = None
     ) -> Tensor:
-        """What the regression reads, [windows, nodes, columns]; the last column is 1."""
+        """What the first term reads, [windows, nodes, columns]; the last column is 1."""
         if x.size(1) < self.lags:
             raise ValueError(f"x has {x.size(1)} steps, but the forecast reads {self.lags}")
         own = x[..., 0]
@@ -86,15 +94,26 @@ class LinearForecast(nn.Module):
         parts += [x[:, -1, :, 1:], torch.ones_like(x[:, -1, :, :1])]
         return torch.cat(parts, dim=-1)
 
+    def of_all(self, x: Tensor) -> Tensor:
+        """What the second term reads, [windows, lags of `reach` * nodes]."""
+        return torch.cat([x[:, -lag, :, 0] for lag in self.reach], dim=1)
+
+    def of_columns(self, columns: Tensor, all_nodes: Tensor) -> Tensor:
+        """The forecast [windows, horizon, nodes] from what the terms read."""
+        forecast = (columns @ self.weight.t()).transpose(1, 2)
+        if self.nodes:
+            forecast = forecast + (all_nodes @ self.across.t()).view_as(forecast)
+        return forecast
+
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, frame: Tensor | None = None
     ) -> Tensor:
-        return (self.columns(x, edge_index, edge_weight, frame) @ self.weight.t()).transpose(1, 2)
+        return self.of_columns(self.columns(x, edge_index, edge_weight, frame), self.of_all(x))
 
     def fit(
         self, columns: Tensor, y: Tensor, observed: Tensor, strength: float, scale: Tensor | None = None
     ) -> "LinearForecast":
-        """Solve for the weights.
+        """Solve for the weights of the first term.
 
         Args:
             columns: [windows, nodes, columns], as `columns` gives them.
@@ -107,12 +126,25 @@ class LinearForecast(nn.Module):
         weigh = (weigh.to(torch.float64) ** 2).expand(len(columns), -1).flatten().to(rows.device)
         penalty = strength * torch.eye(rows.size(1), dtype=torch.float64, device=rows.device)
         penalty[-1, -1] = 1e-6
-        solved = []
-        for step in range(self.horizon):
-            weight = weigh * observed[:, step].flatten()
-            weighted = rows * weight[:, None]
-            solved.append(
-                torch.linalg.solve(rows.t() @ weighted + penalty, weighted.t() @ y[:, step].flatten().double())
-            )
-        self.weight = torch.stack(solved).to(columns.dtype)
+        told = y.transpose(1, 2).flatten(0, 1).to(torch.float64)
+        seen = observed.transpose(1, 2).flatten(0, 1)
+        if seen.all():  # one system for all steps
+            weighted = rows * weigh[:, None]
+            solved = torch.linalg.solve(rows.t() @ weighted + penalty, weighted.t() @ told).t()
+        else:
+            each = (rows * (weigh * seen[:, step])[:, None] for step in range(self.horizon))
+            pairs = zip(each, told.t(), strict=True)
+            solved = torch.stack([torch.linalg.solve(rows.t() @ w + penalty, w.t() @ t) for w, t in pairs])
+        self.weight = solved.to(columns.dtype).contiguous()
+        return self
+
+    def fit_across(
+        self, columns: Tensor, all_nodes: Tensor, y: Tensor, observed: Tensor, strength: float
+    ) -> "LinearForecast":
+        """Solve for the weights of the second term, on what the first leaves; a missing y counts as told."""
+        left = (y - (columns @ self.weight.t()).transpose(1, 2)).masked_fill(~observed, 0.0)
+        rows = all_nodes.to(torch.float64)
+        penalty = strength * torch.eye(rows.size(1), dtype=torch.float64, device=rows.device)
+        solved = torch.linalg.solve(rows.t() @ rows + penalty, rows.t() @ left.flatten(1).to(torch.float64))
+        self.across = solved.t().to(columns.dtype).contiguous()
         return self

@@ -1,6 +1,6 @@
 """The forecaster of `graphreel combined train`: a linear forecast, and a network that learns what it misses."""
 
-from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from combined.linear_forecast import LinearForecast
 from graphreel.combined_models import build_spatial, build_temporal
 from graphreel.combined_settings import SeriesSettings
 
-STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+STRENGTHS = (0.1, 10.0, 100.0, 1000.0)
+ACROSS = (100.0, 300.0, 1000.0, 3000.0, 10000.0)
 INPUT_SETS = (("own",), ("own", "neighbours"), ("own", "network"), ("own", "neighbours", "network"))
 
 
@@ -99,34 +100,35 @@ def build_forecaster(settings: SeriesSettings, features: int, nodes: int, linear
     return SeriesModel(linear, forecaster, nodes, settings.embedding)
 
 
-def empty_linear(settings: SeriesSettings, features: int, inputs: Sequence[str]) -> LinearForecast:
-    """A linear forecast of the settings' sizes, not fitted."""
-    lags = (settings.skip_lags or settings.lags) if settings.memory == "carried" else settings.lags
-    return LinearForecast(lags, settings.horizon, features, inputs)
+def lags_of_linear(settings: SeriesSettings) -> int:
+    """How many steps the linear forecast reads: a window, or, where the state is carried, --skip-lags."""
+    return (settings.skip_lags or settings.lags) if settings.memory == "carried" else settings.lags
 
 
 def fit_linear(settings: SeriesSettings, parts: Any) -> LinearForecast:
-    """Fit the linear forecast: inputs and strength chosen on the validation part, then fitted on it as well.
+    """Fit the linear forecast: inputs and penalties chosen on the validation part, then fitted on it as well.
 
     Args:
         parts: `SeriesParts`.
     """
-    features = parts.features
-    best: tuple[float, float, tuple[str, ...]] | None = None
-    for inputs in INPUT_SETS:
-        if settings.spatial == "none" and "neighbours" in inputs:
-            continue
-        linear = empty_linear(settings, features, inputs)
-        tables = {name: parts.columns(linear, name) for name in ("train", "validation")}
-        for strength in STRENGTHS:
-            columns, y, observed = tables["train"]
-            linear.fit(columns, y, observed, strength, parts.deviation)
-            columns, y, observed = tables["validation"]
-            forecast = (columns @ linear.weight.t()).transpose(1, 2)
-            error = float(parts.loss_of(forecast, y, observed, "mse"))
-            if best is None or error < best[0]:
-                best = (error, strength, inputs)
-    assert best is not None
-    linear = empty_linear(settings, features, best[2])
-    columns, y, observed = parts.columns(linear, "both")
-    return linear.fit(columns, y, observed, best[1], parts.deviation)
+    lags, features, nodes = lags_of_linear(settings), parts.features, parts.nodes
+    sets = [inputs for inputs in INPUT_SETS if settings.spatial != "none" or "neighbours" not in inputs]
+
+    @cache
+    def tables(inputs: tuple[str, ...], name: str) -> Any:
+        return parts.tables(LinearForecast(lags, settings.horizon, features, inputs), name)
+
+    def made(inputs: tuple[str, ...], strength: float, across: float | None, name: str) -> LinearForecast:
+        linear = LinearForecast(lags, settings.horizon, features, inputs, nodes if across is not None else 0)
+        columns, all_nodes, y, observed = tables(inputs, name)
+        linear.fit(columns, y, observed, strength, parts.deviation)
+        return linear if across is None else linear.fit_across(columns, all_nodes, y, observed, across)
+
+    def error_of(choice: tuple[tuple[str, ...], float, float | None]) -> float:
+        linear = made(*choice, "train")
+        columns, all_nodes, y, observed = tables(choice[0], "validation")
+        return float(parts.loss_of(linear.of_columns(columns, all_nodes), y, observed, "mse"))
+
+    inputs, strength, _ = min(((i, s, None) for i in sets for s in STRENGTHS), key=error_of)
+    choice = min(((inputs, strength, across) for across in (None, *ACROSS)), key=error_of)
+    return made(*choice, "both")

@@ -50,7 +50,7 @@ def load_forecaster(run: RunFolder) -> tuple[SeriesModel, SeriesSettings, dict[s
     features, known = _entry(run, saved, "features"), _entry(run, saved, "linear")
     linear = None
     if known is not None:
-        linear = LinearForecast(known["lags"], settings.horizon, features, known["inputs"])
+        linear = LinearForecast(known["lags"], settings.horizon, features, known["inputs"], known["nodes"])
     model = build_forecaster(settings, features, len(_entry(run, saved, "nodes")), linear)
     return _filled(run, model, saved), settings, saved
 

@@ -14,7 +14,14 @@ from combined import forecast_errors, parameters_of, trivial_forecasts
 from combined.linear_forecast import LinearForecast
 from graphreel.allocator import tune_allocator
 from graphreel.combined_clips import warm_cosine
-from graphreel.combined_forecaster import SeriesModel, build_forecaster, fit_linear, recent
+from graphreel.combined_forecaster import (
+    SeriesModel,
+    build_forecaster,
+    edges_of_windows,
+    fit_linear,
+    lags_of_linear,
+    recent,
+)
 from graphreel.combined_settings import SeriesSettings
 from graphreel.curves import draw_curves
 from graphreel.figures import mean_and_std, over_seeds, summary
@@ -25,6 +32,7 @@ from graphreel.sources import load
 from graphreel.training import Plan, Task, train
 
 FIGURES = ("test_mse", "test_rmse", "test_mae")
+HUBER = 0.25  # mean deviations from which an error counts linearly
 _EVALUATED_AT_ONCE = 64
 
 
@@ -58,7 +66,7 @@ class SeriesParts:
         """A batch of windows, or, where the state is carried, the whole past and the steps after which to forecast."""
         windows = self.windows[name]
         if self.settings.memory == "carried":
-            batch, due = windows.past()
+            batch, due = self._past(name, lags_of_linear(self.settings) if self.settings.skip else 0)
         else:
             batch, due = windows.batch(indices), None
         device = self.settings.device
@@ -67,22 +75,27 @@ class SeriesParts:
         batch = replace(batch, **{k: None if v is None else v.to(device) for k, v in moved.items()})
         return batch, None if due is None else due.to(device)
 
-    def columns(self, linear: LinearForecast, name: str) -> tuple[Tensor, Tensor, Tensor]:
-        """What the linear forecast reads, y and observed of a part; training windows with a whole past alone."""
+    def tables(self, linear: LinearForecast, name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the terms of the linear forecast read, y and observed of a part."""
         windows = self.windows[name]
         if self.settings.memory == "window":
             batch = windows.batch()
             table = linear.columns(batch.x, batch.edge_index, batch.edge_weight, batch.frame)
-            return table, batch.y, batch.observed
-        from graphreel.combined_forecaster import edges_of_windows
-
-        batch, due = windows.past()
-        whole = due >= linear.lags - 1 if name in ("train", "both") and int(due.max()) >= linear.lags else due >= 0
-        due = due[whole]
+            return table, linear.of_all(batch.x), batch.y, batch.observed
+        batch, due = self._past(name, linear.lags)
         edges = (batch.edge_index, batch.edge_weight, batch.frame)
         if batch.frame is not None:
-            edges = edges_of_windows(*edges, due, linear.lags)
-        return linear.columns(recent(batch.x, due, linear.lags), *edges), batch.y[whole], batch.observed[whole]
+            edges = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, due, linear.lags)
+        x = recent(batch.x, due, linear.lags)
+        return linear.columns(x, *edges), linear.of_all(x), batch.y, batch.observed
+
+    def _past(self, name: str, lags: int) -> tuple[Any, Tensor]:
+        """The whole past, and what is due; of training, only what has `lags` steps before it, where there is such."""
+        batch, due = self.windows[name].past()
+        whole = due >= lags - 1
+        if name in ("validation", "test") or not whole.any():
+            return batch, due
+        return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), due[whole]
 
     def loss_of(self, forecast: Tensor, y: Tensor, observed: Tensor, kind: str) -> Tensor:
         """Mean loss in units of the mean deviation of the nodes, over what is observed.
@@ -95,7 +108,7 @@ class SeriesParts:
         error = ((forecast - y) * self.deviation.to(y.device))[observed]
         if kind == "mae":
             return error.abs().mean()
-        return F.huber_loss(error, torch.zeros_like(error)) if kind == "huber" else (error**2).mean()
+        return F.huber_loss(error, torch.zeros_like(error), delta=HUBER) if kind == "huber" else (error**2).mean()
 
     @torch.no_grad()
     def forecast(self, model: SeriesModel, name: str) -> Tensor:
@@ -173,8 +186,8 @@ def baselines_of(parts: SeriesParts, linear: LinearForecast | None) -> dict[str,
     for name, forecast in trivial_forecasts(known, test).items():
         found[name] = parts.errors(forecast, "test")
     if linear is not None:
-        columns, _, _ = parts.columns(linear, "test")
-        found["ridge"] = parts.errors((columns @ linear.weight.t()).transpose(1, 2), "test")
+        columns, all_nodes, _, _ = parts.tables(linear, "test")
+        found["ridge"] = parts.errors(linear.of_columns(columns, all_nodes), "test")
     return found
 
 
@@ -198,7 +211,9 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         "scaling": {"mean": parts.scaling.mean, "deviation": parts.scaling.deviation},
         "features": parts.features,
         "nodes": list(splits.series.nodes),
-        "linear": None if linear is None else {"lags": linear.lags, "inputs": list(linear.inputs)},
+        "linear": None
+        if linear is None
+        else {"lags": linear.lags, "inputs": list(linear.inputs), "nodes": linear.nodes},
     }
     seeds = range(settings.seed, settings.seed + settings.seeds)
     rows = train(
@@ -218,7 +233,7 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         **over_seeds(rows, (*FIGURES, "val_mse")),
         "by_step": steps,
         "baselines": baselines_of(parts, linear),
-        "linear_inputs": None if linear is None else list(linear.inputs),
+        "linear_inputs": None if linear is None else [*linear.inputs, *["every node"] * bool(linear.nodes)],
         "seeds": rows,
     }
     run.write_metrics(metrics)

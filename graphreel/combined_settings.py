@@ -228,7 +228,8 @@ class SeriesSettings(_SpaceTime):
 
 
 SERIES_PRESETS: dict[str, dict[str, Any]] = {
-    "csv": {"hidden": 64, "embedding": 16, "loss": "huber", "epochs": 30},
-    "json": {"hidden": 16, "dropout": 0.3, "epochs": 60, "patience": 20},
+    "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 15},
+    "json": {"hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40},
 }
-CARRIED: dict[str, Any] = {"skip_lags": 53}
+# 53 weeks: a year, and the week before it
+CARRIED: dict[str, Any] = {"skip_lags": 53, "epochs": 80}
