@@ -1,0 +1,283 @@
+import csv
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graphreel.__main__ import run
+from graphreel.combined_forecaster import build_forecaster, edges_of_windows, fit_linear, recent
+from graphreel.combined_prediction import forecast_of
+from graphreel.combined_runs import load_forecaster
+from graphreel.combined_series import SeriesParts, load_series, series_task
+from graphreel.combined_settings import SeriesSettings
+from graphreel.run_folder import RunFolder
+
+REAL = Path(os.environ.get("GRAPHREEL_DATA", "/nowhere"))
+SMALL = ["--hidden", 4, "--epochs", 2, "--batch-size", 16, "--quiet"]
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; return (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def waves(steps=120, nodes=4, seed=0):
+    random = np.random.default_rng(seed)
+    time = np.arange(steps)[:, None]
+    return 50 + 10 * np.sin(time / 5 + np.arange(nodes)) + random.normal(size=(steps, nodes))
+
+
+def write_csv(folder, values, adjacency=None, name="speed"):
+    folder.mkdir(exist_ok=True)
+    rows = [",".join(f"s{n}" for n in range(values.shape[1]))]
+    rows += [",".join("" if math.isnan(v) else f"{v:.4f}" for v in row) for row in values]
+    (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
+    ring = np.roll(np.eye(values.shape[1]), 1, axis=1) if adjacency is None else adjacency
+    np.savetxt(folder / f"{name}_adj.csv", ring, delimiter=",")
+    return folder / f"{name}.csv"
+
+
+def write_json(path, values, changing=False):
+    nodes = values.shape[1]
+    ring = [[n, (n + 1) % nodes] for n in range(nodes)]
+    if changing:
+        steps = {str(t): ring[: 1 + t % nodes] for t in range(len(values))}
+        weights = {t: [1.0 + i for i in range(len(pairs))] for t, pairs in steps.items()}
+        content = {"y": values.tolist(), "edge_mapping": {"edge_index": steps, "edge_weight": weights}}
+    else:
+        content = {"FX": values.tolist(), "edges": ring}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def speeds(tmp_path):
+    return write_csv(tmp_path / "traffic", waves())
+
+
+def parts_of(path, **typed):
+    settings = SeriesSettings.resolve(str(path), path.suffix[1:], {"device": "cpu", **typed})
+    splits, settings = load_series(settings)
+    return SeriesParts(splits, settings), settings
+
+
+def test_from_a_csv_to_the_run_folder(tmp_path, speeds, said):
+    out = tmp_path / "run"
+    typed = [*SMALL[:-1], "--lags", 6, "--horizon", 3, "--seeds", 2, "--out", out]
+    code, text, error = said("combined", "train", "--data", speeds, *typed)
+    assert (code, error) == (0, "")
+    assert all(word in text for word in ("test MSE", "test RMSE", "test MAE", "zero", "last", "linear", "ridge"))
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics["baselines"]) == {"zero", "last", "linear", "ridge"}
+    for errors in metrics["baselines"].values():
+        assert {"test_mse", "test_rmse", "test_mae", "by_step"} <= set(errors)
+    assert [row["step"] for row in metrics["by_step"]] == [1, 2, 3]
+    for row in metrics["seeds"]:
+        assert row["test_mse"] == pytest.approx(row["by_step"][2]["rmse_up_to"] ** 2)
+        assert row["test_mae"] == pytest.approx(row["by_step"][2]["mae_up_to"])
+    assert metrics["test_mse"]["mean"] == pytest.approx(np.mean([row["test_mse"] for row in metrics["seeds"]]))
+    # in the units of the file: zero is as far off as the values are large
+    told = waves()[int(0.8 * 120) + 6 :]
+    windows = np.stack([told[start : start + 3] for start in range(len(told) - 2)])
+    assert metrics["baselines"]["zero"]["test_rmse"] == pytest.approx(np.sqrt((windows**2).mean()), rel=1e-4)
+    assert metrics["baselines"]["ridge"]["test_mse"] < metrics["baselines"]["last"]["test_mse"]
+    config = json.loads((out / "config.json").read_text())
+    assert (config["lags"], config["horizon"], config["train_fraction"]) == (6, 3, 0.8)
+    for name in ("history.csv", "curves.png", "checkpoint.pt"):
+        assert (out / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("changing", [False, True])
+@pytest.mark.parametrize("memory", ["window", "carried"])
+def test_json_series_with_graphs_that_stay_or_change(tmp_path, said, changing, memory):
+    data = write_json(tmp_path / "cases.json", waves(80, 3), changing)
+    options = ["--memory", memory] + ["--skip-lags", 9] * (memory == "carried")
+    typed = [*SMALL, *options, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", data, *typed)[::2] == (0, "")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["lags"], config["train_fraction"]) == ((7, 0.8) if changing else (4, 0.9))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["test_mse"]["mean"] < metrics["baselines"]["zero"]["test_mse"]
+    code, text, error = said("combined", "predict", tmp_path / "run", data)
+    assert (code, error) == (0, "") and (tmp_path / "run" / "forecast.png").stat().st_size > 5000
+    told, _ = forecast_of(RunFolder(tmp_path / "run"), data, None)
+    assert [float(v) for v in text.splitlines()[1].split()[1:]] == pytest.approx(told[0].tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--spatial", "none", "--temporal", "lstm"],
+        ["--spatial", "gat", "--heads", 2, "--temporal", "rnn", "--no-skip", "--loss", "mae"],
+        ["--spatial", "gatv2", "--heads", 2, "--temporal", "peephole", "--loss", "huber", "--layers", 2],
+    ],
+)
+def test_every_part_can_be_chosen(tmp_path, speeds, said, options):
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, *options, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", speeds, *typed)[::2] == (0, "")
+    model, settings, _ = load_forecaster(RunFolder(tmp_path / "run"))
+    assert settings.spatial == options[1] and (model.linear is None) == ("--no-skip" in options)
+    if settings.spatial == "none":
+        assert "neighbours" not in model.linear.inputs
+
+
+def test_a_carried_forecast_is_that_of_its_own_past(tmp_path):
+    parts, settings = parts_of(write_json(tmp_path / "c.json", waves(60, 3), True), memory="carried", skip_lags=8)
+    torch.manual_seed(0)
+    model = build_forecaster(settings, parts.features, parts.nodes, fit_linear(settings, parts)).eval()
+    torch.nn.init.normal_(model.forecaster.head.weight)
+    batch, due = parts.batch("test")
+    told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)
+    for number in (0, len(due) - 1):
+        stop = int(due[number]) + 1
+        kept = batch.frame < stop
+        alone = model(
+            batch.x[:, :stop], batch.edge_index[:, kept], batch.edge_weight[kept], batch.frame[kept],
+            torch.tensor([stop - 1]),
+        )  # fmt: skip
+        torch.testing.assert_close(told[number], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_linear_forecast_in_the_carried_past_reads_the_same_windows(tmp_path):
+    parts, _ = parts_of(write_json(tmp_path / "c.json", waves(60, 3), True), lags=6)
+    batch, due = parts.windows["test"].past()
+    own = parts.windows["test"].batch()
+    assert torch.equal(recent(batch.x, due, 6), own.x)
+    edges, weight, frame = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, due, 6)
+    assert torch.equal(edges, own.edge_index) and torch.equal(weight, own.edge_weight) and torch.equal(frame, own.frame)
+
+
+def test_training_starts_from_the_linear_forecast(speeds):
+    parts, settings = parts_of(speeds, lags=6, horizon=2, hidden=4, embedding=3)
+    linear = fit_linear(settings, parts)
+    task = series_task(parts, settings, linear, 0)
+    columns, all_nodes, _, _ = parts.tables(linear, "test")
+    expected = linear.of_columns(columns, all_nodes)
+    torch.testing.assert_close(parts.forecast(task.model.eval(), "test"), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_loss_refuses_to_broadcast_and_leaves_out_what_is_missing(tmp_path):
+    values = waves()
+    values[30:40, 1] = math.nan
+    parts, _ = parts_of(write_csv(tmp_path / "t", values), lags=4, horizon=1)
+    batch = parts.windows["train"].batch()
+    assert not batch.observed.all() and parts.features == 2
+    with pytest.raises(ValueError, match=r"the forecast is \[76, 4\], but what is to be forecast is \[76, 1, 4\]"):
+        parts.loss_of(batch.y[:76, 0], batch.y[:76], batch.observed[:76], "mse")
+    wrong = torch.where(batch.observed, batch.y, torch.full_like(batch.y, 1e6))
+    assert float(parts.loss_of(wrong, batch.y, batch.observed, "mse")) == 0.0
+
+
+def test_missing_values_are_trained_on_and_forecast(tmp_path, said):
+    values = waves()
+    values[::7, 2] = math.nan
+    data = write_csv(tmp_path / "t", values)
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", data, *typed)[::2] == (0, "")
+    whole = write_csv(tmp_path / "whole", waves(9))
+    assert said("combined", "predict", tmp_path / "run", whole, "--out", tmp_path / "f.png")[::2] == (0, "")
+    with (tmp_path / "f.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["step", "s0", "s1", "s2", "s3"] and [row[0] for row in rows[1:]] == ["1", "2"]
+    assert all(20 < float(value) < 80 for row in rows[1:] for value in row[1:])
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, monkeypatch):
+    from graphreel import combined_series
+
+    common = ["combined", "train", "--data", speeds, *SMALL, "--lags", 4, "--horizon", 1]
+    assert said(*common, "--out", tmp_path / "whole")[0] == 0
+    task_of, stop = combined_series.series_task, {"after": 7}
+
+    def interrupted(*arguments):
+        task = task_of(*arguments)
+        loss = task.loss
+
+        def count(batch):
+            stop["after"] -= 1
+            if stop["after"] < 0:
+                raise KeyboardInterrupt
+            return loss(batch)
+
+        task.loss = count
+        return task
+
+    with monkeypatch.context() as patch:
+        patch.setattr(combined_series, "series_task", interrupted)
+        assert said(*common, "--out", tmp_path / "parts")[0] == 130
+    assert said("combined", "train", "--resume", tmp_path / "parts", "--quiet")[::2] == (0, "")
+    whole, parts = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
+    assert all(torch.equal(whole["model"][key], value) for key, value in parts["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--memory", "long"], "--memory expects one of window, carried, got 'long'"),
+        (["--train-fraction", 1.2], "--train-fraction expects a share"),
+        (["--train-fraction", 0], "--train-fraction expects a number above 0"),
+        (["--lags", 110], "too few for a"),
+        (["--pool", "max"], "--pool is not an option for a series"),
+        (["--adjacency", "nowhere.csv"], "there is no adjacency file nowhere.csv"),
+        (["--calendar"], "needs dates in the first column"),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path, speeds, said, options, message):
+    code, _, error = said("combined", "train", "--data", speeds, *options, "--out", tmp_path / "run")
+    assert code == 2 and message in error and error.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_bad_series_are_refused(tmp_path, speeds, said):
+    def refused(data, *more):
+        code, _, error = said("combined", "train", "--data", data, *more, "--out", tmp_path / "run")
+        assert code == 2 and error.count("\n") == 1 and not (tmp_path / "run").exists()
+        return error
+
+    assert "adjacency" in refused(write_csv(tmp_path / "a", waves(), np.eye(3)))
+    dated = tmp_path / "dated.csv"
+    dates = [f"2024-01-{day:02}" for day in (1, 2, 3, 5, 6, 7)]
+    dated.write_text("date,a,b\n" + "".join(f"{date},1,2\n" for date in dates))
+    (tmp_path / "dated_adj.csv").write_text("0,1\n1,0\n")
+    assert "has a gap in time" in refused(dated)
+    cases = write_json(tmp_path / "cases.json", waves(60, 3))
+    assert "--adjacency goes with a .csv" in refused(cases, "--adjacency", tmp_path / "dated_adj.csv")
+    cases.write_text("{")
+    assert "is not readable as JSON" in refused(cases)
+
+
+def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", speeds, *typed)[0] == 0
+    for values, message in ((waves(20, 3), "has 3 nodes, but the run was trained on 4"), (waves(3), "has 3 steps")):
+        code, _, error = said("combined", "predict", tmp_path / "run", write_csv(tmp_path / "other", values))
+        assert code == 2 and message in error
+    code, _, error = said("combined", "attention", tmp_path / "run", 0)
+    assert code == 2 and "this needs one on clips" in error
+    code, _, error = said("combined", "predict", tmp_path / "run", speeds, "--out", tmp_path / "f.txt")
+    assert code == 2 and "--out expects a .png" in error
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "hidden": 8}))
+    code, _, error = said("combined", "predict", tmp_path / "run", speeds)
+    assert code == 2 and "does not fit the model of config.json" in error
+
+
+@pytest.mark.skipif(not (REAL / "chickenpox").is_dir(), reason="chickenpox is not in $GRAPHREEL_DATA")
+def test_the_known_baselines_of_chickenpox_are_printed(tmp_path, said):
+    data = REAL / "chickenpox" / "chickenpox.json"
+    assert said("combined", "train", "--data", data, "--epochs", 1, "-q", "--out", tmp_path / "run")[::2] == (0, "")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    known = {"zero": 1.117, "last": 3.03, "linear": 0.819}
+    for name, value in known.items():
+        assert metrics["baselines"][name]["test_mse"] == pytest.approx(value, abs=0.003)
+    assert metrics["baselines"]["ridge"]["test_mse"] < 0.816
