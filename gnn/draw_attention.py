@@ -23,6 +23,7 @@ __all__ = ["CLASS_COLORS", "draw_attention", "save_beside"]
 
 # Okabe and Ito's palette, told apart by the colour-blind
 CLASS_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+_FITS_IN_A_NODE = 6  # characters
 _WHOLE_GRAPH = 12
 _MOST_NODES = 41
 
@@ -175,11 +176,13 @@ def _draw(
         )
         labels = {node: node_label(data, node) for node in nodes}
         longest = max(map(len, labels.values()), default=1)
-        font = (12.0 if whole else 9.0 if longest <= 4 else 7.0) * (1.0 if shrink == 1.0 else 0.75)
-        if shrink == 1.0 or len(nodes) <= 20:
+        if longest <= _FITS_IN_A_NODE and (shrink == 1.0 or len(nodes) <= 20):
+            font = (12.0 if whole else 9.0 if longest <= 4 else 7.0) * (1.0 if shrink == 1.0 else 0.75)
             networkx.draw_networkx_labels(graph, places, labels=labels, ax=axes, font_size=font)
+        elif longest > _FITS_IN_A_NODE and shrink == 1.0:
+            _label_outside(axes, labels, places)
         axes.set_title(title, fontsize=12 if shrink == 1.0 else 10)
-        axes.margins(0.14)
+        axes.margins(*((0.14, 0.14) if longest <= _FITS_IN_A_NODE else (0.3, 0.25)))
         axes.set_axis_off()
 
     main, side = top.subplots(1, 2, width_ratios=[1.25, 1.0]) if whole else (top.subplots(), None)
@@ -214,6 +217,28 @@ def _draw(
         for axes in grid[heads:]:
             axes.set_axis_off()
     return figure
+
+
+def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple[float, float]]) -> None:
+    """Long names, cut to their last two dotted parts, beside the nodes on the side that looks away from the middle."""
+    from matplotlib.patheffects import withStroke
+
+    for node, name in labels.items():
+        x, y = places[node]
+        across = (x > 0.05) - (x < -0.05)
+        steep = math.degrees(math.atan2(y, abs(x))) * across
+        axes.annotate(
+            ".".join(name.split(".")[-2:]),
+            (x, y),
+            xytext=(13 * across, (0 if across else 15 if y >= 0 else -15)),
+            textcoords="offset points",
+            ha={1: "left", -1: "right", 0: "center"}[across],
+            va="center",
+            rotation=0.5 * steep,
+            rotation_mode="anchor",
+            fontsize=8,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )
 
 
 def _classes(data: Data) -> list[int] | None:
