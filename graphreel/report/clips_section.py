@@ -25,10 +25,17 @@ OPPOSITE = {"right": "left", "left": "right", "nearer": "farther", "farther": "n
 
 @dataclass(frozen=True)
 class Sizes:
-    """Seeds and epochs of each model, and the seeds on keypoints from real videos (0: not run)."""
+    """What is trained.
+
+    Attributes:
+        seeds, epochs: of each of the three models.
+        attending: epochs of the model whose attention is drawn.
+        keypoint_seeds: on keypoints from real videos; 0 leaves them out.
+    """
 
     seeds: int = 5
     epochs: int = 15
+    attending: int = 25
     keypoint_seeds: int = 5
 
 
@@ -41,7 +48,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     halves = {name: told_apart(models[name]["confusion"], classes) for name in MODELS}
     right = {name: models[name]["test_accuracy"]["mean"] for name in MODELS}
     numbers = {"models": models, "classes": classes, "told_apart": halves}
-    attending = ClipSettings.resolve("digits", "digits", {"spatial": "gat", "epochs": sizes.epochs})
+    attending = ClipSettings.resolve("digits", "digits", {"spatial": "gat", "epochs": sizes.attending})
     trained = workspace.trainings.train("digits-gat", attending, combined_clips.start, _resume_clips)
     strip = draw_attention(trained.path, "0", workspace.folder / "strip.png")[0]
     numbers["attending"] = trained.metrics()["test_accuracy"]
@@ -82,7 +89,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         numbers,
         {
             f"graphreel combined compare --data digits {options} --out RUN": "The three models and `RUN/compare.png`:",
-            f"graphreel combined train --data digits --spatial gat --epochs {sizes.epochs} --out CLIPS": "Attending:",
+            f"graphreel combined train --data digits --epochs {sizes.attending} --out CLIPS": "With attention:",
             "graphreel combined attention CLIPS 0": "The strip, and a moving picture beside it:",
         },
         f"{many(sizes.seeds, 'seed')} of each model, {sizes.epochs} epochs.",

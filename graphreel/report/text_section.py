@@ -25,6 +25,7 @@ from graphreel.text_samples import COMPLETED, MODES
 from rnn import generate, known_words, text_measures
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
+STRETCH = 5  # characters
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _named(data: str) -> str:
 def _drawn(run_folder: Path, text: str, sizes: Sizes) -> dict[str, dict[str, float]]:
     """Measures of long texts by the trained model, for each way of drawing; "early" is of their first 30 characters."""
     model, vocabulary = load_model(run_folder)
-    known = known_words(text)
+    known, stretches = known_words(text), set(_stretches(text))
     letters = [letter for letter, _ in Counter(word[0] for word in text.split()).most_common(sizes.prompts)]
     measured = {}
     for mode, how in MODES.items():
@@ -121,8 +122,13 @@ def _drawn(run_folder: Path, text: str, sizes: Sizes) -> dict[str, dict[str, flo
             generator = torch.Generator().manual_seed(number)
             texts += generate(model, vocabulary, f" {letter}", sizes.length, count=count, generator=generator, **how)
         early = text_measures([one[:30] for one in texts], known)["real_words"]
-        measured[mode] = {**text_measures(texts, known), "real_words_early": early}
+        found = fmean(stretch in stretches for one in texts for stretch in _stretches(one))
+        measured[mode] = {**text_measures(texts, known), "real_words_early": early, "known_stretches": found}
     return measured
+
+
+def _stretches(text: str) -> list[str]:
+    return [text[i : i + STRETCH] for i in range(len(text) - STRETCH + 1)]
 
 
 def _by_third(groups: list[Group], history: list[dict[str, Any]], steps: int) -> dict[int, dict[str, float]]:
@@ -188,27 +194,27 @@ def _reach(modes: dict[str, dict[str, float]]) -> Finding:
 def _temperature(modes: dict[str, dict[str, float]]) -> Finding:
     half, one, two, greedy = (modes[name] for name in ("temperature 0.5", "temperature 1", "temperature 2", "greedy"))
     varied = half["distinct_characters"] < one["distinct_characters"] < two["distinct_characters"]
-    incoherent = two["real_words"] < min(half["real_words"], one["real_words"])
+    incoherent = two["known_stretches"] < min(half["known_stretches"], one["known_stretches"])
     repeats = greedy["repeated_words"] > max(half["repeated_words"], two["repeated_words"])
     return Finding(
         "c",
         "confirmed" if varied and incoherent and repeats else "corrected",
-        f"Real words: {share(half['real_words'])} at 0.5, {share(one['real_words'])} at 1, {share(two['real_words'])} "
-        f"at 2. Different characters in a text: {half['distinct_characters']:.1f}, {one['distinct_characters']:.1f} "
-        f"and {two['distinct_characters']:.1f}. Words that stood in the same text before: "
-        f"{share(greedy['repeated_words'])} greedy, {share(half['repeated_words'])} at 0.5, "
-        f"{share(two['repeated_words'])} at 2.",
+        f"Different characters in a text: {half['distinct_characters']:.1f} at 0.5, {one['distinct_characters']:.1f} "
+        f"at 1, {two['distinct_characters']:.1f} at 2. Stretches of {STRETCH} characters that the text has: "
+        f"{share(half['known_stretches'])}, {share(one['known_stretches'])} and {share(two['known_stretches'])}. Words "
+        f"that stood in the same text before: {share(greedy['repeated_words'])} greedy, "
+        f"{share(half['repeated_words'])} at 0.5, {share(two['repeated_words'])} at 2.",
     )
 
 
 def _measures(rows: dict[str, dict[str, float]], own: dict[str, float], sizes: Sizes) -> Table:
     names = {
-        "real_words": "real words", "repeated_words": "repeated words", "repeated_ngrams": "repeated 4-grams",
-        "distinct_characters": "different characters", "blanks": "blanks", "quotation_marks": "quotation marks",
-        "commas": "commas",
+        "real_words": "real words", "known_stretches": f"{STRETCH} characters that the text has",
+        "repeated_words": "repeated words", "distinct_characters": "different characters", "blanks": "blanks",
+        "quotation_marks": "quotation marks", "commas": "commas",
     }  # fmt: skip
     shown = [[mode, *(_shown(name, row[name]) for name in names)] for mode, row in rows.items()]
-    text = ["the text itself", share(own["real_words"]), "", "", ""]
+    text = ["the text itself", share(own["real_words"]), share(1.0), "", ""]
     text += [share(own[name]) for name in ("blanks", "quotation_marks", "commas")]
     caption = (
         f"Texts of {sizes.length} characters at the end of training, {sizes.prompts} first letters, {sizes.count} "

@@ -19,7 +19,7 @@ from graphreel.report.terminal import Terminal
 from graphreel.sources import load
 from graphreel.training_memory import measure
 
-PALINDROMES = PalindromeSizes((2, 3), seeds=2, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
+PALINDROMES = PalindromeSizes((2, 3), seeds=1, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
 TINY = {
     "Q1.1": ("gradients", dict(problems=2, steps=8, hidden=4, batch=4, training_steps=1)),
     "Q1.2": ("gates", dict(palindromes=PALINDROMES, cells=[[2, 3, 1]])),
@@ -30,7 +30,7 @@ TINY = {
     "Q3.2": ("six_nodes", dict(seeds=1, updates=5)),
     "Q3.3": ("attention", dict(seeds=1)),
     "Q3.4": ("applications", dict(seeds=1, folds=1, epochs=2)),
-    "Q3.5": ("clips", dict(seeds=1, epochs=1)),
+    "Q3.5": ("clips", dict(seeds=1, epochs=1, attending=1)),
 }
 TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
 
