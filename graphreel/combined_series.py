@@ -47,11 +47,26 @@ def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
     return splits, replace(settings, **chosen)
 
 
+def scaled_alike(splits: Any) -> Any:
+    """The same windows with all nodes scaled by the mean and the deviation of the training part as a whole."""
+    own = splits.train.scaling
+    mean = own.mean.mean()
+    deviation = (own.deviation**2 + (own.mean - mean) ** 2).mean().sqrt()
+    scaling = type(own)(torch.full_like(own.mean, float(mean)), torch.full_like(own.mean, float(deviation)))
+    series = scaling.apply(splits.series)
+    parts = {name: copy(getattr(splits, name)) for name in ("train", "validation", "test")}
+    for windows in parts.values():
+        windows.series, windows.scaling = series, scaling
+    return replace(splits, **parts)
+
+
 class SeriesParts:
     """The training, validation and test windows of a series, as a model of these settings reads them."""
 
     def __init__(self, splits: Any, settings: SeriesSettings) -> None:
         self.settings = settings
+        if settings.scale == "network":
+            splits = scaled_alike(splits)
         both = copy(splits.train)
         both.stop = splits.validation.stop
         self.windows = {

@@ -123,7 +123,7 @@ class ClipSettings(_SpaceTime):
 
 
 CLIP_PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {"spatial": "gat", "epochs": 25},
+    "digits": {"spatial": "gat", "epochs": 40},
     "keypoints": {
         "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "readout": "max",
         "dropout": 0.5, "distances": True, "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 48,
@@ -131,10 +131,12 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
     },
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip
+# One head, so that a layer with attention has as many parameters as one without. On seeds 2 and 3 a GCN of this size
+# had not learned the structure after 25 epochs (validation accuracy 0.5 and 0.7), a GAT had (0.87 and 0.96).
 COMPARE_PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {"seeds": 5, "epochs": 25},
-    "keypoints": {"seeds": 5, "epochs": 40, "distances": True, "dropout": 0.3, "label_smoothing": 0.1},
-    "videos": {"seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
+    "digits": {"spatial": "gat", "heads": 1, "seeds": 5, "epochs": 40},
+    "keypoints": {"heads": 1, "seeds": 5, "epochs": 40, "distances": True, "dropout": 0.3, "label_smoothing": 0.1},
+    "videos": {"heads": 1, "seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }
 
 
@@ -150,6 +152,7 @@ class SeriesSettings(_SpaceTime):
         train_fraction: share of the series that trains; its end is the validation part; 0 takes the default.
         memory: window (every forecast starts from nothing) or carried (the state goes through the whole past).
         calendar: let the model read where in the day and week, or in the year, a step is.
+        scale: node (every node to mean 0 and deviation 1) or network (all nodes by the same numbers).
         spatial: gcn, gat or gatv2; none leaves the edges out.
         temporal: lstm, gru, rnn or peephole.
         hidden: width of the graph layer and of the recurrent one.
@@ -177,6 +180,7 @@ class SeriesSettings(_SpaceTime):
     train_fraction: float = 0.0
     memory: str = "window"
     calendar: bool = False
+    scale: str = "node"
     spatial: str = "gcn"
     temporal: str = "gru"
     hidden: int = 32
@@ -201,6 +205,7 @@ class SeriesSettings(_SpaceTime):
         self._check()
         self.expect_one_of("temporal", TEMPORAL)
         self.expect_one_of("memory", ("window", "carried"))
+        self.expect_one_of("scale", ("node", "network"))
         self.expect_one_of("loss", ("mse", "mae", "huber"))
         self.expect_at_least(0, "lags", "horizon", "embedding", "skip_lags")
         self.expect_share("train_fraction")
@@ -229,7 +234,7 @@ class SeriesSettings(_SpaceTime):
 
 SERIES_PRESETS: dict[str, dict[str, Any]] = {
     "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 15},
-    "json": {"hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40},
+    "json": {"scale": "network", "hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40},
 }
 # 53 weeks: a year, and the week before it
 CARRIED: dict[str, Any] = {"skip_lags": 53, "epochs": 80}
