@@ -1,10 +1,12 @@
 """The character language model, and how well it predicts a text."""
 
 from math import log
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rnn.dropout import Dropout
 from rnn.gru import GRU
 from rnn.lstm import LSTM
 from rnn.peephole_lstm import PeepholeLSTM
@@ -15,13 +17,16 @@ State = Tensor | tuple[Tensor, ...]
 CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru")
 
 
-def _layers(cell: str, sizes: tuple[int, int, int], dropout: float, forget_bias: float | None) -> Recurrent:
+def _layers(
+    cell: str, sizes: tuple[int, int, int], dropout: float, weight_dropout: float, forget_bias: float | None
+) -> Recurrent:
+    options: dict[str, Any] = {"batch_first": True, "dropout": dropout, "weight_dropout": weight_dropout}
     if cell in ("rnn", "gru"):
-        return (RNN if cell == "rnn" else GRU)(*sizes, batch_first=True, dropout=dropout)
+        return (RNN if cell == "rnn" else GRU)(*sizes, **options)
     if cell == "lstm":
-        return LSTM(*sizes, batch_first=True, dropout=dropout, forget_bias=forget_bias)
+        return LSTM(*sizes, **options, forget_bias=forget_bias)
     variant = "gers" if cell == "peephole-gers" else "uva"
-    return PeepholeLSTM(*sizes, variant=variant, batch_first=True, dropout=dropout, forget_bias=forget_bias)
+    return PeepholeLSTM(*sizes, variant=variant, **options, forget_bias=forget_bias)
 
 
 class CharLM(nn.Module):
@@ -38,6 +43,7 @@ class CharLM(nn.Module):
         cell: "rnn", "lstm", "peephole" (the report's variant), "peephole-gers" or "gru".
         dropout: between layers and before the head.
         forget_bias: what the forget gates' biases start at, for cells that have one; None draws them.
+        weight_dropout: of the recurrent matrices, as in rnn.LSTM.
 
     Raises:
         ValueError: an unknown cell, or a size or probability out of its range.
@@ -52,6 +58,7 @@ class CharLM(nn.Module):
         cell: str = "lstm",
         dropout: float = 0.0,
         forget_bias: float | None = 1.0,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
@@ -61,8 +68,8 @@ class CharLM(nn.Module):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         self.embedding = nn.Embedding(num_tokens, embedding_dim)
         between = dropout if num_layers > 1 else 0.0
-        self.recurrent = _layers(cell, (embedding_dim, hidden_size, num_layers), between, forget_bias)
-        self.dropout = nn.Dropout(dropout)
+        self.recurrent = _layers(cell, (embedding_dim, hidden_size, num_layers), between, weight_dropout, forget_bias)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, num_tokens)
 
     def forward(

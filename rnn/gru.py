@@ -45,6 +45,7 @@ class GRU(Recurrent):
         initialization: str = "uniform",
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        weight_dropout: float = 0.0,
     ) -> None:
         if variant not in _CELLS:
             raise ValueError(f"variant must be one of {', '.join(_CELLS)}, but got {variant!r}")
@@ -53,6 +54,7 @@ class GRU(Recurrent):
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
+            weight_dropout=weight_dropout,
         )  # fmt: skip
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:

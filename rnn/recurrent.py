@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnn.alignment import Alignment, align_full, align_packed, align_spans
 from rnn.cells import Cell, State, Weights
+from rnn.dropout import dropout as drop_out
 from rnn.fused import FusedCall, FusedWalk, can_fuse
 from rnn.initialization import INITIALIZATIONS
 from rnn.schedule import Schedule
@@ -32,6 +33,8 @@ class Recurrent(nn.Module):
         recurrent_dropout: probability of dropping a unit from the recurrent products, the same units at every step
             (Gal and Ghahramani, 2016).
         zoneout: probability of keeping a unit's state as it was (Krueger et al., 2017).
+        weight_dropout: probability of dropping an entry of the recurrent matrices, drawn once per call (DropConnect as
+            in Merity et al., 2018); unlike the two before, it costs next to nothing.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -56,12 +59,14 @@ class Recurrent(nn.Module):
         initialization: str = "uniform",
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise ValueError(f"{name} must be a positive integer, but got {size!r}")
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout), ("zoneout", zoneout)):
+        rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+        for name, rate in (rates | {"zoneout": zoneout, "weight_dropout": weight_dropout}).items():
             if not 0 <= rate <= 1:
                 raise ValueError(f"{name} must be a probability between 0 and 1, but got {rate!r}")
         if initialization not in INITIALIZATIONS:
@@ -69,7 +74,7 @@ class Recurrent(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout, self.recurrent_dropout, self.zoneout = float(dropout), float(recurrent_dropout), float(zoneout)
-        self.initialization = initialization
+        self.weight_dropout, self.initialization = float(weight_dropout), initialization
         self.num_directions = 2 if bidirectional else 1
         for layer in range(num_layers):
             width = input_size if layer == 0 else hidden_size * self.num_directions
@@ -89,6 +94,13 @@ class Recurrent(nn.Module):
         names = self.weight_shapes(self.input_size)
         return {name: getattr(self, _full_name(name, layer, direction)) for name in names}
 
+    def _dropped(self, weights: Weights) -> Weights:
+        recurrent = ("weight_hh", "weight_ch")
+        return {
+            name: drop_out(weight, self.weight_dropout, self.training) if name in recurrent else weight
+            for name, weight in weights.items()
+        }
+
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         initialize = INITIALIZATIONS[self.initialization]
@@ -103,6 +115,7 @@ class Recurrent(nn.Module):
         text = f"{self.input_size}, {self.hidden_size}"
         defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
         defaults |= {"bidirectional": False, "initialization": "uniform", "recurrent_dropout": 0.0, "zoneout": 0.0}
+        defaults["weight_dropout"] = 0.0
         changed = ((name, getattr(self, name)) for name, default in defaults.items() if getattr(self, name) != default)
         return text + "".join(f", {name}={value}" for name, value in changed)
 
@@ -178,13 +191,13 @@ class Recurrent(nn.Module):
                     initial = tuple(zero for _ in self.state_names)
                 else:
                     initial = tuple(alignment.sort(part[index]) for part in states)
-                x, weights = alignment.gather(flat), self.layer_weights(layer, direction)
+                x, weights = alignment.gather(flat), self._dropped(self.layer_weights(layer, direction))
                 walked, final = self.walk_once(x, alignment.schedule, initial, weights)
                 outputs.append(alignment.scatter(walked))
                 finals.append(tuple(alignment.unsort(part) for part in final))
             flat = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
             if layer + 1 < self.num_layers:
-                flat = nn.functional.dropout(flat, self.dropout, self.training)
+                flat = drop_out(flat, self.dropout, self.training)
         return flat, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
 
     def walk_once(
@@ -201,7 +214,7 @@ class Recurrent(nn.Module):
             return y, tuple(final)
         drop = None
         if self.recurrent_dropout and self.training:
-            drop = nn.functional.dropout(torch.ones_like(initial[0]), self.recurrent_dropout)
+            drop = drop_out(torch.ones_like(initial[0]), self.recurrent_dropout)
         return unroll(self.cell, x, schedule, initial, weights, drop, (self.zoneout, self.training))
 
     def _check_features(self, x: Tensor, dims: tuple[int, ...]) -> None:

@@ -38,6 +38,7 @@ class RNN(Recurrent):
         initialization: str = "uniform",
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        weight_dropout: float = 0.0,
     ) -> None:
         if nonlinearity not in _CELLS:
             raise ValueError(f"nonlinearity must be one of {', '.join(_CELLS)}, but got {nonlinearity!r}")
@@ -45,6 +46,7 @@ class RNN(Recurrent):
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
+            weight_dropout=weight_dropout,
         )  # fmt: skip
         self.nonlinearity = nonlinearity
 
