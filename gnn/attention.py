@@ -115,7 +115,8 @@ class _Attend(Function):
             matrix = _Matrix(graph, weight)
             total = matrix.row_sums().clamp_min_(torch.finfo(h.dtype).tiny)  # zero for a target without edges
             if any(ctx.needs_input_grad):
-                kept.append(torch.where(score > 0, weight, -weight))
+                # weight where the score is above zero, else -weight (0 - score is +0 at both zeros)
+                kept.append(torch.copysign(weight, torch.rsub(score, 0.0)).neg_())
             if some_factor is not None:
                 weight *= some_factor
             outs.append((matrix @ some_h).div_(total.unsqueeze(-1)))
@@ -151,7 +152,7 @@ def _gradients(
     lost = matrix.row_sums() * d
     if factor is not None:
         matrix.values *= factor
-    grad_target = torch.linalg.vecdot(matrix @ h, g).sub_(lost)
+    grad_target = (matrix @ h).mul_(g).sum(-1).sub_(lost)
 
     position = graph.by_source.position
     signed = signed.index_select(0, position)
@@ -162,7 +163,7 @@ def _gradients(
         factor = factor.index_select(0, position)
         matrix.values *= factor
         signed *= factor
-    grad_source = torch.linalg.vecdot(matrix @ g, h).sub_(lost)
+    grad_source = (matrix @ g).mul_(h).sum(-1).sub_(lost)
     return _Matrix(graph, signed, transposed=True) @ g, grad_source, grad_target
 
 

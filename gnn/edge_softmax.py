@@ -54,4 +54,4 @@ def _small(weight: Tensor, source: Tensor, target: Tensor | None, edge: Tensor |
         return not weight.numel()
     parts = [part for part in (source, target, edge) if part is not None]
     # NaN compares false, and so goes the careful way
-    return sum(float(part.abs().max()) for part in parts) <= _SAFE_SCORE
+    return sum(float(torch.linalg.vector_norm(part, float("inf"))) for part in parts) <= _SAFE_SCORE
