@@ -58,6 +58,12 @@ def train(
     state: Annotated[int | None, typer.Option(help="Clips: width of the recurrent layer.")] = None,
     layers: Annotated[int | None, typer.Option(help="Graph layers.")] = None,
     heads: Heads = None,
+    residual: Annotated[
+        bool | None, typer.Option("--residual/--no-residual", help="Clips: graph layers also map the node itself.")
+    ] = None,
+    standardize: Annotated[
+        bool | None, typer.Option("--standardize/--as-is", help="Clips: bring the features to one scale.")
+    ] = None,
     dropout: Dropout = None,
     distances: Distances = None,
     augment: Augment = None,
@@ -88,10 +94,11 @@ def train(
         adjacency=str(adjacency) if adjacency is not None else None, lags=lags, horizon=horizon,
         train_fraction=train_fraction, memory=memory, calendar=calendar, scale=scale, spatial=spatial,
         temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence, readout=readout,
-        hidden=hidden, state=state, layers=layers, heads=heads, dropout=dropout, distances=distances, augment=augment, embedding=embedding,
-        skip=skip, skip_lags=skip_lags, loss=loss, learning_rate=learning_rate, weight_decay=weight_decay,
-        label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size, epochs=epochs,
-        patience=patience, validation=validation, seed=seed, seeds=seeds, device=device,
+        hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
+        standardize=standardize, dropout=dropout, distances=distances, augment=augment,
+        embedding=embedding, skip=skip, skip_lags=skip_lags, loss=loss, learning_rate=learning_rate,
+        weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,
+        epochs=epochs, patience=patience, validation=validation, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:
         refuse_with_resume({"data": data, "out": out, **typed})

@@ -26,10 +26,20 @@ class GraphStack(nn.Module):
         layers: how many.
         heads: attention heads, side by side.
         edge_dim: features of an edge that attention reads, or None.
+        residual: add a linear map of the node itself to every layer.
+        standardize: bring the features to mean 0 and deviation 1 first, by batch normalisation.
     """
 
     def __init__(
-        self, kind: str, in_channels: int, out_channels: int, layers: int, heads: int = 1, edge_dim: int | None = None
+        self,
+        kind: str,
+        in_channels: int,
+        out_channels: int,
+        layers: int,
+        heads: int = 1,
+        edge_dim: int | None = None,
+        residual: bool = False,
+        standardize: bool = False,
     ) -> None:
         super().__init__()
         self.out_channels, self.attending = out_channels, kind in ATTENDING
@@ -40,6 +50,8 @@ class GraphStack(nn.Module):
         else:
             convs = [GCNConv(width, out_channels) for width in widths]
         self.convs = nn.ModuleList(convs)
+        self.own = nn.ModuleList(nn.Linear(width, out_channels, bias=False) for width in widths) if residual else None
+        self.norm = nn.BatchNorm1d(in_channels) if standardize else None
         self.edge_dim = edge_dim if self.attending else None
 
     def forward(
@@ -50,16 +62,21 @@ class GraphStack(nn.Module):
         else:
             read = edge_weight[:, None] if edge_attr is None and edge_weight is not None else edge_attr
             extra = {"edge_attr": read if self.edge_dim is not None else None}
+        if self.norm is not None:
+            x = self.norm(x)
         for number, conv in enumerate(self.convs):
-            x = conv(x.relu() if number else x, edge_index, **extra)
+            x = x.relu() if number else x
+            read = conv(x, edge_index, **extra)
+            x = read if self.own is None else read + self.own[number](x)
         return x
 
 
-def build_spatial(settings: Any, in_channels: int, edge_dim: int | None) -> nn.Module:
+def build_spatial(settings: Any, in_channels: int, edge_dim: int | None, **options: bool) -> nn.Module:
     """Graph layers, or, with spatial none, linear layers on every node for itself."""
     if settings.spatial == "none":
         return NodeLayers(in_channels, settings.hidden)
-    return GraphStack(settings.spatial, in_channels, settings.hidden, settings.layers, settings.heads, edge_dim)
+    sizes = (in_channels, settings.hidden, settings.layers, settings.heads)
+    return GraphStack(settings.spatial, *sizes, edge_dim, **options)
 
 
 def build_temporal(cell: str, in_channels: int, hidden: int, **options: Any) -> nn.Module:
@@ -91,7 +108,8 @@ def build_classifier(
     if settings.pool == "concat" and tracks is None:
         raise ValueError("--pool concat needs clips whose nodes keep their identity, all with the same number of them")
     places = tracks if settings.pool == "concat" else None
-    spatial = build_spatial(settings, num_features, 1)
+    options = {"residual": settings.residual, "standardize": settings.standardize}
+    spatial = build_spatial(settings, num_features, 1, **options)
     temporal = None
     if settings.temporal != "none":
         entering = settings.hidden * (places if places and settings.recurrence == "frames" else 1)

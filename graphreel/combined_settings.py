@@ -45,6 +45,8 @@ class ClipSettings(_SpaceTime):
         state: width of the recurrent layer.
         layers: graph layers.
         heads: attention heads of each.
+        residual: add to every graph layer a linear map of the node itself.
+        standardize: bring the features to mean 0 and deviation 1, by batch normalisation before the graph layers.
         dropout: before the recurrent layer and before the head.
         distances: keypoints only: every joint also reads how far it is from each other joint.
         augment: vary training clips where their kind knows how to.
@@ -72,6 +74,8 @@ class ClipSettings(_SpaceTime):
     state: int = 64
     layers: int = 2
     heads: int = 4
+    residual: bool = False
+    standardize: bool = False
     dropout: float = 0.0
     distances: bool = False
     augment: bool = True
@@ -126,8 +130,8 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
     "digits": {"spatial": "gat", "epochs": 40},
     "keypoints": {
         "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "readout": "max",
-        "dropout": 0.5, "distances": True, "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 48,
-        "epochs": 80,
+        "residual": True, "standardize": True, "dropout": 0.5, "distances": True, "learning_rate": 2e-3,
+        "label_smoothing": 0.1, "batch_size": 48, "epochs": 80,
     },
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip

@@ -11,7 +11,7 @@ from data import load
 from graphreel import combined_clips
 from graphreel.__main__ import run
 from graphreel.combined_clips import ClipBatches, clip_task
-from graphreel.combined_models import build_classifier
+from graphreel.combined_models import GraphStack, build_classifier
 from graphreel.combined_runs import load_classifier, open_run
 from graphreel.combined_settings import ClipSettings
 
@@ -92,7 +92,8 @@ def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
         assert (out / name).stat().st_size > 0
     saved = torch.load(out / "checkpoint.pt", weights_only=True)
     assert saved["classes"] == ["east", "west"]
-    assert sum(value.numel() for value in saved["model"].values()) == metrics["parameters"]
+    model, _, _ = load_classifier(open_run(out))
+    assert sum(p.numel() for p in model.parameters()) == metrics["parameters"] == metrics["seeds"][0]["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
         ["--spatial", "gat", "--heads", 2, "--temporal", "lstm", "--pool", "attention", "--readout", "last"],
         ["--spatial", "gatv2", "--heads", 2, "--temporal", "rnn", "--pool", "max", "--one-way"],
         ["--spatial", "none", "--temporal", "peephole", "--pool", "mean", "--one-way", "--no-augment"],
-        ["--recurrence", "nodes", "--layers", 2, "--no-distances"],
+        ["--recurrence", "nodes", "--layers", 2, "--no-distances", "--no-residual", "--as-is"],
         ["--temporal", "none"],
     ],
 )
@@ -303,6 +304,22 @@ def test_settings_are_read_back_from_their_file():
     assert ClipSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
     with pytest.raises(ValueError, match=r"config\.json lacks the settings hidden"):
         ClipSettings.from_dict({k: v for k, v in settings.as_dict().items() if k != "hidden"})
+
+
+def test_graph_layers_are_their_formula():
+    torch.manual_seed(0)
+    stack = GraphStack("gcn", 3, 4, 2, residual=True, standardize=True).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    edges = torch.tensor([[0, 1, 2, 3, 0], [1, 2, 3, 4, 2]])
+    found = stack(x, edges)
+    h = (x - x.mean(0)) / (x.var(0, unbiased=False) + stack.norm.eps).sqrt()
+    adjacency = torch.eye(5, dtype=torch.float64).index_put((edges[1], edges[0]), torch.tensor(1.0).double())
+    degree = adjacency.sum(1)
+    adjacency = adjacency / (degree[:, None] * degree[None]).sqrt()
+    for number, (conv, own) in enumerate(zip(stack.convs, stack.own, strict=True)):
+        h = h.relu() if number else h
+        h = adjacency @ h @ conv.lin.weight.t() + conv.bias + h @ own.weight.t()
+    torch.testing.assert_close(found, h)
 
 
 def test_the_models_have_the_widths_that_were_asked_for():

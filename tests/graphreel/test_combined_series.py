@@ -158,6 +158,19 @@ def test_the_linear_forecast_in_the_carried_past_reads_the_same_windows(tmp_path
     assert torch.equal(edges, own.edge_index) and torch.equal(weight, own.edge_weight) and torch.equal(frame, own.frame)
 
 
+def test_a_series_scaled_as_a_whole(speeds):
+    parts, _ = parts_of(speeds, lags=6, horizon=2, scale="network")
+    by_node, _ = parts_of(speeds, lags=6, horizon=2, scale="node")
+    scaling = parts.scaling
+    assert scaling.mean.unique().numel() == scaling.deviation.unique().numel() == 1
+    assert torch.equal(parts.deviation, torch.ones(4))
+    rows = parts.windows["train"].series.values[: parts.windows["train"].stop + 7, :, 0]
+    assert float(rows.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(rows.std(correction=0)) == pytest.approx(1, abs=1e-5)
+    batch, own = parts.windows["test"].batch(), by_node.windows["test"].batch()
+    torch.testing.assert_close(scaling.undo(batch.y), by_node.scaling.undo(own.y), rtol=1e-4, atol=1e-3)
+
+
 def test_training_starts_from_the_linear_forecast(speeds):
     parts, settings = parts_of(speeds, lags=6, horizon=2, hidden=4, embedding=3)
     linear = fit_linear(settings, parts)
