@@ -194,5 +194,5 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(QUICK), "full": Sizes(FULL)},
-    expected={"quick": 20, "full": 900},
+    expected={"quick": 33, "full": 900},
 )

@@ -1,5 +1,6 @@
 """The page: outcomes through the template, into one HTML file."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -46,10 +47,10 @@ def render(outcomes: Sequence[Outcome], about: Mapping[str, Any]) -> str:
         grouped=_grouped,
         data_titles={key: wanted.title for key, wanted in WANTED.items()},
         seconds=sum(outcome.seconds for outcome in outcomes),
-        counts={
-            verdict: sum(o.answer is not None and o.answer.verdict == verdict for o in outcomes)
-            for verdict in ("confirmed", "corrected", "completed")
-        },
+        counts=Counter(
+            finding.verdict for outcome in outcomes if outcome.answer for finding in outcome.answer.findings
+        ),
+        claims=sum(len(outcome.section.claims) for outcome in outcomes),
     )
 
 

@@ -271,6 +271,6 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(steps=1000, evaluate_every=250), "full": Sizes()},
-    expected={"quick": 60, "full": 7200},
+    expected={"quick": 64, "full": 7200},
     uses=("grimm",),
 )

@@ -30,7 +30,7 @@ TINY = {
     "Q3.2": ("six_nodes", dict(seeds=1, updates=5)),
     "Q3.3": ("attention", dict(seeds=1)),
     "Q3.4": ("applications", dict(seeds=1, folds=1, epochs=2)),
-    "Q3.5": ("clips", dict(seeds=1, epochs=1, attending=1)),
+    "Q3.5": ("clips", dict(seeds=1, epochs=1)),
 }
 TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
 
