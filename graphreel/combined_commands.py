@@ -45,6 +45,7 @@ def train(
     calendar: Annotated[
         bool | None, typer.Option("--calendar/--no-calendar", help="Series: read the day, week or year.")
     ] = None,
+    cycle: Annotated[float | None, typer.Option(help="Series without dates: steps of a cycle to read.")] = None,
     scale: Annotated[str | None, typer.Option(help="Series: scaled by node, or all alike: network.")] = None,
     spatial: Spatial = None,
     temporal: Temporal = None,
@@ -92,9 +93,9 @@ def train(
     """Train on clips (a class for each) or on a series of sensors (a forecast for each)."""
     typed: dict[str, object] = dict(
         adjacency=str(adjacency) if adjacency is not None else None, lags=lags, horizon=horizon,
-        train_fraction=train_fraction, memory=memory, calendar=calendar, scale=scale, spatial=spatial,
-        temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence, readout=readout,
-        hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
+        train_fraction=train_fraction, memory=memory, calendar=calendar, cycle=cycle, scale=scale,
+        spatial=spatial, temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence,
+        readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
         standardize=standardize, dropout=dropout, distances=distances, augment=augment,
         embedding=embedding, skip=skip, skip_lags=skip_lags, loss=loss, learning_rate=learning_rate,
         weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,

@@ -92,9 +92,9 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
     if kind_of(str(file)) != "sensors":
         raise ValueError(f"the run was trained on a series and expects a .csv or .json, got {file.name}")
     if file.suffix.lower() == ".json":
-        series = read_json(file, settings.calendar)
+        series = read_json(file, settings.dates)
     else:
-        series = read_csv(file, adjacency or settings.adjacency or None, None, settings.calendar)
+        series = read_csv(file, adjacency or settings.adjacency or None, None, settings.dates)
     steps, nodes, features = series.values.shape
     if nodes != len(saved["nodes"]):
         raise ValueError(f"{file.name} has {nodes} nodes, but the run was trained on {len(saved['nodes'])}")

@@ -40,8 +40,8 @@ def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
     """The windows of the settings, and the settings with the defaults of the kind of file filled in."""
     typed = {name: getattr(settings, name) for name in ("lags", "horizon", "train_fraction", "adjacency")}
     options = {name: value for name, value in typed.items() if value}
-    if settings.calendar:
-        options["calendar"] = True
+    if settings.dates:
+        options["calendar"] = settings.dates
     splits = load(settings.data, **options)
     chosen = {name: splits.settings[name] for name in ("lags", "horizon", "train_fraction")}
     return splits, replace(settings, **chosen)

@@ -156,6 +156,7 @@ class SeriesSettings(_SpaceTime):
         train_fraction: share of the series that trains; its end is the validation part; 0 takes the default.
         memory: window (every forecast starts from nothing) or carried (the state goes through the whole past).
         calendar: let the model read where in the day and week, or in the year, a step is.
+        cycle: the same for a series without dates: how many steps its cycle has; 0 for none.
         scale: node (every node to mean 0 and deviation 1) or network (all nodes by the same numbers).
         spatial: gcn, gat or gatv2; none leaves the edges out.
         temporal: lstm, gru, rnn or peephole.
@@ -184,6 +185,7 @@ class SeriesSettings(_SpaceTime):
     train_fraction: float = 0.0
     memory: str = "window"
     calendar: bool = False
+    cycle: float = 0.0
     scale: str = "node"
     spatial: str = "gcn"
     temporal: str = "gru"
@@ -211,13 +213,18 @@ class SeriesSettings(_SpaceTime):
         self.expect_one_of("memory", ("window", "carried"))
         self.expect_one_of("scale", ("node", "network"))
         self.expect_one_of("loss", ("mse", "mae", "huber"))
-        self.expect_at_least(0, "lags", "horizon", "embedding", "skip_lags")
+        self.expect_at_least(0, "lags", "horizon", "embedding", "skip_lags", "cycle")
         self.expect_share("train_fraction")
 
     @property
     def model(self) -> str:
         """What the model is called in metrics.json."""
         return f"{self.spatial}+{self.temporal}"
+
+    @property
+    def dates(self) -> bool | float:
+        """What the readers of series take as `calendar`."""
+        return self.cycle or self.calendar
 
     @classmethod
     def resolve(cls, data: str, form: str, typed: dict[str, Any]) -> "SeriesSettings":

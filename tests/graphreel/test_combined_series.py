@@ -158,6 +158,13 @@ def test_the_linear_forecast_in_the_carried_past_reads_the_same_windows(tmp_path
     assert torch.equal(edges, own.edge_index) and torch.equal(weight, own.edge_weight) and torch.equal(frame, own.frame)
 
 
+def test_a_cycle_is_read_where_there_are_no_dates(tmp_path, speeds, said):
+    typed = [*SMALL, "--lags", 4, "--horizon", 1, "--cycle", 31.4, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", speeds, *typed)[::2] == (0, "")
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["features"] == 5
+    assert said("combined", "predict", tmp_path / "run", speeds)[::2] == (0, "")
+
+
 def test_a_series_scaled_as_a_whole(speeds):
     parts, _ = parts_of(speeds, lags=6, horizon=2, scale="network")
     by_node, _ = parts_of(speeds, lags=6, horizon=2, scale="node")
