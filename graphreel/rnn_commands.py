@@ -43,6 +43,8 @@ def train(
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="Of Adam.")] = None,
     clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Of a text's model.")] = None,
+    weight_dropout: Annotated[float | None, typer.Option(help="Of a text's recurrent matrices.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW, for a text.")] = None,
     initialization: Annotated[str | None, typer.Option(help="uniform, orthogonal or kaiming, for a task.")] = None,
     forget_bias: Annotated[float | None, typer.Option(help="What the forget gate's bias starts at.")] = None,
     skip_padding: Annotated[
@@ -64,8 +66,9 @@ def train(
     typed: dict[str, object] = dict(
         length=length, cell=cell, steps=steps, batch_size=batch_size, window=window, hidden=hidden, layers=layers,
         embedding=embedding, learning_rate=learning_rate, clip_norm=clip_norm, dropout=dropout,
-        initialization=initialization, forget_bias=forget_bias, skip_padding=skip_padding, carried=carried,
-        evaluate_every=evaluate_every, seed=seed, seeds=seeds, device=device,
+        weight_dropout=weight_dropout, weight_decay=weight_decay, initialization=initialization,
+        forget_bias=forget_bias, skip_padding=skip_padding, carried=carried, evaluate_every=evaluate_every,
+        seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:
         refuse_with_resume({"data": data, "out": out, **typed})

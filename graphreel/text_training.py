@@ -43,7 +43,7 @@ def build_model(settings: TextSettings, num_tokens: int) -> CharLM:
     """The character model that the settings describe."""
     return CharLM(
         num_tokens, settings.embedding, settings.hidden, settings.layers, settings.cell, settings.dropout,
-        settings.forget_bias,
+        settings.forget_bias, settings.weight_dropout,
     )  # fmt: skip
 
 
@@ -68,7 +68,11 @@ def build_task(settings: TextSettings, book: Any, seed: int) -> Task:
     from data.text_windows import carried_windows, random_windows
 
     model = build_model(settings, len(book.vocabulary)).to(settings.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
     carried = CarriedState()
     sizes = (settings.window, settings.batch_size)
 

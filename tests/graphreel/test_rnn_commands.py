@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from graphreel.__main__ import run
 from graphreel.rnn_gradients import check
 from graphreel.rnn_settings import TaskSettings, TextSettings
 from graphreel.rnn_writing import load_model
-from graphreel.text_training import build_model, loss_and_accuracy
+from graphreel.text_training import build_model, build_task, loss_and_accuracy
 from graphreel.training import Plan
 from rnn import bits_per_character, generate
 
@@ -126,7 +127,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize(
     ("options", "place"),
-    [(["--carried"], "carried_windows"), (["--fresh", "--dropout", 0.4], "random_windows")],
+    [(["--carried"], "carried_windows"), (["--fresh", "--dropout", 0.4, "--weight-dropout", 0.2], "random_windows")],
 )
 def test_a_killed_text_training_resumes_to_the_same_numbers(tmp_path, story, said, monkeypatch, options, place):
     monkeypatch.setattr("graphreel.text_training.Plan", partial(Plan, checkpoint_seconds=0))
@@ -218,6 +219,9 @@ def test_bad_requests_to_a_writer(writer, said, tmp_path):
         (["--data", "palindrome", "--lr", 0], "--learning-rate expects a positive number, got 0.0"),
         (["--data", "palindrome", "--cell", "gru", "--forget-bias", 1], "--forget-bias expects one of the cells lstm"),
         (["--data", "book", "--dropout", 1], "--dropout expects a share from 0 to below 1, got 1.0"),
+        (["--data", "book", "--weight-dropout", -0.1], "--weight-dropout expects a share from 0 to below 1, got -0.1"),
+        (["--data", "book", "--weight-decay", -1], "--weight-decay expects 0 or more, got -1.0"),
+        (["--data", "palindrome", "--weight-decay", 1], "--weight-decay is not an option for the task palindrome"),
         (["--data", "book", "--steps", 0], "--steps expects at least 1, got 0"),
         (["--data", "empty.txt"], "empty.txt holds no text"),
         (["--data", "one.txt"], "one.txt holds one symbol only, 'a': there is nothing to predict"),
@@ -275,3 +279,29 @@ def test_settings_are_read_back_whole():
     assert TaskSettings.from_dict(settings.as_dict()) == settings
     with pytest.raises(ValueError, match=r"config\.json lacks the settings window"):
         TextSettings.from_dict({k: v for k, v in TextSettings("x").as_dict().items() if k != "window"})
+
+
+@pytest.mark.parametrize("cell,expected", [("lstm", 3.0), ("peephole", 3.0), ("bilstm", 3.0), ("gru", None)])
+def test_palindromes_start_with_open_forget_gates_where_there_are_any(cell, expected):
+    assert TaskSettings.resolve("palindrome", {"cell": cell}).forget_bias == expected
+    assert TaskSettings.resolve("baum-sweet", {"cell": cell}).forget_bias is None
+
+
+def test_the_forget_bias_of_a_palindrome_can_be_typed():
+    assert TaskSettings.resolve("palindrome", {}).forget_bias == 3.0
+    assert TaskSettings.resolve("palindrome", {"forget_bias": 0.0}).forget_bias == 0.0
+
+
+def test_weight_decay_leaves_biases_alone():
+    settings = TextSettings(
+        "x", hidden=4, embedding=3, layers=1, learning_rate=1.0, weight_decay=0.5, steps=10, device="cpu"
+    )
+    task = build_task(settings, SimpleNamespace(vocabulary=["a", "b"]), 0)
+    before = {name: value.detach().clone() for name, value in task.model.named_parameters()}
+    for parameter in task.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    rate = task.optimizer.param_groups[0]["lr"]
+    task.optimizer.step()
+    for name, value in task.model.named_parameters():
+        factor = 1.0 if "bias" in name else 1 - 0.5 * rate
+        torch.testing.assert_close(value.detach(), before[name] * factor)
