@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from data import load
 from graphreel.allocator import tune_allocator
-from rnn import LSTM, PeepholeLSTM, SequenceClassifier
+from rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
 
 STEPS, BATCH, INPUTS, HIDDEN = 41, 256, 64, 256
 
@@ -101,6 +101,44 @@ def tokens(device: str) -> None:
     _print(f"palindrome, T={STEPS} B={BATCH} H={HIDDEN}, forward and backward", "torch", rows, device)
 
 
+def text(device: str) -> None:
+    """The two layers of the character model's default, and the whole model with dropout."""
+    steps, batch, symbols, hidden = 30, 64, 87, 128
+    x = torch.randn(steps, batch, symbols, device=device)
+    tokens = torch.randint(symbols, (batch, steps + 1), generator=torch.Generator().manual_seed(0)).to(device)
+
+    def layers(layer: nn.Module) -> Callable[[], object]:
+        layer.to(device)
+
+        def run() -> None:
+            layer.zero_grad()
+            layer(x)[0].sum().backward()
+
+        return run
+
+    def model(recurrent: nn.Module, dropout: float) -> Callable[[], object]:
+        whole = CharLM(symbols, symbols, hidden, dropout=dropout)
+        whole.recurrent = recurrent
+        whole.to(device)
+
+        def run() -> None:
+            whole.zero_grad()
+            _, loss, _ = whole(tokens[:, :-1], tokens[:, 1:])
+            assert loss is not None
+            loss.backward()
+
+        return run
+
+    kinds = (("torch.nn.LSTM", nn.LSTM), ("rnn.LSTM", LSTM))
+    rows = [(name, layers(kind(symbols, hidden, 2)), "1.00") for name, kind in kinds]
+    _print(f"two layers, T={steps} B={batch} I={symbols} H={hidden}, forward and backward", "torch", rows, device)
+    rows = [
+        (f"CharLM on {name}", model(kind(symbols, hidden, 2, batch_first=True, dropout=0.2), 0.2), "1.00")
+        for name, kind in kinds
+    ]
+    _print("the character model with dropout, forward and backward", "torch", rows, device)
+
+
 def small(device: str) -> None:
     for steps, batch, hidden in ((1, 1, 32), (1, 1, 128), (30, 1, 128), (30, 64, 32), (12, 32, 64)):
         x = torch.randn(steps, batch, 32, device=device)
@@ -134,12 +172,12 @@ def main() -> None:
         print("tuned allocator skipped: this C library has no mallopt")
         return
     print(f"=== {choice} allocator, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    for measure in (tokens, dense, small):
+    for measure in (tokens, dense, text, small):
         measure("cpu")
     if not torch.cuda.is_available():
         print("\nthe same against cuDNN skipped: no CUDA device")
         return
-    for measure in (tokens, dense):
+    for measure in (tokens, dense, text):
         measure("cuda")
 
 

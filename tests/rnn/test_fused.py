@@ -123,6 +123,8 @@ def test_products(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
     torch.testing.assert_close(times_transposed(x, weight), x @ weight.t(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-5, atol=1e-5)
+    many, wide = torch.randn(5001, 3), torch.randn(5001, 6)[:, :4]
+    torch.testing.assert_close(weight_gradient(many, wide), many.t() @ wide, rtol=1e-4, atol=1e-3)
     x, weight, gradient = x.double(), weight.double(), gradient.double()
     assert torch.equal(times_transposed(x, weight), torch.mm(x, weight.t()))
     assert torch.equal(weight_gradient(gradient, x), torch.mm(gradient.t(), x))
