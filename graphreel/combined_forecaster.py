@@ -13,6 +13,8 @@ from graphreel.combined_settings import SeriesSettings
 
 STRENGTHS = (0.1, 10.0, 100.0, 1000.0)
 ACROSS = (100.0, 300.0, 1000.0, 3000.0, 10000.0)
+# The term over every node has thousands of weights: it must lower the validation error by more than chance would.
+WORTH = 0.98
 INPUT_SETS = (("own",), ("own", "neighbours"), ("own", "network"), ("own", "neighbours", "network"))
 
 
@@ -130,5 +132,6 @@ def fit_linear(settings: SeriesSettings, parts: Any) -> LinearForecast:
         return float(parts.loss_of(linear.of_columns(columns, all_nodes), y, observed, "mse"))
 
     inputs, strength, _ = min(((i, s, None) for i in sets for s in STRENGTHS), key=error_of)
-    choice = min(((inputs, strength, across) for across in (None, *ACROSS)), key=error_of)
-    return made(*choice, "both")
+    across = min(ACROSS, key=lambda a: error_of((inputs, strength, a)))
+    pays = error_of((inputs, strength, across)) < WORTH * error_of((inputs, strength, None))
+    return made(inputs, strength, across if pays else None, "both")
