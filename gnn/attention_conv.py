@@ -134,6 +134,8 @@ class AttentionConv(MessagePassing):
             return None
         if not fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0):
             return None
+        if isinstance(edge_index, Tensor) and _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:])):
+            return None
         return sorted_edges(edge_index, nodes, self.add_self_loops)
 
     def _by_target(self, edges: SortedEdges, edge_attr: Tensor) -> Tensor:
@@ -165,6 +167,14 @@ def _is_sparse(linear: Linear, x: Tensor) -> bool:
     if is_uninitialized_parameter(linear.weight):
         linear.initialize_parameters(linear, (x,))
     return True
+
+
+def _is_little(num_edges: int, width: int) -> bool:
+    """Whether messages cost less than sorting, where every call comes with a new graph.
+
+    By size alone, so that neither the result nor its last digit depends on what was called before.
+    """
+    return num_edges * width < (1 << 18 if num_edges < 2048 else 1 << 16)
 
 
 def _has_hooks(linear: Linear | None) -> bool:

@@ -16,6 +16,8 @@ from gnn.sorted_edges import SortedEdges
 
 # up to here the zeros of the block-diagonal matrix cost less than they save
 _FEW_HEADS = 16
+# and from here on the product costs more than the calls that prepare it
+_MANY_FEATURES = 1 << 16
 
 
 class GATConv(AttentionConv):
@@ -164,7 +166,8 @@ class GATConv(AttentionConv):
     def _scores(self, h_source: Tensor, h_target: OptTensor) -> OptPairTensor:
         """``a_src . h_j`` and ``a_dst . h_i``, each ``[N, (B,) heads]``."""
         exact = h_source.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-        if h_target is not h_source or self.heads > _FEW_HEADS or not exact:  # half precision: in PyG's own operations
+        worth = h_target is h_source and self.heads <= _FEW_HEADS and h_source.numel() >= _MANY_FEATURES
+        if not (worth and exact):  # half precision: in PyG's own operations
             target_score = None if h_target is None else (h_target * self.att_dst).sum(-1)
             return (h_source * self.att_src).sum(-1), target_score
         # one product with a block-diagonal matrix [heads * C, heads * 2] is several times faster than products and sums

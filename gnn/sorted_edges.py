@@ -13,6 +13,7 @@ from gnn.memory import lasting, remember
 __all__ = ["Compressed", "SortedEdges", "check_edges", "sorted_edges"]
 
 _INT32_MAX = 2**31 - 1
+_FEW_NUMBERS = 1 << 13  # looking at so few again is as fast as remembering that they were looked at
 
 
 class Compressed(NamedTuple):
@@ -214,7 +215,10 @@ def check_edges(
     """
     num_sources, num_targets = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
     bounds = (num_sources, num_targets) if flow == "source_to_target" else (num_targets, num_sources)
-    remember(edge_index, ("checked", *bounds), lambda: _check(edge_index, bounds, name))
+    if edge_index.numel() < _FEW_NUMBERS:
+        _check(edge_index, bounds, name)
+    else:
+        remember(edge_index, ("checked", *bounds), lambda: _check(edge_index, bounds, name))
 
 
 def _check(edge_index: Tensor, bounds: tuple[int, int], name: str) -> None:

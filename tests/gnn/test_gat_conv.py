@@ -11,14 +11,23 @@ import torch
 import torch_geometric.nn as pyg
 from torch import Tensor
 
+import gnn.attention_conv
+import gnn.gat_conv
 from gnn import GATConv, GATv2Conv, dense_gat, dense_gatv2
 from gnn.attention_conv import AttentionConv
+from gnn.sorted_edges import sorted_edges
 
 from .conftest import build
 
 PAIRS = [(GATConv, pyg.GATConv), (GATv2Conv, pyg.GATv2Conv)]
 both = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["gat", "gatv2"])
 each = pytest.mark.parametrize("kind", [GATConv, GATv2Conv])
+
+
+@pytest.fixture(autouse=True)
+def little_graphs_too(monkeypatch):
+    """The graphs here are little, which the layer would leave to messages: they take the fast path all the same."""
+    monkeypatch.setattr(gnn.attention_conv, "_is_little", lambda num_edges, width: False)
 
 
 def pair(ours: Any, theirs: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -242,6 +251,27 @@ def test_messages_and_fast_path_agree(kind, everything, generator):
     layer = kind(5, 4, heads=2, edge_dim=2).double()
     x, edge_attr = features(generator, 7, 5), features(generator, everything.edge_index.size(1), 2)
     compare(layer, without_fast_path(layer), x, everything.edge_index, edge_attr)
+
+
+@pytest.mark.parametrize(("width", "sorts"), [(4, 0), (10**5, 1)], ids=["little", "large"])
+def test_only_what_is_worth_it_is_sorted(monkeypatch, width, sorts, everything, generator):
+    monkeypatch.undo()
+    calls = []
+    monkeypatch.setattr(gnn.attention_conv, "sorted_edges", lambda *given: calls.append(given) or sorted_edges(*given))
+    layer, x = GATConv(5, width).double(), features(generator, 7, 5)
+    torch.testing.assert_close(layer(x, everything.edge_index), without_fast_path(layer)(x, everything.edge_index))
+    assert len(calls) == sorts
+
+
+@pytest.mark.parametrize("leading", [(), (3,)])
+def test_scores_in_one_product_equal_pygs(monkeypatch, leading, everything, generator):
+    monkeypatch.setattr(gnn.gat_conv, "_MANY_FEATURES", 0)
+    a, b = pair(GATConv, pyg.GATConv, 5, 4, heads=3)
+    x = features(generator, *leading, 7, 5)
+    if leading:
+        torch.testing.assert_close(a(x, everything.edge_index)[1], b(x[1], everything.edge_index))
+    else:
+        compare(a, b, x, everything.edge_index)
 
 
 @each
