@@ -5,12 +5,14 @@ from combined.attention_pictures import clip_attention, draw_clip_attention
 from combined.clip_classifier import ClipAttention, ClipClassifier
 from combined.forecast_errors import forecast_errors, trivial_forecasts
 from combined.forecaster import Forecaster
+from combined.linear_forecast import LinearForecast
 
 __all__ = [
     "ClipAttention",
     "ClipClassifier",
     "Forecaster",
     "GraphLayers",
+    "LinearForecast",
     "NodeLayers",
     "clip_attention",
     "draw_clip_attention",

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from combined import Forecaster
-from combined.linear_forecast import LinearForecast
+from combined import Forecaster, LinearForecast
 from graphreel.combined_models import build_spatial, build_temporal
 from graphreel.combined_settings import SeriesSettings
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from combined import ClipClassifier
-from combined.linear_forecast import LinearForecast
+from combined import ClipClassifier, LinearForecast
 from graphreel.combined_forecaster import SeriesModel, build_forecaster
 from graphreel.combined_models import build_classifier
 from graphreel.combined_settings import ClipSettings, SeriesSettings

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from combined import forecast_errors, parameters_of, trivial_forecasts
-from combined.linear_forecast import LinearForecast
+from combined import LinearForecast, forecast_errors, parameters_of, trivial_forecasts
 from graphreel.allocator import tune_allocator
 from graphreel.combined_clips import warm_cosine
 from graphreel.combined_forecaster import (
