@@ -6,7 +6,7 @@ from typing import Any
 
 from graphreel.curves import draw_curves
 from graphreel.figures import percent
-from graphreel.report.answer import Answer, Figure, Finding, Table, Text
+from graphreel.report.answer import Answer, Block, Figure, Finding, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.sequence_runs import (
     FULL,
@@ -18,6 +18,7 @@ from graphreel.report.sequence_runs import (
 )
 from graphreel.report.wording import listed, many, share
 from graphreel.report.workspace import Workspace
+from graphreel.rnn_settings import PALINDROME_FORGET_BIAS
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def run_lstm(sizes: Sizes, workspace: Workspace) -> Answer:
     every = sizes.palindromes.evaluate_every
     starts = _listed_by_length(learned, lambda one: share(one.first_accuracy))
     leaves = _listed_by_length(learned, lambda one: f"{one.plateau:.0f}")
+    beside, plain = _beside_plain(workspace, sizes.palindromes, learned, "lstm")
     back = _listed_by_length(learned, lambda one: f"{one.setbacks:.2f}")
     return Answer(
         "corrected",
@@ -61,12 +63,16 @@ def run_lstm(sizes: Sizes, workspace: Workspace) -> Answer:
                 + f" On its way the accuracy fell back by {back} in all.",
             ),
         ],
-        [*_figures(workspace, learned, "LSTM"), _table(learned), _why_chance(short)],
-        {f"T={length}": one.numbers() for length, one in learned.items()},
+        [*_figures(workspace, learned, "LSTM"), _table(learned), _why_chance(short), *beside],
+        {
+            **{f"T={length}": one.numbers() for length, one in learned.items()},
+            "as_the_report": plain.numbers(),
+        },
         {
             sizes.palindromes.command(n, "lstm"): f"Ends with {percent(one.metrics['test_accuracy'])}:"
             for n, one in learned.items()
-        },
+        }
+        | {sizes.palindromes.command(max(learned), "lstm", plain=True): "With forget gates as the report had them:"},
         _sizes(sizes.palindromes),
     )
 
@@ -76,6 +82,7 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
     beside = _learn(workspace, sizes, "lstm")
     solved = all(_perfect(one) for one in learned.values())
     lengths = sizes.palindromes.lengths
+    more, plain = _beside_plain(workspace, sizes.palindromes, learned, "peephole")
     untrained = {
         cell: {length: loss_before_training(length, cell, sizes.palindromes.untrained) for length in lengths}
         for cell in ("peephole", "lstm")
@@ -111,6 +118,7 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
         [
             *_figures(workspace, learned, "Peephole LSTM"),
             _table(learned),
+            *more,
             Text(
                 "In this variant the memory $c_{t-1}$ takes the place of $h_{t-1}$ in every gate and the candidate "
                 "sees the "
@@ -121,14 +129,53 @@ def run_peephole(sizes: Sizes, workspace: Workspace) -> Answer:
         ],
         {
             **{f"T={n}": {**one.numbers(), "lstm": beside[n].numbers()} for n, one in learned.items()},
+            "as_the_report": plain.numbers(),
             "loss_before_training": untrained,
         },
         {
             sizes.palindromes.command(n, "peephole"): f"Ends with {percent(one.metrics['test_accuracy'])}:"
             for n, one in learned.items()
+        }
+        | {
+            sizes.palindromes.command(max(learned), "peephole", plain=True): "With forget gates as the report had them:"
         },
         _sizes(sizes.palindromes),
     )
+
+
+def _beside_plain(
+    workspace: Workspace, sizes: PalindromeSizes, learned: dict[int, Learning], cell: str
+) -> tuple[list[Block], Learning]:
+    """The one change to the report's settings, with and without, on the longest strings."""
+    length = max(learned)
+    opened, plain = learned[length], learn_palindromes(workspace, sizes, length, cell, plain=True)
+    names = {"forget gates open": opened, "as the report": plain}
+    rows = [
+        {"seed": row["seed"], "step": row["step"], name: row["val_accuracy"]}
+        for name, one in names.items()
+        for row in one.history
+    ]
+    path = draw_curves(
+        rows,
+        {"validation accuracy": tuple(names)},
+        workspace.folder / "plain.svg",
+        f"T = {length}",
+        {"validation accuracy": {"chance (always 1)": opened.chance}},
+    )
+    text = Text(
+        "One thing differs from the report's settings. The first digit has to outlast the whole string, and a forget "
+        "gate that starts half open halves memory and gradient at every step; here its bias starts at "
+        f"{PALINDROME_FORGET_BIAS:g}. Without that change, on $T$ = {length}: "
+        f"{percent(plain.metrics['test_accuracy'])}, no error from step {_steps(plain)}; with it "
+        f"{percent(opened.metrics['test_accuracy'])}, from step {_steps(opened)}."
+    )
+    figure = workspace.picture(
+        "plain",
+        path,
+        f"Validation accuracy over the training steps on T = {length}, with forget gates that start open or half open.",
+        "With the forget gates open at the start, and as the report had them: every seed thin, their mean thick.",
+    )
+    return [text, figure], plain
 
 
 def _learn(workspace: Workspace, sizes: Sizes, cell: str) -> dict[int, Learning]:
@@ -232,7 +279,7 @@ def _sizes(sizes: PalindromeSizes) -> str:
         f"most {sizes.steps} steps, $T$ = {lengths}"
     )
     if sizes == FULL:
-        return f"{said}: the report's settings."
+        return f"{said}: the report's settings, but for the forget gates."
     return f"{said}. The report has {FULL.hidden} units, a learning rate of {FULL.learning_rate:g} and $T$ = 10 and 20."
 
 

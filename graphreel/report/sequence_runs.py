@@ -34,16 +34,23 @@ class PalindromeSizes:
     evaluate_every: int = 50
     untrained: int = 10
 
-    def typed(self, length: int, cell: str) -> dict[str, Any]:
-        """The options of `graphreel rnn train`."""
+    def typed(self, length: int, cell: str, plain: bool = False) -> dict[str, Any]:
+        """The options of `graphreel rnn train`; `plain` starts the forget gates half open, as the report did."""
         return {
             "length": length, "cell": cell, "seeds": self.seeds, "hidden": self.hidden, "steps": self.steps,
             "learning_rate": self.learning_rate, "evaluate_every": self.evaluate_every,
+            **({"forget_bias": 0.0} if plain else {}),
         }  # fmt: skip
 
-    def command(self, length: int, cell: str) -> str:
+    def command(self, length: int, cell: str, plain: bool = False) -> str:
         """The command that repeats a training."""
-        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in self.typed(length, cell).items())
+        typed = self.typed(length, cell, plain)
+        options = " ".join(
+            f"--{name.replace('_', '-')} {value:g}"
+            if isinstance(value, float)
+            else f"--{name.replace('_', '-')} {value}"
+            for name, value in typed.items()
+        )
         return f"graphreel rnn train --data palindrome {options}"
 
 
@@ -86,11 +93,13 @@ class Learning:
         }  # fmt: skip
 
 
-def learn_palindromes(workspace: Workspace, sizes: PalindromeSizes, length: int, cell: str) -> Learning:
+def learn_palindromes(
+    workspace: Workspace, sizes: PalindromeSizes, length: int, cell: str, plain: bool = False
+) -> Learning:
     """Train on palindromes of a length (or find it trained) and look at the curves."""
-    settings = TaskSettings.resolve("palindrome", sizes.typed(length, cell))
+    settings = TaskSettings.resolve("palindrome", sizes.typed(length, cell, plain))
     settings = replace(settings, device=choose_device(settings.device))
-    name = f"palindrome-{length}-{cell}"
+    name = f"palindrome-{length}-{cell}{'-plain' if plain else ''}"
     run = workspace.trainings.train(name, settings, sequence_training.start, _resume)
     return _look(run.metrics(), workspace.trainings.history(name))
 
