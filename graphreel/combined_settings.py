@@ -244,7 +244,7 @@ class SeriesSettings(_SpaceTime):
 
 
 SERIES_PRESETS: dict[str, dict[str, Any]] = {
-    "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 15},
+    "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 6},
     "json": {"scale": "network", "hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40},
 }
 # 53 weeks: a year, and the week before it
