@@ -155,9 +155,9 @@ class TextSettings(_Settings):
     embedding: int = 87
     learning_rate: float = 2e-3
     clip_norm: float = 5.0
-    dropout: float = 0.2
+    dropout: float = 0.1
     weight_dropout: float = 0.0
-    weight_decay: float = 0.05
+    weight_decay: float = 0.0
     forget_bias: float | None = 1.0
     carried: bool = True
     evaluate_every: int = 1000
