@@ -111,13 +111,14 @@ _CITATION_GCN: dict[str, Any] = {
     "patience": 100,
     "monitor": "val_accuracy",
 }
-# Velickovic et al. 2018, but twice the learning rate and a fifth of the epochs (the same halves, 4 seeds: no worse).
+# Velickovic et al. 2018, changed where the same halves were better or no worse: input dropout 0.8 for 0.6, a penalty on
+# the first layer alone, twice the learning rate and a fifth of the epochs.
 _CITATION_GAT: dict[str, Any] = {
     "hidden": 64,
     "dropout": 0.6,
-    "input_dropout": 0.6,
+    "input_dropout": 0.8,
     "learning_rate": 0.01,
-    "decay_on": "all",
+    "weight_decay": 2e-3,
     "patience": 100,
     "epochs": 200,
 }
