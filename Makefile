@@ -6,12 +6,13 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: run test lint bench clean
 
-run: $(VENV)/installed                ## train GCN and GAT on two small graphs and draw the attention
+run: $(VENV)/installed                ## train on two small graphs, draw the attention, then answer the whole report
 	@for data in six-node imports; do for model in gcn gat; do \
 	  echo "graphreel gnn train --data $$data --model $$model --out $(RUNS)/$$data-$$model"; \
 	  $(BIN)/graphreel gnn train --data $$data --model $$model --out $(RUNS)/$$data-$$model --overwrite --quiet || exit; \
 	done; $(BIN)/graphreel gnn attention $(RUNS)/$$data-gat > /dev/null || exit; done
 	@$(BIN)/graphreel runs $(RUNS)
+	$(BIN)/graphreel report --quick --out $(RUNS)/report
 
 test: $(VENV)/installed-dev           ## every test, then the linters
 	$(BIN)/python -m pytest
@@ -22,7 +23,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
-	for name in gcn gat rnn; do $(BIN)/python -m benchmarks.$$name || exit; done
+	for name in gcn gat rnn combined neighbor_memory; do $(BIN)/python -m benchmarks.$$name || exit; done
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -111,16 +111,16 @@ _CITATION_GCN: dict[str, Any] = {
     "patience": 100,
     "monitor": "val_accuracy",
 }
-# Velickovic et al. 2018, changed where the same halves were better or no worse: input dropout 0.8 for 0.6, a penalty on
-# the first layer alone, twice the learning rate and a fifth of the epochs.
+# Velickovic et al. 2018. On Cora's validation part, measured as above, larger steps, input dropout 0.8 and a penalty on
+# the first layer alone came within a standard error of it.
 _CITATION_GAT: dict[str, Any] = {
     "hidden": 64,
     "dropout": 0.6,
-    "input_dropout": 0.8,
-    "learning_rate": 0.01,
-    "weight_decay": 2e-3,
+    "input_dropout": 0.6,
+    "learning_rate": 0.005,
+    "decay_on": "all",
     "patience": 100,
-    "epochs": 200,
+    "epochs": 1000,
 }
 # Without dropout a GAT may learn the six labels by looking at single nodes, and then fails on the hidden ones.
 _SMALL_GAT: dict[str, Any] = {"hidden": 16, "heads": 2, "dropout": 0.6, "input_dropout": 0.6, "epochs": 200}

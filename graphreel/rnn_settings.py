@@ -147,7 +147,7 @@ class TextSettings(_Settings):
     cell: str = "lstm"
     seed: int = 0
     seeds: int = 1
-    steps: int = 40_000
+    steps: int = 30_000
     batch_size: int = 64
     window: int = 30
     hidden: int = 128
