@@ -1,50 +1,18 @@
 """Settings of `graphreel rnn train`: of a sequence task, and of a text."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
+
+from graphreel.settings import Settings
 
 TASKS = ("palindrome", "baum-sweet", "random-combinations")
 TASK_CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru", "bilstm")
 TEXT_CELLS = TASK_CELLS[:-1]
 GATED = ("lstm", "peephole", "peephole-gers", "bilstm")  # cells with a forget gate
 
-S = TypeVar("S", bound="_Settings")
-
-
-class _Settings:
-    """What both kinds of settings can do."""
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_dict(cls: type[S], values: dict[str, Any]) -> S:
-        """Read the settings back from a config.json.
-
-        Raises:
-            ValueError: one of them is missing.
-        """
-        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise ValueError(f"config.json lacks the settings {', '.join(missing)}")
-        return cls(**{name: values[name] for name in names})
-
-    @classmethod
-    def check_names(cls, typed: dict[str, Any], what: str) -> None:
-        """Refuse options that belong to the other kind of training.
-
-        Raises:
-            ValueError: one of them was typed.
-        """
-        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-        for name in typed:
-            if name not in names:
-                raise ValueError(f"--{_dashed(name)} is not an option for {what}")
-
 
 @dataclass(frozen=True)
-class TaskSettings(_Settings):
+class TaskSettings(Settings):
     """Every setting of a training on a sequence task.
 
     Attributes:
@@ -84,11 +52,11 @@ class TaskSettings(_Settings):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("data", self.data, TASKS)
-        _one_of("cell", self.cell, TASK_CELLS)
-        _one_of("initialization", self.initialization, ("uniform", "orthogonal", "kaiming"))
-        _at_least_one(self, "length", "seeds", "steps", "batch_size", "hidden", "embedding", "evaluate_every")
-        _positive(self, "learning_rate", "clip_norm")
+        self.expect_one_of("data", TASKS)
+        self.expect_one_of("cell", TASK_CELLS)
+        self.expect_one_of("initialization", ("uniform", "orthogonal", "kaiming"))
+        self.expect_at_least(1, "length", "seeds", "steps", "batch_size", "hidden", "embedding", "evaluate_every")
+        self.expect_positive("learning_rate", "clip_norm")
         if self.seed < 0:
             raise ValueError(f"--seed expects 0 or more, got {self.seed}")
         if self.forget_bias is not None and self.cell not in GATED:
@@ -120,7 +88,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class TextSettings(_Settings):
+class TextSettings(Settings):
     """Every setting of a character model's training.
 
     Attributes:
@@ -164,14 +132,14 @@ class TextSettings(_Settings):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("cell", self.cell, TEXT_CELLS)
-        _at_least_one(self, "seeds", "steps", "batch_size", "window", "hidden", "layers", "embedding", "evaluate_every")
-        _positive(self, "learning_rate", "clip_norm")
+        self.expect_one_of("cell", TEXT_CELLS)
+        self.expect_at_least(
+            1, "seeds", "steps", "batch_size", "window", "hidden", "layers", "embedding", "evaluate_every"
+        )
+        self.expect_positive("learning_rate", "clip_norm")
         if self.seed < 0:
             raise ValueError(f"--seed expects 0 or more, got {self.seed}")
-        for name in ("dropout", "weight_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"--{_dashed(name)} expects a share from 0 to below 1, got {getattr(self, name)}")
+        self.expect_share("dropout", "weight_dropout")
         if not self.weight_decay >= 0:
             raise ValueError(f"--weight-decay expects 0 or more, got {self.weight_decay}")
 
@@ -184,24 +152,3 @@ class TextSettings(_Settings):
         """
         cls.check_names(typed, "a text")
         return cls(**{"data": data, **typed})
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"--{name} expects one of {', '.join(choices)}, got {value!r}")
-
-
-def _at_least_one(settings: Any, *names: str) -> None:
-    for name in names:
-        if getattr(settings, name) < 1:
-            raise ValueError(f"--{_dashed(name)} expects at least 1, got {getattr(settings, name)}")
-
-
-def _positive(settings: Any, *names: str) -> None:
-    for name in names:
-        if not getattr(settings, name) > 0:
-            raise ValueError(f"--{_dashed(name)} expects a positive number, got {getattr(settings, name)}")
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
