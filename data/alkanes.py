@@ -7,7 +7,8 @@ from torch_geometric.data import Data
 
 from data.graph_dataset import GraphDataset
 
-# skeleton in SMILES -> boiling point in degrees Celsius at one atmosphere
+# skeleton in SMILES -> boiling point in degrees Celsius at one atmosphere; those of the octanes are within 0.3 of the
+# data set "18 octane isomers" of Milano Chemometrics (moleculardescriptors.eu)
 BOILING_POINTS: dict[str, float] = {
     "CCCC": -0.5, "CC(C)C": -11.7,
     "CCCCC": 36.1, "CC(C)CC": 27.8, "CC(C)(C)C": 9.5,
