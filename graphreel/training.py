@@ -10,6 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import EarlyStopping
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder
@@ -35,6 +36,8 @@ class Task:
         evaluate: () -> figures on the training and validation parts, in eval mode without gradients.
         scheduler: stepped after every optimiser step.
         carried: further state that must survive a resume, by name (a hidden state carried between batches, say).
+        averaged: running mean of the model's weights, from `average_of`. Where there is one, its weights are those that
+            are evaluated, kept as the best and tested.
     """
 
     model: nn.Module
@@ -44,6 +47,22 @@ class Task:
     evaluate: Callable[[], dict[str, float]]
     scheduler: Any = None
     carried: dict[str, Stateful] = field(default_factory=dict)
+    averaged: AveragedModel | None = None
+
+    @property
+    def result(self) -> nn.Module:
+        """The model as it would be used if training ended now."""
+        return self.model if self.averaged is None else self.averaged.module
+
+
+def average_of(model: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of a model's weights (Polyak and Juditsky, 1992), shorter during the first steps."""
+
+    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
+        share = max(1 - decay, 9 / (10 + int(count)))
+        torch._foreach_lerp_(list(averages), list(weights), share)
+
+    return AveragedModel(model, multi_avg_fn=update).eval()
 
 
 @dataclass(frozen=True)
@@ -200,8 +219,9 @@ class _Loop:
         if self.step < self.plan.steps and not stopped:
             self.engine.run(None, max_epochs=1, epoch_length=self.plan.steps)
         self.seconds = time.perf_counter() - self.started
-        self.task.model.load_state_dict(self.best_model)
-        self.task.model.eval()
+        for model in {self.task.model, self.task.result}:
+            model.load_state_dict(self.best_model)
+            model.eval()
         self.bar.reach(self.offset + self.plan.steps, self._line())
 
     def _train_step(self, engine: Engine, _: Any) -> float:
@@ -220,6 +240,8 @@ class _Loop:
         task.optimizer.step()
         if task.scheduler is not None:
             task.scheduler.step()
+        if task.averaged is not None:
+            task.averaged.update_parameters(task.model)
         return value
 
     def _after_step(self, engine: Engine) -> None:
@@ -251,7 +273,7 @@ class _Loop:
         score = self.figures[self.plan.monitor]
         if self.sign * score > self.sign * self.best_score:
             self.best_score = score
-            state = self.task.model.state_dict()
+            state = self.task.result.state_dict()
             if self.best_model:
                 torch._foreach_copy_([self.best_model[key] for key in state], list(state.values()))
             else:
@@ -278,6 +300,7 @@ class _Loop:
             "optimizer": task.optimizer.state_dict(),
             "scheduler": None if task.scheduler is None else task.scheduler.state_dict(),
             "carried": {key: value.state_dict() for key, value in task.carried.items()},
+            "averaged": None if task.averaged is None else task.averaged.state_dict(),
             "best_score": self.best_score,
             "best_model": self.best_model,
             "stopper": None if self.stopper is None else dict(self.stopper.state_dict()),
@@ -291,6 +314,8 @@ class _Loop:
         task.optimizer.load_state_dict(state["optimizer"])
         if task.scheduler is not None:
             task.scheduler.load_state_dict(state["scheduler"])
+        if task.averaged is not None:
+            task.averaged.load_state_dict(state["averaged"])
         for key, value in task.carried.items():
             value.load_state_dict(state["carried"][key])
         device = next(task.model.parameters()).device

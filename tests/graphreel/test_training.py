@@ -6,7 +6,7 @@ from torch import nn
 
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder
-from graphreel.training import Plan, Task, train
+from graphreel.training import Plan, Task, average_of, train
 from graphreel.training_errors import NotFinite
 
 
@@ -14,9 +14,11 @@ class Killed(Exception):
     pass
 
 
-def _task(seed: int, die_at: int | None = None, poison_at: int | None = None) -> Task:
+def _task(seed: int, die_at: int | None = None, poison_at: int | None = None, decay: float | None = None) -> Task:
     """A regression with dropout, momentum, a schedule, and batches that depend on the step."""
     model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
+    averaged = None if decay is None else average_of(model, decay)
+    result = model if averaged is None else averaged.module
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     held_out = torch.randn(32, 3, generator=torch.Generator().manual_seed(99))
 
@@ -30,11 +32,11 @@ def _task(seed: int, die_at: int | None = None, poison_at: int | None = None) ->
         return value * math.nan if poison_at is not None and loop_step(optimizer) == poison_at else value
 
     def evaluate() -> dict[str, float]:
-        val_loss = (model(held_out)[:, 0] - held_out.sum(1)).square().mean().item()
+        val_loss = (result(held_out)[:, 0] - held_out.sum(1)).square().mean().item()
         return {"val_loss": val_loss, "noise_loss": math.sin(loop_step(optimizer))}
 
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
-    return Task(model, optimizer, batch, loss, evaluate, scheduler)
+    return Task(model, optimizer, batch, loss, evaluate, scheduler, averaged=averaged)
 
 
 def loop_step(optimizer: torch.optim.Optimizer) -> int:
@@ -57,14 +59,15 @@ def _without_seconds(rows):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
+@pytest.mark.parametrize("decay", [None, 0.9])
 @pytest.mark.parametrize(("die_seed", "die_at"), [(0, 1), (0, 17), (1, 30)])
-def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, die_seed, die_at):
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, die_seed, die_at, decay):
     whole, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
-    expected = _train(whole, _task)
+    expected = _train(whole, lambda seed: _task(seed, decay=decay))
     with pytest.raises(Killed):
-        _train(broken, lambda seed: _task(seed, die_at if seed == die_seed else None))
+        _train(broken, lambda seed: _task(seed, die_at if seed == die_seed else None, decay=decay))
     torch.rand(7)  # whatever happened in between
-    resumed = _train(broken, _task)
+    resumed = _train(broken, lambda seed: _task(seed, decay=decay))
     assert _without_seconds(resumed) == _without_seconds(expected)
     assert broken.history_path.read_text() == whole.history_path.read_text()
     a, b = whole.load_checkpoint()["model"], broken.load_checkpoint()["model"]
@@ -78,6 +81,25 @@ def test_the_best_weights_are_restored(tmp_path):
     best = min(history, key=lambda row: row["noise_loss"])
     assert best["step"] < 60
     assert rows[0]["val_loss"] == best["val_loss"] != history[-1]["val_loss"]
+
+
+def test_averaged_weights_are_what_is_kept_and_tested(tmp_path):
+    run, weights = _run(tmp_path, "run"), []
+
+    def on_step(task: Task, seed: int, step: int) -> None:
+        weights.append(task.model[0].weight.detach().clone())
+
+    plan = Plan(steps=30, evaluate_every=30)
+    train(
+        run, [0], plan, lambda seed: _task(seed, decay=0.8), lambda task: task.evaluate(), Progress(quiet=True),
+        on_step=on_step,
+    )  # fmt: skip
+    average = weights[0]
+    for count, weight in enumerate(weights[1:], 1):
+        average = average + max(0.2, 9 / (10 + count)) * (weight - average)
+    kept = run.load_checkpoint()["model"]["0.weight"]
+    torch.testing.assert_close(kept, average)
+    assert not torch.allclose(kept, weights[-1])
 
 
 def test_early_stopping_ends_after_patience_evaluations(tmp_path):
