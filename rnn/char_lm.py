@@ -29,6 +29,37 @@ def _layers(
     return PeepholeLSTM(*sizes, variant=variant, **options, forget_bias=forget_bias)
 
 
+class _Skipping(nn.Module):
+    """Layers each of which also reads the input of the first, and all of which are read (Graves, 2013, section 2)."""
+
+    def __init__(self, layers: list[Recurrent], dropout: Dropout) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        outputs: list[Tensor] = []
+        states: list[State] = []
+        for number, layer in enumerate(self.layers):
+            before = None if state is None else _part(state, number)
+            output, after = layer(torch.cat((x, outputs[-1]), 2) if outputs else x, before)
+            outputs.append(self.dropout(output))
+            states.append(after)
+        return torch.cat(outputs, 2), _stacked(states)
+
+
+def _part(state: State, layer: int) -> State:
+    if isinstance(state, Tensor):
+        return state[layer : layer + 1]
+    return tuple(part[layer : layer + 1] for part in state)
+
+
+def _stacked(states: list[State]) -> State:
+    if isinstance(states[0], Tensor):
+        return torch.cat([state for state in states if isinstance(state, Tensor)])
+    return tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+
+
 class CharLM(nn.Module):
     """Embedding, a stack of recurrent layers, and a linear head that scores the next character at every step.
 
@@ -44,6 +75,8 @@ class CharLM(nn.Module):
         dropout: between layers and before the head.
         forget_bias: what the forget gates' biases start at, for cells that have one; None draws them.
         weight_dropout: of the recurrent matrices, as in rnn.LSTM.
+        skip: each layer also reads the embedding, and the head reads all layers (Graves, 2013, "Generating sequences
+            with recurrent neural networks").
 
     Raises:
         ValueError: an unknown cell, or a size or probability out of its range.
@@ -59,18 +92,27 @@ class CharLM(nn.Module):
         dropout: float = 0.0,
         forget_bias: float | None = 1.0,
         weight_dropout: float = 0.0,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
-        for name, value in (("num_tokens", num_tokens), ("embedding_dim", embedding_dim)):
+        sizes = {"num_tokens": num_tokens, "embedding_dim": embedding_dim, "num_layers": num_layers}
+        for name, value in sizes.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         self.embedding = nn.Embedding(num_tokens, embedding_dim)
-        between = dropout if num_layers > 1 else 0.0
-        self.recurrent = _layers(cell, (embedding_dim, hidden_size, num_layers), between, weight_dropout, forget_bias)
+        self.skip = skip
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(hidden_size, num_tokens)
+        if skip:
+            inputs = [embedding_dim] + [embedding_dim + hidden_size] * (num_layers - 1)
+            layers = [_layers(cell, (size, hidden_size, 1), 0.0, weight_dropout, forget_bias) for size in inputs]
+            self.recurrent: nn.Module = _Skipping(layers, self.dropout)
+        else:
+            between = dropout if num_layers > 1 else 0.0
+            stack = (embedding_dim, hidden_size, num_layers)
+            self.recurrent = _layers(cell, stack, between, weight_dropout, forget_bias)
+        self.head = nn.Linear(hidden_size * (num_layers if skip else 1), num_tokens)
 
     def forward(
         self, tokens: Tensor, targets: Tensor | None = None, state: State | None = None
@@ -94,7 +136,7 @@ class CharLM(nn.Module):
         if targets is not None and targets.shape != tokens.shape:
             raise ValueError(f"targets must have the tokens' shape {list(tokens.shape)}, got {list(targets.shape)}")
         hidden, state = self.recurrent(self.embedding(tokens), state)
-        logits = self.head(self.dropout(hidden))
+        logits = self.head(hidden if self.skip else self.dropout(hidden))
         loss = None if targets is None else nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         return logits, loss, state
 

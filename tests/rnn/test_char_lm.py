@@ -16,9 +16,10 @@ def tokens(*shape, seed=0):
     return torch.randint(0, 7, shape, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_going_on_from_the_state_is_reading_in_one_go(cell):
-    lm, text = model(cell), tokens(3, 9)
+def test_going_on_from_the_state_is_reading_in_one_go(cell, skip):
+    lm, text = model(cell, skip=skip), tokens(3, 9)
     whole, _, last = lm(text)
     first, _, state = lm(text[:, :4])
     second, loss, end = lm(text[:, 4:], None, detached(state))
@@ -41,6 +42,26 @@ def test_values_and_gradients_equal_torch_nn():
     wanted_loss.backward()
     for (name, mine), (_, theirs) in zip(lm.named_parameters(), peer.named_parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, msg=name)
+
+
+def test_skips_are_what_the_paper_draws():
+    lm, text, targets = model(skip=True, num_layers=3), tokens(3, 9), tokens(3, 9, seed=1)
+    layers = [nn.LSTM(size, 6, batch_first=True).double() for size in (5, 11, 11)]
+    for peer, mine in zip(layers, lm.recurrent.layers, strict=True):
+        peer.load_state_dict(mine.state_dict())
+    x = lm.embedding(text)
+    first, end = layers[0](x)
+    second, _ = layers[1](torch.cat([x, first], 2))
+    third, _ = layers[2](torch.cat([x, second], 2))
+    wanted = lm.head(torch.cat([first, second, third], 2))
+    logits, loss, state = lm(text, targets)
+    torch.testing.assert_close(logits, wanted)
+    torch.testing.assert_close([part[:1] for part in state], list(end))
+    weights = [layer.weight_hh_l0 for layer in lm.recurrent.layers]
+    theirs = torch.autograd.grad(
+        nn.functional.cross_entropy(wanted.flatten(0, 1), targets.flatten()), [peer.weight_hh_l0 for peer in layers]
+    )
+    torch.testing.assert_close(torch.autograd.grad(loss, weights), theirs)
 
 
 def test_bits_per_character_carries_the_state_from_start_to_end():
@@ -78,6 +99,7 @@ def test_forget_bias_and_default_sizes():
     [
         ({"cell": "bilstm"}, "cell must be one of rnn, lstm, peephole, peephole-gers, gru, got 'bilstm'"),
         ({"num_tokens": 0}, "num_tokens must be a positive integer, got 0"),
+        ({"num_layers": 0, "skip": True}, "num_layers must be a positive integer, got 0"),
         ({"hidden_size": 0}, "hidden_size must be a positive integer, but got 0"),
         ({"embedding_dim": 1.5}, r"embedding_dim must be a positive integer, got 1\.5"),
     ],
