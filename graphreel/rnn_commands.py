@@ -47,6 +47,12 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW, for a text.")] = None,
     initialization: Annotated[str | None, typer.Option(help="uniform, orthogonal or kaiming, for a task.")] = None,
     forget_bias: Annotated[float | None, typer.Option(help="What the forget gate's bias starts at.")] = None,
+    skip: Annotated[
+        bool | None, typer.Option(help="A text's layers all read the embedding, its head all layers.")
+    ] = None,
+    averaging: Annotated[
+        float | None, typer.Option(help="Decay per step of the mean of the weights that is kept, for a text; 0: none.")
+    ] = None,
     skip_padding: Annotated[
         bool | None, typer.Option("--skip-padding/--read-padding", help="Start a task's sequence at its first digit.")
     ] = None,
@@ -67,8 +73,8 @@ def train(
         length=length, cell=cell, steps=steps, batch_size=batch_size, window=window, hidden=hidden, layers=layers,
         embedding=embedding, learning_rate=learning_rate, clip_norm=clip_norm, dropout=dropout,
         weight_dropout=weight_dropout, weight_decay=weight_decay, initialization=initialization,
-        forget_bias=forget_bias, skip_padding=skip_padding, carried=carried, evaluate_every=evaluate_every,
-        seed=seed, seeds=seeds, device=device,
+        forget_bias=forget_bias, skip=skip, averaging=averaging, skip_padding=skip_padding, carried=carried,
+        evaluate_every=evaluate_every, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:
         refuse_with_resume({"data": data, "out": out, **typed})

@@ -105,6 +105,8 @@ class TextSettings(Settings):
         weight_dropout: of the recurrent matrices, drawn anew in every step.
         weight_decay: of AdamW, on matrices alone.
         forget_bias: what the forget gates' biases start at.
+        skip: whether each layer also reads the embedding, and the head all layers.
+        averaging: decay per step of the moving average of the weights that is evaluated and kept; 0 takes the weights.
         carried: whether a window goes on with the hidden state of the one before; otherwise windows start anywhere,
             from zero.
         evaluate_every: steps between evaluations on the validation part.
@@ -127,6 +129,8 @@ class TextSettings(Settings):
     weight_dropout: float = 0.0
     weight_decay: float = 0.0
     forget_bias: float | None = 1.0
+    skip: bool = True
+    averaging: float = 0.999
     carried: bool = True
     evaluate_every: int = 1000
     device: str = "auto"
@@ -139,7 +143,7 @@ class TextSettings(Settings):
         self.expect_positive("learning_rate", "clip_norm")
         if self.seed < 0:
             raise ValueError(f"--seed expects 0 or more, got {self.seed}")
-        self.expect_share("dropout", "weight_dropout")
+        self.expect_share("dropout", "weight_dropout", "averaging")
         if not self.weight_decay >= 0:
             raise ValueError(f"--weight-decay expects 0 or more, got {self.weight_decay}")
 

@@ -16,7 +16,7 @@ from graphreel.rnn_settings import TextSettings
 from graphreel.run_folder import RunFolder, free_path
 from graphreel.sources import load
 from graphreel.text_samples import SamplesFile
-from graphreel.training import Plan, Task, train
+from graphreel.training import Plan, Task, average_of, train
 from rnn import CharLM, Vocabulary, bits_per_character
 from rnn.char_lm import State, detached
 
@@ -43,7 +43,7 @@ def build_model(settings: TextSettings, num_tokens: int) -> CharLM:
     """The character model that the settings describe."""
     return CharLM(
         num_tokens, settings.embedding, settings.hidden, settings.layers, settings.cell, settings.dropout,
-        settings.forget_bias, settings.weight_dropout,
+        settings.forget_bias, settings.weight_dropout, settings.skip,
     )  # fmt: skip
 
 
@@ -68,6 +68,7 @@ def build_task(settings: TextSettings, book: Any, seed: int) -> Task:
     from data.text_windows import carried_windows, random_windows
 
     model = build_model(settings, len(book.vocabulary)).to(settings.device)
+    averaged = average_of(model, settings.averaging) if settings.averaging > 0 else None
     groups: list[dict[str, Any]] = [
         {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
@@ -90,14 +91,15 @@ def build_task(settings: TextSettings, book: Any, seed: int) -> Task:
         return value
 
     def evaluate() -> dict[str, float]:
-        val_loss, val_accuracy = loss_and_accuracy(model, book.validation)
+        val_loss, val_accuracy = loss_and_accuracy(_model(task), book.validation)
         return {"val_loss": val_loss, "val_accuracy": val_accuracy}
 
     def rate(step: int) -> float:
         return min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / settings.steps)))
 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    return Task(model, optimizer, batch, loss, evaluate, scheduler, {"state": carried})
+    task = Task(model, optimizer, batch, loss, evaluate, scheduler, {"state": carried}, averaged)
+    return task
 
 
 def train_text(run: RunFolder, settings: TextSettings, book: Any, quiet: bool) -> RunFolder:
@@ -165,7 +167,8 @@ def train_text(run: RunFolder, settings: TextSettings, book: Any, quiet: bool) -
 
 
 def _model(task: Task) -> CharLM:
-    return cast(CharLM, task.model)
+    """The weights that are kept: the averaged ones where there are any."""
+    return cast(CharLM, task.result)
 
 
 def load_text(settings: TextSettings) -> Any:
