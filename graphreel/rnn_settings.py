@@ -117,7 +117,7 @@ class TextSettings(Settings):
     cell: str = "lstm"
     seed: int = 0
     seeds: int = 1
-    steps: int = 30_000
+    steps: int = 24_000
     batch_size: int = 64
     window: int = 30
     hidden: int = 128
@@ -125,7 +125,7 @@ class TextSettings(Settings):
     embedding: int = 87
     learning_rate: float = 2e-3
     clip_norm: float = 5.0
-    dropout: float = 0.1
+    dropout: float = 0.3
     weight_dropout: float = 0.0
     weight_decay: float = 0.0
     forget_bias: float | None = 1.0
