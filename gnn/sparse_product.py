@@ -11,7 +11,7 @@ from torch.autograd import Function
 from gnn.memory import lasting
 from gnn.sorted_edges import SortedEdges
 
-__all__ = ["SparseMatrix", "multiply", "sampled_product", "sparse_product"]
+__all__ = ["EdgeMatrix", "SparseMatrix", "multiply", "sampled_product", "sparse_product", "sum_by_source"]
 
 _HAS_MKL = torch.backends.mkl.is_available()
 
@@ -55,6 +55,41 @@ class SparseMatrix:
                 values = self.values.detach().index_select(0, rows.position)
                 self._transposed = _csr(rows.pointer, rows.neighbor, values, size)
         return self._transposed
+
+
+class EdgeMatrix:
+    """A[target, source] of one value per edge in the by-target order, for products without a graph of the gradient.
+
+    Args:
+        edges: Where the values stand.
+        values: ``[E]``, in the by-target order, or in the by-source order if ``transposed``.
+        transposed: Make the transpose of A.
+    """
+
+    def __init__(self, edges: SortedEdges, values: Tensor, transposed: bool = False) -> None:
+        self.edges, self.values = edges, values
+        self.rows = edges.by_source if transposed else edges.by_target
+        size = (edges.num_targets, edges.num_sources)
+        self.size = size[::-1] if transposed else size
+
+    def csr(self) -> Tensor:
+        """The matrix as a sparse CSR tensor."""
+        return _csr(self.rows.pointer, self.rows.neighbor, self.values, self.size)
+
+    def __matmul__(self, dense: Tensor) -> Tensor:
+        """The product with ``[columns]`` or ``[columns, F]``."""
+        return multiply(self.csr(), dense)
+
+    def row_sums(self) -> Tensor:
+        """The sum of each row's values, ``[rows]``."""
+        return self @ self.values.new_ones(self.size[1])
+
+
+def sum_by_source(edges: SortedEdges, values: Tensor) -> Tensor:
+    """The sum of the values ``[E]``, in the by-target order, on the edges that leave each source, without a graph."""
+    rows = edges.by_source
+    selection = _csr(rows.pointer, rows.position, torch.ones_like(values), (edges.num_sources, values.numel()))
+    return multiply(selection, values)
 
 
 def sparse_product(matrix: SparseMatrix, dense: Tensor) -> Tensor:
@@ -105,7 +140,9 @@ def _csr(pointer: Tensor, column: Tensor, values: Tensor, size: tuple[int, int])
 
 
 def multiply(compressed: Tensor, dense: Tensor) -> Tensor:
-    """A @ dense without a graph, for A sparse CSR ``[T, S]`` and dense ``[S, F]``."""
+    """A @ dense without a graph, for A sparse CSR ``[T, S]`` and dense ``[S, F]`` or ``[S]``."""
+    if dense.dim() == 1:
+        return torch.mv(compressed, dense) if compressed.values().numel() else dense.new_zeros(compressed.size(0))
     if compressed.values().numel() == 0 or dense.size(1) == 0:
         return dense.new_zeros(compressed.size(0), dense.size(1))
     if not _HAS_MKL:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 import gnn.attention
 from gnn.attention import attend, attend_by_edges
-from gnn.side_by_side import side_by_side
+from gnn.interleaved import interleaved
 from gnn.sorted_edges import SortedEdges, sorted_edges
 
 
@@ -102,11 +102,12 @@ def test_nan_reaches_the_targets_that_see_it(everything, generator):
     assert out.isnan().flatten(1).any(1).tolist() == [True, False, False, False, False, True, False]
 
 
-def test_side_by_side_is_block_diagonal(everything):
-    edges = sorted_edges(everything.edge_index, (7, 7))
-    twice = side_by_side(edges, 2)
-    shifted = torch.cat([everything.edge_index, everything.edge_index + 7], 1)
-    torch.testing.assert_close(twice.edge_list(), shifted)
-    fresh = sorted_edges(shifted, 14)
+def test_interleaved_copies_know_nothing_of_each_other(everything):
+    edges = sorted_edges(everything.edge_index, (7, 9))
+    twice = interleaved(edges, 2)
+    source, target = edges.by_target.neighbor.long(), edges.target.long()
+    listed = torch.stack([torch.stack([source * 2 + k, target * 2 + k]) for k in (0, 1)], -1).flatten(1)
+    fresh = sorted_edges(listed, (14, 18))
     for ours, expected in zip((*twice.by_target, *twice.by_source), (*fresh.by_target, *fresh.by_source), strict=True):
         assert torch.equal(ours, expected)
+    assert torch.equal(twice.target, fresh.target)
