@@ -1,11 +1,12 @@
 """Space x time: a graph network over frames, a recurrent network over time."""
 
-from combined.alone import GraphLayers, NodeLayers, models_to_compare, parameters_of
+from combined.alone import GraphLayers, NodeLayers, graph_alone, models_to_compare, parameters_of
 from combined.attention_pictures import clip_attention, draw_clip_attention
 from combined.clip_classifier import ClipAttention, ClipClassifier
 from combined.forecast_errors import forecast_errors, trivial_forecasts
 from combined.forecaster import Forecaster
 from combined.linear_forecast import LinearForecast
+from combined.over_time import TimeConvolution
 
 __all__ = [
     "ClipAttention",
@@ -14,9 +15,11 @@ __all__ = [
     "GraphLayers",
     "LinearForecast",
     "NodeLayers",
+    "TimeConvolution",
     "clip_attention",
     "draw_clip_attention",
     "forecast_errors",
+    "graph_alone",
     "models_to_compare",
     "parameters_of",
     "trivial_forecasts",

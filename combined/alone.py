@@ -23,12 +23,19 @@ class GraphLayers(nn.Module):
 
 
 class NodeLayers(GraphLayers):
-    """The same without edges: two linear layers on every node for itself."""
+    """The same without edges: two linear layers on every node for itself.
 
-    def __init__(self, in_channels: int, hidden: int) -> None:
+    Args:
+        in_channels, hidden: features that come in, and that come out.
+        standardize: bring the features to mean 0 and deviation 1 first, by batch normalisation.
+    """
+
+    def __init__(self, in_channels: int, hidden: int, standardize: bool = False) -> None:
         super().__init__(in_channels, hidden, nn.Linear)
+        self.norm = nn.BatchNorm1d(in_channels) if standardize else None
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        x = x if self.norm is None else self.norm(x)
         return self.second(self.first(x).relu())
 
 
@@ -59,13 +66,6 @@ def models_to_compare(
     """
 
     settings: dict[str, Any] = {"readout": "attention", "dropout": dropout}
-
-    def without_time(width: int) -> ClipClassifier:
-        layers = GraphLayers(timeless_features or num_features, width, make_layer)
-        width = layers.out_channels
-        head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, num_classes))
-        return ClipClassifier(layers, None, num_classes, dropout=dropout, head=head)
-
     models = {
         "both": ClipClassifier(
             GraphLayers(num_features, hidden, make_layer), make_recurrent(hidden, hidden), num_classes, **settings
@@ -74,14 +74,47 @@ def models_to_compare(
             NodeLayers(num_features, hidden), make_recurrent(hidden, hidden), num_classes, **settings
         ),
     }
-    budget = parameters_of(models["both"])
+    return models | {
+        "gnn": graph_alone(
+            lambda width: GraphLayers(timeless_features or num_features, width, make_layer),
+            hidden, num_classes, parameters_of(models["both"]), dropout,
+        )
+    }  # fmt: skip
+
+
+def graph_alone(
+    make_graph: Callable[[int], nn.Module],
+    hidden: int,
+    num_classes: int,
+    budget: int,
+    dropout: float = 0.0,
+    tracks: int | None = None,
+) -> ClipClassifier:
+    """The widest classifier within a budget that averages the frames: graph layers and a head of two layers.
+
+    Args:
+        make_graph: makes the graph layers of a width.
+        hidden: the least width.
+        num_classes: how many.
+        budget: the most parameters.
+        dropout: as for `ClipClassifier`.
+        tracks: lays the nodes of a frame side by side, so many in every clip; None averages them.
+    """
+
+    def of(width: int) -> ClipClassifier:
+        layers = make_graph(width)
+        wide = width_of(layers)
+        head = nn.Sequential(nn.Linear(wide * (tracks or 1), wide), nn.ReLU(), nn.Linear(wide, num_classes))
+        pool = "mean" if tracks is None else "concat"
+        return ClipClassifier(layers, None, num_classes, pool, dropout=dropout, head=head, tracks=tracks)
+
     low, high = hidden, 2 * hidden
-    while parameters_of(without_time(high)) < budget:
+    while parameters_of(of(high)) < budget:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if parameters_of(without_time(middle)) <= budget else (low, middle)
-    return models | {"gnn": without_time(low)}
+        low, high = (middle, high) if parameters_of(of(middle)) <= budget else (low, middle)
+    return of(low)
 
 
 def parameters_of(model: nn.Module) -> int:

@@ -53,10 +53,12 @@ class ClipClassifier(nn.Module):
             has the same tracks, as the joints of a skeleton: side by side in their order, zeros where one is missing.
         recurrence: "frames" (pool, then recur) or "nodes" (recur, then pool).
         readout: how steps are summed up: "last" state, "mean", "max" or "attention".
-        dropout: on what the recurrent network gets and on what the head gets.
+        dropout: on what the recurrent network gets (from `front`, where there is one) and on what the head gets.
         head: takes [clips, width] to logits; a linear layer by default.
-        tracks: with pool="concat", how many tracks every clip has; `temporal` then reads frames that are so many times
-            wider than the output of `spatial`.
+        front: reads the frames before `temporal` does, as `TimeConvolution`: (frames [clips, time, in_channels],
+            lengths) -> [clips, time, out_channels].
+        tracks: with pool="concat", how many tracks every clip has; `temporal` (or `front`) then reads frames that are
+            so many times wider than the output of `spatial`.
 
     Raises:
         ValueError: an unknown pool, recurrence or readout, or a width that cannot be told; in forward: clips without
@@ -74,16 +76,23 @@ class ClipClassifier(nn.Module):
         dropout: float = 0.0,
         head: nn.Module | None = None,
         tracks: int | None = None,
+        front: nn.Module | None = None,
     ) -> None:
         super().__init__()
         for name, value, known in (("pool", pool, POOLS), ("recurrence", recurrence, RECURRENCES)):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-        self.spatial, self.temporal = spatial, temporal
+        self.spatial, self.front, self.temporal = spatial, front, temporal
         self.pool, self.recurrence = pool, recurrence
         self.num_classes = num_classes
-        entering: int = width_of(spatial) * (tracks or 1) if temporal is None else int(getattr(temporal, "input_size"))  # noqa: B009
-        width = width_of(temporal) if temporal is not None else entering
+        if front is not None:
+            entering = int(getattr(front, "in_channels"))  # noqa: B009
+        elif temporal is not None:
+            entering = int(getattr(temporal, "input_size"))  # noqa: B009
+        else:
+            entering = width_of(spatial) * (tracks or 1)
+        last = temporal or front
+        width = width_of(last) if last is not None else entering
         step_width = width
         pooled = width if recurrence == "nodes" else entering
         self.tracks = tracks
@@ -124,7 +133,10 @@ class ClipClassifier(nn.Module):
         return torch.relu(self.spatial(x, clips.edge_index, **extra))
 
     def _through_time(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        padded = lay_out(self.dropout(rows), lengths)
+        if self.front is None:
+            padded = lay_out(self.dropout(rows), lengths)
+        else:
+            padded = self.dropout(self.front(lay_out(rows, lengths), lengths))
         if self.temporal is None:
             return self.summing(padded, padded[:, -1], lengths)
         return self.summing(*run_over_time(self.temporal, padded, lengths), lengths)

@@ -40,6 +40,38 @@ def run_over_time(temporal: nn.Module, x: Tensor, lengths: Tensor) -> tuple[Tens
     return outputs, torch.cat(list(hidden[-directions:]), dim=-1)
 
 
+class TimeConvolution(nn.Module):
+    r"""A convolution over time, brought to mean 0 and deviation 1 over the steps of the batch, and a ReLU:
+
+    .. math:: y_t = \mathrm{ReLU}\Bigl(\mathrm{norm}\bigl(b + \sum_{k=-r}^{r} W_k x_{t+k}\bigr)\Bigr),
+
+    where x is 0 beyond the ends of a sequence.
+
+    Shapes: x [sequences, longest, in_channels], zero after each end, lengths [sequences] -> [sequences, longest,
+    out_channels], zero after each end.
+
+    Args:
+        in_channels, out_channels: features of a step that come in, and that come out.
+        span: the steps 2 r + 1 that each output reads, an odd number.
+
+    Raises:
+        ValueError: an even span.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, span: int = 3) -> None:
+        super().__init__()
+        if span < 1 or span % 2 == 0:
+            raise ValueError(f"span must be odd, as many steps before as after, got {span}")
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.conv = nn.Conv1d(in_channels, out_channels, span, padding=span // 2)
+        self.norm = nn.BatchNorm1d(out_channels)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        real = within(lengths, x.size(1))
+        return y.new_zeros(y.shape).index_put((real,), self.norm(y[real]).relu())
+
+
 class Readout(nn.Module):
     r"""Sums the steps of sequences up to one vector each: the last state, the mean, the maximum, or attention
 

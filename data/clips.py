@@ -148,7 +148,7 @@ class ClipSplits:
         train, validation, test: the clips, each with `y`, an index into `classes`.
         classes: the names of the classes.
         timeless: which columns of x say nothing of time, for models that may not see it; None means all.
-        augment: makes a varied copy of a training clip with the help of a generator; None means no augmentation.
+        augment: makes a batch of varied copies of training clips, with the help of a generator; None: no augmentation.
         settings: what a single new clip needs to be read in the same way (for prediction).
     """
 
@@ -158,7 +158,7 @@ class ClipSplits:
     test: Sequence[Clip]
     classes: list[str]
     timeless: Tensor | None = None
-    augment: Callable[[Clip, torch.Generator], Clip] | None = None
+    augment: Callable[[Sequence[Clip], torch.Generator], Clip] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property

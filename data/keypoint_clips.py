@@ -1,12 +1,13 @@
-"""From keypoints to a clip: normalisation, features, the graph, and variations for training."""
+"""From keypoints to clips: normalisation, features, the graph, and variations for training."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from data.clips import Clip
+from data.keypoint_motion import Variation, resampled
 from data.skeletons import Skeleton
 
 
@@ -19,12 +20,14 @@ class KeypointReader:
     it is from every joint of its frame, with velocity=True the steps to the next frame and to the one after next, and
     which joint it is (one-hot). Places are divided by the size of the
     body, the mean distance of joints from the middle over the clip. Edges: bones in both directions, and every joint to
-    itself in the next frame.
+    itself in the next frame. With `frames` every clip is read at so many moments, evenly spread over it.
     """
 
     skeleton: Skeleton
     velocity: bool = True
     distances: bool = False
+    frames: int = 0
+    variation: Variation = field(default_factory=Variation)
 
     def clip(self, keypoints: Tensor, label: int | None = None, scores: Tensor | None = None) -> Clip:
         """Make one clip.
@@ -34,33 +37,40 @@ class KeypointReader:
         """
         if keypoints.dim() != 3 or keypoints.size(0) == 0:
             raise ValueError(f"keypoints must be [frames, joints, 2 or 3] with frames, got {list(keypoints.shape)}")
-        frames, joints, _ = keypoints.shape
-        if joints != self.skeleton.joints:
+        if keypoints.size(1) != self.skeleton.joints:
             raise ValueError(
-                f"keypoints have {joints} joints, but the skeleton {self.skeleton.name} has {self.skeleton.joints}"
+                f"keypoints have {keypoints.size(1)} joints, but the skeleton {self.skeleton.name} has "
+                f"{self.skeleton.joints}"
             )
         present = torch.isfinite(keypoints).all(2)
         if scores is not None:
             present &= scores > 0
         if not present.any():
             raise ValueError("keypoints hold no joint in any frame: all are missing")
-        places = torch.where(present[..., None], keypoints, torch.zeros_like(keypoints)).float()
-        x = self._features(places, present)
-        frame, joint = present.nonzero(as_tuple=True)
-        edge_index, steps = self._edges(present)
-        clip = Clip(
-            x=x[present],
-            edge_index=edge_index,
-            edge_attr=steps,
-            frame=frame,
-            num_frames=frames,
-            track=joint,
-            num_tracks=joints,
-            pos=places[present],
-        )
+        places = torch.where(present[..., None], keypoints, torch.zeros_like(keypoints)).float()[None]
+        present = present[None]
+        if self.frames:
+            spans = torch.tensor([[0.0, keypoints.size(0) - 1.0]])
+            places, present = resampled(places, present, spans, torch.tensor([self.frames]))
+        clip = self._joined(places, present, torch.tensor([places.size(1)]))
+        clip.num_frames, clip.num_tracks = places.size(1), self.skeleton.joints
         if label is not None:
             clip.y = torch.tensor([label])
         return clip.checked()
+
+    def varied(self, clips: Sequence[Clip], generator: torch.Generator) -> Clip:
+        """Variations of training clips, joined to one batch."""
+        lengths = torch.tensor([int(clip.num_frames) for clip in clips])
+        joints, dimensions = self.skeleton.joints, clips[0].pos.size(1)
+        number = torch.repeat_interleave(torch.arange(len(clips)), torch.tensor([len(clip.frame) for clip in clips]))
+        where = number, torch.cat([clip.frame for clip in clips]), torch.cat([clip.track for clip in clips])
+        places = torch.zeros(len(clips), int(lengths.max()), joints, dimensions)
+        present = torch.zeros(places.shape[:3], dtype=torch.bool)
+        places[where], present[where] = torch.cat([clip.pos for clip in clips]), True
+        places, present, lengths = self.variation(places, present, lengths, self.skeleton, self.frames, generator)
+        batch = self._joined(places, present, lengths)
+        batch.y = torch.cat([clip.y for clip in clips])
+        return batch
 
     def timeless(self, dimensions: int) -> Tensor:
         """Which features say nothing of time: all but the velocities."""
@@ -69,60 +79,53 @@ class KeypointReader:
         columns = torch.arange(first + moving + self.skeleton.joints)
         return columns[(columns < first) | (columns >= first + moving)]
 
+    def _joined(self, places: Tensor, present: Tensor, lengths: Tensor) -> Clip:
+        """A batch of clips of places [clips, frames, joints, dimensions], of which `lengths` frames are real.
+
+        What PyG's `Batch` makes of clips one by one, made at once.
+        """
+        clips, _, joints, _ = places.shape
+        x = self._features(places, present)
+        clip, frame, joint = present.nonzero(as_tuple=True)
+        edge_index, steps = self._edges(present)
+        return Clip(
+            x=x,
+            edge_index=edge_index,
+            edge_attr=steps,
+            frame=frame + (lengths.cumsum(0) - lengths)[clip],
+            num_frames=lengths,
+            track=joint + clip * joints,
+            num_tracks=torch.full((clips,), joints),
+            pos=places[present],
+        )
+
     def _features(self, places: Tensor, present: Tensor) -> Tensor:
         seen = present[..., None].float()
-        middle = (places * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1)
+        middle = (places * seen).sum(2, keepdim=True) / seen.sum(2, keepdim=True).clamp(min=1)
         about = (places - middle) * seen
-        size = (about.norm(dim=2).sum() / seen.sum()).clamp(min=1e-6)
-        first = int(present.any(1).nonzero()[0])
-        features = [about / size, ((middle - middle[first]) / size).expand_as(places)]
+        size = about.norm(dim=3).sum((1, 2)) / seen.sum((1, 2, 3)).clamp(min=1)
+        size = size.clamp(min=1e-6)[:, None, None, None]
+        first = present.any(2).int().argmax(1)
+        start = middle[torch.arange(len(places)), first][:, None]
+        features = [about / size, ((middle - start) / size).expand_as(places)]
         if self.distances:
-            features.append(
-                torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
-                * seen
-                * seen.transpose(1, 2)
-                / size
-            )
+            between = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+            features.append(between * seen * seen.transpose(2, 3) / size)
         if self.velocity:
             for lag in (1, 2):
                 step = torch.zeros_like(places)
-                both = seen[:-lag] * seen[lag:]
-                step[: len(both)] = (places[lag:] - places[:-lag]) * both
+                both = seen[:, :-lag] * seen[:, lag:]
+                step[:, : both.size(1)] = (places[:, lag:] - places[:, :-lag]) * both
                 features.append(step / size)
-        features.append(torch.eye(self.skeleton.joints).expand(len(places), -1, -1))
-        return torch.cat(features, dim=2)
+        features.append(torch.eye(self.skeleton.joints).expand(*places.shape[:2], -1, -1))
+        return torch.cat(features, dim=3)[present]
 
     def _edges(self, present: Tensor) -> tuple[Tensor, Tensor]:
-        number = torch.full(present.shape, -1)
-        number[present] = torch.arange(int(present.sum()))
+        number = (present.flatten().cumsum(0) - 1).view(present.shape)
         source, target = self.skeleton.edge_index()
-        at, bone = (present[:, source] & present[:, target]).nonzero(as_tuple=True)
-        within = torch.stack([number[at, source[bone]], number[at, target[bone]]])
-        at, joint = (present[:-1] & present[1:]).nonzero(as_tuple=True)
-        onward = torch.stack([number[at, joint], number[at + 1, joint]])
+        clip, at, bone = (present[..., source] & present[..., target]).nonzero(as_tuple=True)
+        within = torch.stack([number[clip, at, source[bone]], number[clip, at, target[bone]]])
+        clip, at, joint = (present[:, :-1] & present[:, 1:]).nonzero(as_tuple=True)
+        onward = torch.stack([number[clip, at, joint], number[clip, at + 1, joint]])
         steps = torch.cat([torch.zeros(within.size(1), 1), torch.ones(onward.size(1), 1)])
         return torch.cat([within, onward], dim=1), steps
-
-    def varied(self, clip: Clip, generator: torch.Generator) -> Clip:
-        """A variation of a training clip: turned, stretched, mirrored, cut and jittered a little."""
-        frames, joints, dimensions = int(clip.num_frames), self.skeleton.joints, clip.pos.size(1)
-        places = torch.full((frames, joints, dimensions), math.nan)
-        places[clip.frame, clip.track] = clip.pos
-
-        def draw(low: float, high: float) -> float:
-            return low + (high - low) * float(torch.rand(1, generator=generator))
-
-        if self.skeleton.pairs and draw(0, 1) < 0.5:
-            places = places[:, self.skeleton.mirrored()] * torch.tensor([-1.0] + [1.0] * (dimensions - 1))
-        angle = draw(-0.25, 0.25)
-        turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-        turn = turn @ torch.diag(torch.tensor([draw(0.85, 1.15), draw(0.85, 1.15)]))
-        places = torch.cat([places[..., :2] @ turn, places[..., 2:]], dim=2)
-        length = max(1, round(frames * draw(0.7, 1.0)))
-        start = int(draw(0, frames - length + 1 - 1e-6))
-        places = places[start : start + length]
-        known = places[torch.isfinite(places).all(2)]
-        if len(known) == 0:
-            return clip
-        places = places + 0.02 * known.std() * torch.randn(places.shape, generator=generator)
-        return self.clip(places, int(clip.y))

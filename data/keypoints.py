@@ -13,7 +13,12 @@ from data.skeletons import skeleton_of
 
 
 def load_keypoints(
-    path: Path, velocity: bool = True, distances: bool = False, validation: float = 0.15, seed: int = 0
+    path: Path,
+    velocity: bool = True,
+    distances: bool = False,
+    frames: int = 0,
+    validation: float = 0.15,
+    seed: int = 0,
 ) -> ClipSplits:
     """Load labelled keypoint clips.
 
@@ -26,6 +31,7 @@ def load_keypoints(
         path: the .npz file.
         velocity: with velocity features.
         distances: with the distances to all joints of the frame as features.
+        frames: read every clip at so many moments, evenly spread over it; 0 reads the frames that it has.
         validation: the share of the training clips, of each class, that is held out to choose by.
         seed: of what is held out.
 
@@ -48,7 +54,7 @@ def load_keypoints(
         unseen = sorted(set(given) - set(classes))
         if unseen:
             raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
-        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances)
+        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, frames)
         if len(clips) != len(given):
             raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips in its {part} part")
         for clip, label in zip(clips, given, strict=True):
@@ -65,6 +71,7 @@ def load_keypoints(
     settings = {
         "velocity": velocity,
         "distances": distances,
+        "frames": frames,
         "joints": reader.skeleton.joints,
         "edges": [list(b) for b in reader.skeleton.bones],
     }
@@ -84,6 +91,7 @@ def read_keypoints(
     path: Path,
     velocity: bool = True,
     distances: bool = False,
+    frames: int = 0,
     joints: int | None = None,
     edges: list[list[int]] | None = None,
 ) -> list[Clip]:
@@ -94,6 +102,7 @@ def read_keypoints(
     Args:
         path: the .npz file.
         velocity, distances: which features.
+        frames: moments of every clip, or 0.
         joints: how many joints there must be.
         edges: the bones, in place of those of the file or of the built-in skeleton.
 
@@ -106,7 +115,7 @@ def read_keypoints(
     found = arrays["keypoints"].shape[1] if "keypoints" in arrays and arrays["keypoints"].ndim == 3 else joints
     if joints is not None and found != joints:
         raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
-    return _clips(arrays, "", Path(path).name, velocity, distances)[0]
+    return _clips(arrays, "", Path(path).name, velocity, distances, frames)[0]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -118,7 +127,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _clips(
-    arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool, distances: bool
+    arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool, distances: bool, frames: int
 ) -> tuple[list[Clip], KeypointReader]:
     name = f"{prefix}keypoints"
     if name not in arrays:
@@ -135,7 +144,7 @@ def _clips(
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
     edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
-    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances)
+    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances, frames)
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
     return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader

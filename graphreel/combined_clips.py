@@ -33,7 +33,7 @@ def load_clips(settings: ClipSettings) -> Any:
         return load(settings.data)
     options: dict[str, Any] = {"validation": settings.validation, "seed": settings.seed}
     if kind == "keypoints":
-        options["distances"] = settings.distances
+        options |= {"distances": settings.distances, "frames": settings.frames}
     return load(settings.data, **options)
 
 
@@ -54,21 +54,22 @@ class ClipBatches:
         chosen = [clips[i] for i in order[position * size : (position + 1) * size].tolist()]
         if self.varies:
             generator.manual_seed((self.seed + 1) * 1_000_033 + step)
-            chosen = [self.splits.augment(clip, generator) for clip in chosen]
+            return seen_by(self.splits.augment(chosen, generator), self.settings, self.splits.timeless)
         return collate(chosen, self.settings, self.splits.timeless)
 
 
 def collate(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
-    """A batch of clips on the device, with what the model may not see taken away.
+    """A batch of clips on the device, with what the model may not see taken away."""
+    return seen_by(Batch.from_data_list(list(clips)), settings, timeless)
 
-    The GNN of a comparison reads undirected edges and features that say nothing of time.
-    """
+
+def seen_by(batch: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
+    """What the model may see of a batch: the GNN of a comparison undirected edges and what says nothing of time."""
     if settings.compared == "gnn":
-        clips = [clip.undirected() for clip in clips]
+        batch = batch.undirected()
         if timeless is not None:
-            for clip in clips:
-                clip.x = clip.x[:, timeless]
-    return Batch.from_data_list(list(clips)).to(settings.device)
+            batch.x = batch.x[:, timeless]
+    return batch.to(settings.device)
 
 
 def steps_per_epoch(splits: Any, settings: ClipSettings) -> int:
@@ -112,7 +113,8 @@ def clip_task(splits: Any, settings: ClipSettings, seed: int) -> Task:
         return F.cross_entropy(model(batch), batch.y, label_smoothing=settings.label_smoothing)
 
     def evaluate() -> dict[str, float]:
-        return scores(*logits_of(model, validation), "val")
+        figures = scores(*logits_of(model, validation), "val")
+        return figures | ({"step": scheduler.last_epoch} if settings.keep == "last" else {})
 
     scheduler = warm_cosine(optimizer, settings.epochs * batches.per_epoch)
     return Task(model, optimizer, batches, loss, evaluate, scheduler)
@@ -145,7 +147,7 @@ def train_clips(run: RunFolder, settings: ClipSettings, splits: Any, quiet: bool
     per_epoch = steps_per_epoch(splits, settings)
     plan = Plan(
         steps=settings.epochs * per_epoch, evaluate_every=per_epoch, patience=settings.patience or None,
-        clip_norm=settings.clip_norm,
+        clip_norm=settings.clip_norm, monitor="step" if settings.keep == "last" else "val_loss",
     )  # fmt: skip
     parts = {
         name: in_batches(clips, settings, splits.timeless)

@@ -26,6 +26,7 @@ Validation = Annotated[float | None, typer.Option(help="Clips: share of the trai
 Distances = Annotated[
     bool | None, typer.Option("--distances/--no-distances", help="Keypoints: distances between joints as features.")
 ]
+Frames = Annotated[int | None, typer.Option(help="Keypoints: moments that a clip is read at; 0: all its frames.")]
 Augment = Annotated[bool | None, typer.Option("--augment/--no-augment", help="Clips: vary them in training.")]
 Run = Annotated[Path, typer.Argument(help="Run folder of a training.")]
 
@@ -54,6 +55,9 @@ def train(
     ] = None,
     pool: Annotated[str | None, typer.Option(help="Clips: of nodes: mean, max, attention or concat.")] = None,
     recurrence: Annotated[str | None, typer.Option(help="Clips: over frames, or over nodes (tracks).")] = None,
+    convolve: Annotated[
+        int | None, typer.Option(help="Clips: frames that a convolution reads before the recurrent layer; 0: none.")
+    ] = None,
     readout: Annotated[str | None, typer.Option(help="Clips: of steps: last, mean, max or attention.")] = None,
     hidden: Hidden = None,
     state: Annotated[int | None, typer.Option(help="Clips: width of the recurrent layer.")] = None,
@@ -67,6 +71,7 @@ def train(
     ] = None,
     dropout: Dropout = None,
     distances: Distances = None,
+    frames: Frames = None,
     augment: Augment = None,
     embedding: Annotated[int | None, typer.Option(help="Series: features learned for every node.")] = None,
     skip: Annotated[bool | None, typer.Option("--skip/--no-skip", help="Series: add the linear forecast.")] = None,
@@ -81,6 +86,7 @@ def train(
     batch_size: BatchSize = None,
     epochs: Epochs = None,
     patience: Patience = None,
+    keep: Annotated[str | None, typer.Option(help="Clips: weights of the best validation loss, or the last.")] = None,
     validation: Validation = None,
     seed: Seed = None,
     seeds: Seeds = None,
@@ -95,11 +101,11 @@ def train(
         adjacency=str(adjacency) if adjacency is not None else None, lags=lags, horizon=horizon,
         train_fraction=train_fraction, memory=memory, calendar=calendar, cycle=cycle, scale=scale,
         spatial=spatial, temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence,
-        readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
-        standardize=standardize, dropout=dropout, distances=distances, augment=augment,
+        convolve=convolve, readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
+        standardize=standardize, dropout=dropout, distances=distances, frames=frames, augment=augment,
         embedding=embedding, skip=skip, skip_lags=skip_lags, loss=loss, learning_rate=learning_rate,
         weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,
-        epochs=epochs, patience=patience, validation=validation, seed=seed, seeds=seeds, device=device,
+        epochs=epochs, patience=patience, keep=keep, validation=validation, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:
         refuse_with_resume({"data": data, "out": out, **typed})
@@ -129,6 +135,7 @@ def compare(
     hidden: Annotated[int | None, typer.Option(help="Width of both; the others get as many parameters.")] = None,
     dropout: Dropout = None,
     distances: Distances = None,
+    frames: Frames = None,
     augment: Augment = None,
     learning_rate: LearningRate = None,
     weight_decay: WeightDecay = None,
@@ -146,8 +153,8 @@ def compare(
 ) -> None:
     """Train a GNN alone, an RNN alone and both on the same clips, and show which classes each cannot tell apart."""
     typed: dict[str, object] = dict(
-        spatial=spatial, temporal=temporal, hidden=hidden, dropout=dropout, distances=distances, augment=augment,
-        learning_rate=learning_rate, weight_decay=weight_decay, label_smoothing=label_smoothing,
+        spatial=spatial, temporal=temporal, hidden=hidden, dropout=dropout, distances=distances, frames=frames,
+        augment=augment, learning_rate=learning_rate, weight_decay=weight_decay, label_smoothing=label_smoothing,
         batch_size=batch_size, epochs=epochs, validation=validation, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:

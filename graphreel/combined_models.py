@@ -1,11 +1,12 @@
 """The models that the settings of `graphreel combined` describe."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from combined import ClipClassifier, NodeLayers, models_to_compare
+from combined import ClipClassifier, NodeLayers, TimeConvolution, graph_alone, models_to_compare, parameters_of
 from gnn import GATConv, GATv2Conv, GCNConv
 from graphreel.combined_settings import ATTENDING, ClipSettings
 from rnn import GRU, LSTM, RNN, PeepholeLSTM
@@ -74,7 +75,7 @@ class GraphStack(nn.Module):
 def build_spatial(settings: Any, in_channels: int, edge_dim: int | None, **options: bool) -> nn.Module:
     """Graph layers, or, with spatial none, linear layers on every node for itself."""
     if settings.spatial == "none":
-        return NodeLayers(in_channels, settings.hidden)
+        return NodeLayers(in_channels, settings.hidden, options.get("standardize", False))
     sizes = (in_channels, settings.hidden, settings.layers, settings.heads)
     return GraphStack(settings.spatial, *sizes, edge_dim, **options)
 
@@ -97,29 +98,46 @@ def build_classifier(
     Raises:
         ValueError: pool concat, but the clips have no tracks.
     """
-    if settings.compared:
-        width = num_features if timeless is None else len(timeless)
-        models = models_to_compare(
-            num_features, num_classes, settings.hidden, _layer_of(settings),
-            lambda i, h: build_temporal(settings.temporal, i, h, batch_first=True),
-            settings.dropout, width,
-        )  # fmt: skip
-        return models[settings.compared]
     if settings.pool == "concat" and tracks is None:
         raise ValueError("--pool concat needs clips whose nodes keep their identity, all with the same number of them")
     places = tracks if settings.pool == "concat" else None
-    options = {"residual": settings.residual, "standardize": settings.standardize}
-    spatial = build_spatial(settings, num_features, 1, **options)
-    temporal = None
+    read = num_features if timeless is None else len(timeless)
+    if settings.compared and places is None:
+        models = models_to_compare(
+            num_features, num_classes, settings.hidden, _layer_of(settings),
+            lambda i, h: build_temporal(settings.temporal, i, h, batch_first=True),
+            settings.dropout, read,
+        )  # fmt: skip
+        return models[settings.compared]
+    if settings.compared == "gnn":
+        both = build_classifier(replace(settings, compared="both"), num_features, num_classes, tracks, timeless)
+        return graph_alone(
+            lambda width: _build_layers(settings, read, width),
+            settings.hidden, num_classes, parameters_of(both), settings.dropout, places,
+        )  # fmt: skip
+    if settings.compared == "rnn":
+        settings = replace(settings, spatial="none")
+    spatial = _build_layers(settings, num_features, settings.hidden)
+    front, temporal = None, None
+    entering = settings.hidden * (places if places and settings.recurrence == "frames" else 1)
+    if settings.convolve:
+        front = TimeConvolution(entering, settings.state, settings.convolve)
+        entering = settings.state
     if settings.temporal != "none":
-        entering = settings.hidden * (places if places and settings.recurrence == "frames" else 1)
         temporal = build_temporal(
             settings.temporal, entering, settings.state, batch_first=True, bidirectional=settings.bidirectional
         )
     return ClipClassifier(
         spatial, temporal, num_classes, settings.pool, settings.recurrence, settings.readout, settings.dropout,
-        tracks=places,
+        tracks=places, front=front,
     )  # fmt: skip
+
+
+def _build_layers(settings: ClipSettings, in_channels: int, hidden: int) -> nn.Module:
+    if settings.spatial in ATTENDING:
+        hidden -= hidden % settings.heads
+    options = {"residual": settings.residual, "standardize": settings.standardize}
+    return build_spatial(replace(settings, hidden=hidden), in_channels, 1, **options)
 
 
 def _layer_of(settings: ClipSettings) -> Any:

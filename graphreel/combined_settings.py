@@ -40,15 +40,17 @@ class ClipSettings(_SpaceTime):
         bidirectional: whether the recurrent layer also reads backwards.
         pool: of the nodes of a frame: mean, max, attention, or concat where every clip has the same tracks.
         recurrence: frames (pool, then recur) or nodes (recur along each track, then pool).
+        convolve: frames that a convolution over time reads at once, before the recurrent layer; 0 for none.
         readout: of the steps: last, mean, max or attention.
         hidden: width of the graph layers, all heads together.
-        state: width of the recurrent layer.
+        state: width of the recurrent layer, and of the convolution.
         layers: graph layers.
         heads: attention heads of each.
         residual: add to every graph layer a linear map of the node itself.
         standardize: bring the features to mean 0 and deviation 1, by batch normalisation before the graph layers.
         dropout: before the recurrent layer and before the head.
         distances: keypoints only: every joint also reads how far it is from each other joint.
+        frames: keypoints only: read every clip at so many moments, evenly spread over it; 0 reads all its frames.
         augment: vary training clips where their kind knows how to.
         learning_rate: of AdamW, rising for a tenth of the steps, then falling to 0 along half a cosine.
         weight_decay: of AdamW.
@@ -57,6 +59,7 @@ class ClipSettings(_SpaceTime):
         batch_size: clips in a batch.
         epochs: passes over the training clips.
         patience: epochs without a better validation loss before stopping; 0 never stops.
+        keep: the weights of the best validation loss, or of the last epoch: best or last.
         validation: share of the training clips, of each class, to choose by; digits bring validation clips along.
         seed, seeds: the seeds are seed, seed + 1, ...
         device: auto, cpu or cuda.
@@ -69,6 +72,7 @@ class ClipSettings(_SpaceTime):
     bidirectional: bool = False
     pool: str = "mean"
     recurrence: str = "frames"
+    convolve: int = 0
     readout: str = "attention"
     hidden: int = 64
     state: int = 64
@@ -78,6 +82,7 @@ class ClipSettings(_SpaceTime):
     standardize: bool = False
     dropout: float = 0.0
     distances: bool = False
+    frames: int = 0
     augment: bool = True
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
@@ -86,6 +91,7 @@ class ClipSettings(_SpaceTime):
     batch_size: int = 32
     epochs: int = 30
     patience: int = 0
+    keep: str = "best"
     validation: float = 0.15
     seed: int = 0
     seeds: int = 1
@@ -98,7 +104,13 @@ class ClipSettings(_SpaceTime):
         self.expect_one_of("pool", ("mean", "max", "attention", "concat"))
         self.expect_one_of("recurrence", ("frames", "nodes"))
         self.expect_one_of("readout", ("last", "mean", "max", "attention"))
+        self.expect_one_of("keep", ("best", "last"))
         self.expect_at_least(1, "state")
+        self.expect_at_least(0, "frames", "convolve")
+        if self.convolve and self.convolve % 2 == 0:
+            raise ValueError(f"--convolve expects an odd number of frames, or 0, got {self.convolve}")
+        if self.patience and self.keep == "last":
+            raise ValueError("--patience waits for a better validation loss, but --keep last looks at none")
         self.expect_share("label_smoothing", "validation")
         self.expect_positive("validation")
 
@@ -115,23 +127,29 @@ class ClipSettings(_SpaceTime):
             ValueError: a value out of its range, or an option that only series have.
         """
         cls.check_names(typed, f"clips, and {data} holds clips")
-        if kind != "keypoints" and typed.get("distances"):
-            raise ValueError(f"--distances is an option for keypoints, and {data} holds {kind}")
+        _keep_to_keypoints(data, kind, typed)
         return cls(**{"data": data, **CLIP_PRESETS[kind], **typed})
 
     @classmethod
     def resolve_compared(cls, data: str, kind: str, typed: dict[str, Any]) -> "ClipSettings":
         """As `resolve`, for the three models of a comparison."""
         cls.check_names(typed, "a comparison")
+        _keep_to_keypoints(data, kind, typed)
         return cls(**{"data": data, **COMPARE_PRESETS[kind], **typed})
+
+
+def _keep_to_keypoints(data: str, kind: str, typed: dict[str, Any]) -> None:
+    for name in ("distances", "frames"):
+        if kind != "keypoints" and typed.get(name):
+            raise ValueError(f"--{name} is an option for keypoints, and {data} holds {kind}")
 
 
 CLIP_PRESETS: dict[str, dict[str, Any]] = {
     "digits": {"spatial": "gat", "epochs": 40},
     "keypoints": {
-        "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "readout": "max",
-        "residual": True, "standardize": True, "dropout": 0.5, "distances": True, "learning_rate": 2e-3,
-        "label_smoothing": 0.1, "batch_size": 48, "epochs": 80,
+        "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "convolve": 3,
+        "readout": "max", "residual": True, "standardize": True, "dropout": 0.5, "distances": True, "frames": 32,
+        "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 64, "epochs": 120,
     },
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip
@@ -139,7 +157,7 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
 # had not learned the structure after 25 epochs (validation accuracy 0.5 and 0.7), a GAT had (0.87 and 0.96).
 COMPARE_PRESETS: dict[str, dict[str, Any]] = {
     "digits": {"spatial": "gat", "heads": 1, "seeds": 5, "epochs": 40},
-    "keypoints": {"heads": 1, "seeds": 5, "epochs": 40, "distances": True, "dropout": 0.3, "label_smoothing": 0.1},
+    "keypoints": {**CLIP_PRESETS["keypoints"], "seeds": 5},
     "videos": {"heads": 1, "seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }
 

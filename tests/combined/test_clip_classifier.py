@@ -8,7 +8,7 @@ from torch_geometric.data import Batch
 
 import gnn
 import rnn
-from combined import ClipClassifier, GraphLayers
+from combined import ClipClassifier, GraphLayers, TimeConvolution
 from data.clips import Clip
 
 OPTIONS = list(
@@ -233,3 +233,43 @@ def test_bad_clips_are_named(clips, batch, make_clip):
     many = make_clip(0, [5])
     with pytest.raises(ValueError, match="tracks is 4, but a clip has 5"):
         model("concat")(many)
+
+
+def test_a_convolution_over_time_is_its_formula_over_the_real_steps():
+    torch.manual_seed(0)
+    convolve = TimeConvolution(3, 2, span=5).double()
+    lengths = torch.tensor([4, 7, 1])
+    x = torch.randn(3, 7, 3, dtype=torch.float64)
+    x = (x * (torch.arange(7) < lengths[:, None])[..., None]).requires_grad_()
+    rows = []
+    for clip, length in enumerate(lengths.tolist()):
+        for t in range(length):
+            row = convolve.conv.bias
+            for k in range(-2, 3):
+                if 0 <= t + k < length:
+                    row = row + convolve.conv.weight[:, :, k + 2] @ x[clip, t + k]
+            rows.append(row)
+    flat = torch.stack(rows)
+    expected = ((flat - flat.mean(0)) / (flat.var(0, unbiased=False) + convolve.norm.eps).sqrt()).relu()
+    found = convolve(x, lengths)
+    real = torch.arange(7) < lengths[:, None]
+    assert_close(found[real], expected, rtol=1e-10, atol=1e-12)
+    assert (found[~real] == 0).all()
+    weights = torch.randn_like(expected)
+    ours = torch.autograd.grad((found[real] * weights).sum(), [x, convolve.conv.weight])
+    theirs = torch.autograd.grad((expected * weights).sum(), [x, convolve.conv.weight])
+    assert_close(ours[0][real], theirs[0][real], rtol=1e-9, atol=1e-11)
+    assert_close(ours[1], theirs[1], rtol=1e-9, atol=1e-11)
+    with pytest.raises(ValueError, match="span must be odd, as many steps before as after, got 4"):
+        TimeConvolution(3, 2, span=4)
+
+
+@pytest.mark.parametrize("pool", ["mean", "attention", "concat"])
+def test_a_clip_with_a_convolution_before_the_recurrent_layer_does_not_depend_on_its_neighbours(pool, clips, batch):
+    tracks = 4 if pool == "concat" else None
+    front = TimeConvolution(5 * (tracks or 1), 6)
+    temporal = rnn.GRU(6, 4, batch_first=True, bidirectional=True)
+    classify = ClipClassifier(gnn.GCNConv(3, 5), temporal, 3, pool, tracks=tracks, front=front).double().eval()
+    assert_close(classify(batch), torch.cat([classify(one) for one in clips]), rtol=1e-10, atol=1e-12)
+    ending = ClipClassifier(gnn.GCNConv(3, 5), None, 3, pool, tracks=tracks, front=front).double().eval()
+    assert_close(ending(batch), torch.cat([ending(one) for one in clips]), rtol=1e-10, atol=1e-12)

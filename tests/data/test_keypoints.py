@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from torch_geometric.data import Batch
 
 from data import load
+from data.keypoint_clips import KeypointReader
+from data.keypoint_motion import Variation
 from data.keypoints import read_keypoints
 from data.skeletons import SKELETONS, skeleton_of
+
+STILL = Variation(mirror=0, turn=0, stretch=0, shortest=1, jitter=0)
 
 
 def arrays(joints: int = 15, clips: int = 12, dimensions: int = 2):
@@ -100,11 +105,38 @@ def test_own_edges_and_train_and_test_parts(tmp_path):
 def test_variations_keep_the_label_and_differ(tmp_path):
     splits = load(saved(tmp_path, **arrays()))
     generator = torch.Generator().manual_seed(0)
-    one, other = (splits.augment(splits.train[0], generator) for _ in range(2))
-    assert int(one.y) == int(other.y) == int(splits.train[0].y)
+    clips = splits.train[:3]
+    one, other = (splits.augment(clips, generator) for _ in range(2))
+    assert one.y.tolist() == other.y.tolist() == [int(clip.y) for clip in clips]
     assert one.x.shape != other.x.shape or not torch.allclose(one.x, other.x)
-    again = splits.augment(splits.train[0], torch.Generator().manual_seed(0))
+    again = splits.augment(clips, torch.Generator().manual_seed(0))
     assert torch.equal(one.x, again.x)
+
+
+@pytest.mark.parametrize("frames", [0, 5])
+def test_a_batch_without_variation_is_the_batch_of_its_clips(tmp_path, frames):
+    given = arrays()
+    scores = np.ones(given["keypoints"].shape[:2])
+    scores[1, 3] = scores[4] = 0  # a joint, and a whole frame
+    splits = load(saved(tmp_path, **given, scores=scores), distances=True, frames=frames)
+    still = KeypointReader(SKELETONS[15], distances=True, frames=frames, variation=STILL)
+    joined = still.varied(splits.train, torch.Generator())
+    batch = Batch.from_data_list(list(splits.train))
+    for key in ("x", "pos", "frame", "track", "num_frames", "num_tracks", "y"):
+        assert_close(joined[key], torch.as_tensor(batch[key]), rtol=1e-4, atol=1e-5)
+    edges = [sorted(zip(*b.edge_index.tolist(), b.edge_attr[:, 0].tolist(), strict=True)) for b in (joined, batch)]
+    assert edges[0] == edges[1]
+
+
+def test_clips_are_read_at_so_many_moments(tmp_path):
+    given = arrays()
+    splits = load(saved(tmp_path, **given), frames=9)
+    assert {int(clip.num_frames) for clip in [*splits.train, *splits.validation, *splits.test]} == {9}
+    assert int(splits.augment(splits.train[:2], torch.Generator().manual_seed(0)).num_frames.sum()) == 18
+    walk = np.arange(5, dtype=np.float32)[:, None, None] + np.zeros((5, 15, 2), dtype=np.float32)
+    walk[:, :, 0] += np.arange(15)
+    clip = read_keypoints(saved(tmp_path, keypoints=walk), **splits.settings)[0]
+    assert_close(clip.pos[::15, 1], torch.linspace(0, 4, 9))
 
 
 def test_timeless_features_are_all_but_the_velocities(tmp_path):

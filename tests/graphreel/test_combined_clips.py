@@ -103,7 +103,8 @@ def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
         ["--spatial", "gat", "--heads", 2, "--temporal", "lstm", "--pool", "attention", "--readout", "last"],
         ["--spatial", "gatv2", "--heads", 2, "--temporal", "rnn", "--pool", "max", "--one-way"],
         ["--spatial", "none", "--temporal", "peephole", "--pool", "mean", "--one-way", "--no-augment"],
-        ["--recurrence", "nodes", "--layers", 2, "--no-distances", "--no-residual", "--as-is"],
+        ["--recurrence", "nodes", "--layers", 2, "--no-distances", "--no-residual", "--as-is", "--convolve", 0],
+        ["--convolve", 5, "--frames", 0, "--pool", "mean"],
         ["--temporal", "none"],
     ],
 )
@@ -154,6 +155,21 @@ def test_batches_depend_on_seed_and_step_alone(keypoints):
     plain = ClipBatches(splits, ClipSettings(str(keypoints), batch_size=5, augment=False, device="cpu"), 3)
     labels = torch.cat([plain(step).y for step in range(per_epoch, 2 * per_epoch)])
     assert labels.bincount().tolist() == torch.cat([clip.y for clip in splits.train]).bincount().tolist()
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_weights_kept_are_the_best_or_the_last(tmp_path, keypoints, said, keep):
+    out = tmp_path / "run"
+    typed = ["--data", keypoints, *SMALL, "--epochs", 6, "--lr", 0.5, "--no-augment", "--keep", keep, "--out", out]
+    assert said("combined", "train", *typed)[::2] == (0, "")
+    model, settings, saved = load_classifier(open_run(out))
+    losses = [row["val_loss"] for row in saved["history"]]
+    assert losses.index(min(losses)) < 5  # with such steps the last epoch is not the best
+    splits = combined_clips.load_clips(settings)
+    batch = combined_clips.collate(splits.validation, settings, None)
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(model(batch), batch.y).item()
+    assert loss == pytest.approx(min(losses) if keep == "best" else losses[-1], rel=1e-3)
 
 
 def test_the_loss_is_that_of_the_formula(keypoints):
@@ -292,6 +308,10 @@ def test_an_unreadable_video_is_refused(tmp_path, said):
         (["--dropout", 1], "--dropout expects a share"),
         (["--lags", 3], "--lags is not an option for clips"),
         (["--distances"], "--distances is an option for keypoints"),
+        (["--frames", 8], "--frames is an option for keypoints"),
+        (["--keep", "first"], "--keep expects one of best, last, got 'first'"),
+        (["--keep", "last", "--patience", 2], "--patience waits for a better validation loss, but --keep last"),
+        (["--convolve", 4], "--convolve expects an odd number of frames, or 0, got 4"),
         (["--validation", 0], "--validation expects a positive number"),
     ],
 )

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from combined import NodeLayers, parameters_of
 from data import load
 from graphreel import combined_compare
 from graphreel.__main__ import run
 from graphreel.combined_clips import collate
 from graphreel.combined_compare import not_told_apart
+from graphreel.combined_models import build_classifier
 from graphreel.combined_settings import ClipSettings
 
 
@@ -49,6 +51,24 @@ def test_a_comparison_goes_on_and_its_whole_model_predicts(compared, capsys):
     assert "resume it with that command" in capsys.readouterr().err
     assert run(["combined", "predict", str(out), str(out / "compare.png")]) == 2
     assert "trained on digits" in capsys.readouterr().err
+
+
+def test_keypoints_are_compared_with_the_model_that_train_has(tmp_path):
+    settings = ClipSettings.resolve("x.npz", "keypoints", {})
+    trained = build_classifier(settings, 38, 14, 15, None)
+    timeless = torch.arange(34)
+    sides = {
+        name: build_classifier(
+            ClipSettings.resolve_compared("x.npz", "keypoints", {"compared": name}), 38, 14, 15, timeless
+        )
+        for name in ("both", "rnn", "gnn")
+    }
+    shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (trained, sides["both"])]
+    assert shapes[0] == shapes[1]
+    sizes = [parameters_of(model) for model in sides.values()]
+    assert max(sizes) / min(sizes) < 1.1
+    assert isinstance(sides["rnn"].spatial, NodeLayers) and sides["rnn"].spatial.norm is not None
+    assert sides["gnn"].temporal is None and sides["gnn"].front is None and sides["gnn"].spatial.norm is not None
 
 
 def test_pairs_that_are_taken_for_each_other():

@@ -1,0 +1,105 @@
+"""Keypoints in motion: read at other moments, and varied for training; for many clips at once."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from data.skeletons import Skeleton
+
+
+def resampled(places: Tensor, present: Tensor, spans: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Read every clip at `lengths` moments, evenly spread over its span, by linear interpolation
+
+    .. math:: p(t) = (1 - w)\, p_{\lfloor t \rfloor} + w\, p_{\lfloor t \rfloor + 1}, \qquad w = t - \lfloor t \rfloor.
+
+    A joint that is missing in one of the two frames is read from the other.
+
+    Shapes: places [clips, frames, joints, dimensions], present [clips, frames, joints], spans [clips, 2] the first and
+    the last moment, in frames; lengths [clips] -> places and present of the longest of these lengths, nothing present
+    after a clip's own.
+    """
+    longest = int(lengths.max())
+    steps = torch.arange(longest)
+    share = steps / (lengths[:, None] - 1).clamp(min=1)
+    moment = (spans[:, :1] + (spans[:, 1:] - spans[:, :1]) * share).clamp(max=places.size(1) - 1)
+    before = moment.floor().long()
+    after = (before + 1).clamp(max=places.size(1) - 1)
+    clip = torch.arange(len(places))[:, None]
+    later = (moment - before)[..., None]
+    real = (steps < lengths[:, None])[..., None]
+    weights = (1 - later) * present[clip, before] * real, later * present[clip, after] * real
+    total = weights[0] + weights[1]
+    read = weights[0][..., None] * places[clip, before] + weights[1][..., None] * places[clip, after]
+    return read / total.clamp(min=1e-6)[..., None], total > 0
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How training clips are varied, each by chances of its own: shown in a mirror, turned, stretched, cut, jittered.
+
+    Attributes:
+        mirror: the chance of a mirror image, where the skeleton says which joints swap.
+        turn: the largest angle in the plane of the first two coordinates, in radians.
+        stretch: the largest share by which either of them grows or shrinks.
+        shortest: the least share of the clip's time that is kept.
+        jitter: deviation of what is added to every place, in deviations of the places of the clip.
+    """
+
+    mirror: float = 0.5
+    turn: float = 0.25
+    stretch: float = 0.15
+    shortest: float = 0.7
+    jitter: float = 0.02
+
+    def __call__(
+        self,
+        places: Tensor,
+        present: Tensor,
+        lengths: Tensor,
+        skeleton: Skeleton,
+        frames: int,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Vary places [clips, frames, joints, dimensions], of which `lengths` are real and `present` says where.
+
+        Args:
+            frames: how many frames every clip gets; 0 keeps as many as are left of it.
+
+        Returns:
+            places, present and lengths of the variations. A clip of which nothing is left is kept as long as it was.
+        """
+        clips, _, _, dimensions = places.shape
+
+        def draw(low: float, high: float) -> Tensor:
+            return low + (high - low) * torch.rand(clips, generator=generator)
+
+        span = (lengths - 1) * draw(self.shortest, 1.0)
+        start = (lengths - 1 - span) * draw(0.0, 1.0)
+        if not frames:  # whole frames
+            span, start = span.round(), start.floor()
+        moments = torch.arange(present.size(1))
+        inside = (moments >= start[:, None].floor()) & (moments <= (start + span)[:, None].ceil())
+        lost = ~(present.any(2) & inside).any(1)
+        span, start = torch.where(lost, lengths - 1.0, span), torch.where(lost, 0.0, start)
+        lengths = torch.full_like(lengths, frames) if frames else span.long() + 1
+        places, present = resampled(places, present, torch.stack([start, start + span], dim=1), lengths)
+
+        mirrored = draw(0.0, 1.0) < (self.mirror if skeleton.pairs else 0.0)
+        order = torch.where(mirrored[:, None], skeleton.mirrored(), torch.arange(skeleton.joints))
+        places = places.gather(2, order[:, None, :, None].expand_as(places))
+        present = present.gather(2, order[:, None].expand_as(present))
+        angle, sign = draw(-self.turn, self.turn), 1.0 - 2.0 * mirrored
+        turn = torch.eye(dimensions).repeat(clips, 1, 1)
+        turn[:, 0, 0], turn[:, 0, 1] = sign * angle.cos(), sign * angle.sin()
+        turn[:, 1, 0], turn[:, 1, 1] = -angle.sin(), angle.cos()
+        turn[:, :, 0] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
+        turn[:, :, 1] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
+        places = (places.flatten(1, 2) @ turn).view_as(places)
+
+        seen = present[..., None].float()
+        count = seen.sum((1, 2, 3)).clamp(min=1)[:, None, None, None]
+        mean = (places * seen).sum((1, 2, 3), keepdim=True) / (count * dimensions)
+        deviation = (((places - mean) * seen).square().sum((1, 2, 3), keepdim=True) / (count * dimensions)).sqrt()
+        places = places + self.jitter * deviation * torch.randn(places.shape, generator=generator)
+        return places, present, lengths
