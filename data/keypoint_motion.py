@@ -47,10 +47,10 @@ class Variation:
     """
 
     mirror: float = 0.5
-    turn: float = 0.25
-    stretch: float = 0.15
-    shortest: float = 0.7
-    jitter: float = 0.02
+    turn: float = 0.4
+    stretch: float = 0.2
+    shortest: float = 0.6
+    jitter: float = 0.04
 
     def __call__(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from data.clips import Clip, ClipSplits, stratified_holdout
 from data.keypoint_clips import KeypointReader
+from data.places import find, search_folders
 from data.skeletons import skeleton_of
 
 
@@ -85,6 +86,23 @@ def load_keypoints(
         reader.varied,
         settings,
     )
+
+
+def load_jhmdb(
+    velocity: bool = True, distances: bool = False, frames: int = 0, validation: float = 0.15, seed: int = 0
+) -> ClipSplits:
+    """JHMDB (Jhuang et al., 2013), split 1: 15 joints of people in 609 short videos, 14 actions. See `load_keypoints`.
+
+    Raises:
+        FileNotFoundError: `jhmdb/jhmdb_split1.npz` is not among the data.
+    """
+    path = find("jhmdb/jhmdb_split1.npz", "jhmdb_split1.npz")
+    if path is None:
+        raise FileNotFoundError(
+            f"jhmdb needs jhmdb/jhmdb_split1.npz below {' or '.join(str(f) for f in search_folders())}; "
+            "use digits, whose clips are embedded, or a keypoint .npz of your own"
+        )
+    return load_keypoints(path, velocity, distances, frames, validation, seed)
 
 
 def read_keypoints(

@@ -24,6 +24,7 @@ NAMES: dict[str, str] = {
     "random-combinations": "data.sequence_tasks:load_random_combinations",
     "book": "data.books:load_embedded_book",
     "digits": "data.digits:load_digits",
+    "jhmdb": "data.keypoints:load_jhmdb",
 }
 
 _VIDEO_SUFFIXES = {".gif", ".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg"}

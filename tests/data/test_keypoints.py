@@ -219,11 +219,21 @@ def test_damaged_and_pickled_files_are_refused(tmp_path):
         load(saved(tmp_path, keypoints=np.array([{"a": 1}], dtype=object)))
 
 
+def test_jhmdb_is_looked_for_among_the_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHREEL_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(FileNotFoundError, match=r"jhmdb needs jhmdb/jhmdb_split1.npz below .*; use digits"):
+        load("jhmdb")
+    given = arrays()
+    saved(tmp_path, **given).rename(tmp_path / "jhmdb_split1.npz")
+    assert load("jhmdb", frames=4).settings["frames"] == 4
+
+
 @pytest.mark.skipif(
     not Path(os.environ.get("GRAPHREEL_DATA", "."), "jhmdb/jhmdb_split1.npz").is_file(),
     reason="jhmdb/jhmdb_split1.npz is not in $GRAPHREEL_DATA",
 )
 def test_jhmdb():
-    splits = load(Path(os.environ["GRAPHREEL_DATA"], "jhmdb/jhmdb_split1.npz"))
+    splits = load("jhmdb")
     assert (len(splits.train) + len(splits.validation), len(splits.test), splits.num_classes) == (433, 176, 14)
     assert min(int(c.num_frames) for c in splits.train) >= 15
