@@ -155,7 +155,7 @@ class _Attend(Function):
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
             return *_differentiable((h, s, t, u), edges, slope, factor, grads[0]), None, None, None
         gradients = _gradients if u is None else _gradients_by_edge
-        found = gradients(edges, slope, signed, factor, h, g, (g * out).sum(-1))
+        found = gradients(edges, slope, signed, factor, h, g, _dot(g, out))
         wanted = zip(found, ctx.needs_input_grad, strict=False)
         return *(grad if needed else None for grad, needed in wanted), None, None, None
 
@@ -168,18 +168,23 @@ def _gradients(
     b = F.leaky_relu(signed, -slope)
     lost_target = EdgeMatrix(edges, b).row_sums() * d
     lost = None
-    if factor is not None:  # b alone is by source wanted in B^T d alone, which costs less than to put b in that order
+    if factor is not None:  # by source b alone is wanted in B^T d only, which costs less than to put it in that order
         lost = b * d.index_select(0, edges.target)
         b *= factor
         signed = signed * factor
-    grad_target = (EdgeMatrix(edges, b) @ h).mul_(g).sum(-1).sub_(lost_target)
+    grad_target = _dot(EdgeMatrix(edges, b) @ h, g).sub_(lost_target)
 
     signed = signed.index_select(0, rows.position)
     b = F.leaky_relu(signed, -slope)
     matrix = EdgeMatrix(edges, b, transposed=True)
     lost_source = matrix @ d if lost is None else sum_by_source(edges, lost)
-    grad_source = (matrix @ g).mul_(h).sum(-1).sub_(lost_source)
+    grad_source = _dot(matrix @ g, h).sub_(lost_source)
     return EdgeMatrix(edges, signed.abs_(), transposed=True) @ g, grad_source, grad_target, None
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """``(a * b).sum(-1)``, twice as fast as a sum of few columns."""
+    return (a * b) @ a.new_ones(a.size(1))
 
 
 def _gradients_by_edge(

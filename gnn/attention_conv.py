@@ -90,7 +90,7 @@ class AttentionConv(MessagePassing):
 
     def _finish(self, out: Tensor, leading: torch.Size, residual: OptTensor) -> Tensor:
         """The aggregated heads ``[N, (B,) heads, C]`` joined, nodes and leading dimensions back in place."""
-        out = out.flatten(-2) if self.concat else out.mean(-2)
+        out = out.flatten(-2) if self.concat or self.heads == 1 else out.mean(-2)
         if leading:
             out = out.view(out.size(0), *leading, out.size(-1)).movedim(0, -2)
         if residual is not None:

@@ -7,6 +7,8 @@ from torch import Tensor
 
 __all__ = ["dropout", "dropout_factors"]
 
+_DRAWS = ((np.uint8, 2**8), (np.int16, 2**16), (np.int32, 2**32))
+
 
 def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     """Set each element to zero with probability p and scale the others by 1 / (1 - p), as ``F.dropout`` does.
@@ -27,17 +29,20 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
 def dropout_factors(shape: torch.Size, p: float, dtype: torch.dtype = torch.float32) -> Tensor:
     """Independent factors, 0 with probability p and 1 / (1 - p) otherwise.
 
-    PyTorch's CPU generator seeds NumPy's SFC64, which draws several times faster. One 64-bit random number serves eight
-    elements where p is a multiple of 1/256 (such as 0.5), else two, which leaves p exact to 2^-32: finer than the 24
-    bits of a random float32.
+    PyTorch's CPU generator seeds NumPy's SFC64, which draws several times faster. An element takes 8, 16 or 32 random
+    bits: as many as give p to one part in 10^4 (0.5 takes 8, 0.6 takes 16). The others are scaled for the p that was
+    drawn with, which leaves the mean as it is.
     """
     if p == 1.0:
         return torch.zeros(shape, dtype=dtype)
     count = shape.numel()
-    per_draw, drawn = (8, np.uint8) if (p * 256).is_integer() else (2, np.int32)
+    drawn, levels = next(
+        (kind, n) for kind, n in _DRAWS if abs(p - round(p * n) / n) <= 1e-4 * min(p, 1 - p) or n == 2**32
+    )
+    threshold = min(round(p * levels), levels - 1)
     generator = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
-    bits = torch.from_numpy(generator.random_raw(-(-count // per_draw)).view(drawn)[:count])
-    threshold = int(p * 256) if drawn is np.uint8 else round(p * 2**32) - 2**31
+    words = generator.random_raw(-(-count * drawn().itemsize // 8))
+    bits = torch.from_numpy(words.view(drawn)[:count])
     # written as numbers at once, because PyTorch takes longer to turn a mask into numbers than to draw it
-    factors = torch.ge(bits, threshold, out=torch.empty(count, dtype=dtype))
-    return factors.mul_(1.0 / (1.0 - p)).view(shape)
+    factors = torch.ge(bits, threshold + int(np.iinfo(drawn).min), out=torch.empty(count, dtype=dtype))
+    return factors.mul_(1.0 / (1.0 - threshold / levels)).view(shape)
