@@ -53,21 +53,23 @@ class TimeConvolution(nn.Module):
     Args:
         in_channels, out_channels: features of a step that come in, and that come out.
         span: the steps 2 r + 1 that each output reads, an odd number.
+        dropout: the share of features that is left out of a sequence in training, each at all of its steps.
 
     Raises:
         ValueError: an even span.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, span: int = 3) -> None:
+    def __init__(self, in_channels: int, out_channels: int, span: int = 3, dropout: float = 0.0) -> None:
         super().__init__()
         if span < 1 or span % 2 == 0:
             raise ValueError(f"span must be odd, as many steps before as after, got {span}")
         self.in_channels, self.out_channels = in_channels, out_channels
+        self.dropout = nn.Dropout1d(dropout)
         self.conv = nn.Conv1d(in_channels, out_channels, span, padding=span // 2)
         self.norm = nn.BatchNorm1d(out_channels)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        y = self.conv(self.dropout(x.transpose(1, 2))).transpose(1, 2)
         real = within(lengths, x.size(1))
         return y.new_zeros(y.shape).index_put((real,), self.norm(y[real]).relu())
 

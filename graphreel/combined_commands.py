@@ -70,6 +70,9 @@ def train(
         bool | None, typer.Option("--standardize/--as-is", help="Clips: bring the features to one scale.")
     ] = None,
     dropout: Dropout = None,
+    drop_features: Annotated[
+        float | None, typer.Option(help="Clips: of the features that --convolve reads, left out of a whole clip.")
+    ] = None,
     distances: Distances = None,
     frames: Frames = None,
     augment: Augment = None,
@@ -102,7 +105,8 @@ def train(
         train_fraction=train_fraction, memory=memory, calendar=calendar, cycle=cycle, scale=scale,
         spatial=spatial, temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence,
         convolve=convolve, readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
-        standardize=standardize, dropout=dropout, distances=distances, frames=frames, augment=augment,
+        standardize=standardize, dropout=dropout, drop_features=drop_features, distances=distances, frames=frames,
+        augment=augment,
         embedding=embedding, skip=skip, skip_lags=skip_lags, loss=loss, learning_rate=learning_rate,
         weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,
         epochs=epochs, patience=patience, keep=keep, validation=validation, seed=seed, seeds=seeds, device=device,

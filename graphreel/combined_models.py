@@ -121,7 +121,7 @@ def build_classifier(
     front, temporal = None, None
     entering = settings.hidden * (places if places and settings.recurrence == "frames" else 1)
     if settings.convolve:
-        front = TimeConvolution(entering, settings.state, settings.convolve)
+        front = TimeConvolution(entering, settings.state, settings.convolve, settings.drop_features)
         entering = settings.state
     if settings.temporal != "none":
         temporal = build_temporal(

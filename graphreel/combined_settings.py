@@ -49,6 +49,7 @@ class ClipSettings(_SpaceTime):
         residual: add to every graph layer a linear map of the node itself.
         standardize: bring the features to mean 0 and deviation 1, by batch normalisation before the graph layers.
         dropout: before the recurrent layer and before the head.
+        drop_features: of the frames' features that the convolution reads, left out of a whole clip.
         distances: keypoints only: every joint also reads how far it is from each other joint.
         frames: keypoints only: read every clip at so many moments, evenly spread over it; 0 reads all its frames.
         augment: vary training clips where their kind knows how to.
@@ -81,6 +82,7 @@ class ClipSettings(_SpaceTime):
     residual: bool = False
     standardize: bool = False
     dropout: float = 0.0
+    drop_features: float = 0.0
     distances: bool = False
     frames: int = 0
     augment: bool = True
@@ -109,9 +111,11 @@ class ClipSettings(_SpaceTime):
         self.expect_at_least(0, "frames", "convolve")
         if self.convolve and self.convolve % 2 == 0:
             raise ValueError(f"--convolve expects an odd number of frames, or 0, got {self.convolve}")
+        if self.drop_features and not self.convolve:
+            raise ValueError("--drop-features is what a convolution does not see: it goes with --convolve")
         if self.patience and self.keep == "last":
             raise ValueError("--patience waits for a better validation loss, but --keep last looks at none")
-        self.expect_share("label_smoothing", "validation")
+        self.expect_share("label_smoothing", "validation", "drop_features")
         self.expect_positive("validation")
 
     @property
@@ -128,7 +132,12 @@ class ClipSettings(_SpaceTime):
         """
         cls.check_names(typed, f"clips, and {data} holds clips")
         _keep_to_keypoints(data, kind, typed)
-        return cls(**{"data": data, **CLIP_PRESETS[kind], **typed})
+        preset = dict(CLIP_PRESETS[kind])
+        if typed.get("patience"):  # it looks at the validation loss
+            preset.pop("keep", None)
+        if typed.get("convolve") == 0:
+            preset.pop("drop_features", None)
+        return cls(**{"data": data, **preset, **typed})
 
     @classmethod
     def resolve_compared(cls, data: str, kind: str, typed: dict[str, Any]) -> "ClipSettings":
@@ -148,8 +157,9 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
     "digits": {"spatial": "gat", "epochs": 40},
     "keypoints": {
         "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "convolve": 3,
-        "readout": "max", "residual": True, "standardize": True, "dropout": 0.5, "distances": True, "frames": 32,
-        "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 64, "epochs": 120,
+        "readout": "max", "residual": True, "standardize": True, "dropout": 0.5, "drop_features": 0.2,
+        "distances": True, "frames": 32, "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 32,
+        "epochs": 120, "keep": "last", "validation": 0.05,
     },
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip

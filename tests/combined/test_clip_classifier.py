@@ -260,6 +260,11 @@ def test_a_convolution_over_time_is_its_formula_over_the_real_steps():
     theirs = torch.autograd.grad((expected * weights).sum(), [x, convolve.conv.weight])
     assert_close(ours[0][real], theirs[0][real], rtol=1e-9, atol=1e-11)
     assert_close(ours[1], theirs[1], rtol=1e-9, atol=1e-11)
+    lossy = TimeConvolution(3, 2, dropout=0.5).double()
+    lossy.conv.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    seen: list[Tensor] = []
+    lossy(torch.ones(50, 7, 3, dtype=torch.float64), torch.full((50,), 7))
+    assert (seen[0] == seen[0][:, :, :1]).all() and {0.0, 2.0} == set(seen[0].flatten().tolist())
     with pytest.raises(ValueError, match="span must be odd, as many steps before as after, got 4"):
         TimeConvolution(3, 2, span=4)
 

@@ -80,7 +80,7 @@ def test_help_and_wrong_arguments_import_no_torch(arguments):
 
 def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
     out = tmp_path / "run"
-    typed = [*SMALL[:-1], "--epochs", 12, "--lr", 0.01, "--dropout", 0, "--seeds", 2, "--out", out]
+    typed = [*SMALL[:-1], "--epochs", 12, "--lr", 0.01, "--dropout", 0, "--no-augment", "--seeds", 2, "--out", out]
     code, text, error = said("combined", "train", "--data", keypoints, *typed)
     assert (code, error) == (0, "")
     assert "test accuracy" in text and "over 2 seeds" in text and "majority" in text
@@ -104,7 +104,7 @@ def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
         ["--spatial", "gatv2", "--heads", 2, "--temporal", "rnn", "--pool", "max", "--one-way"],
         ["--spatial", "none", "--temporal", "peephole", "--pool", "mean", "--one-way", "--no-augment"],
         ["--recurrence", "nodes", "--layers", 2, "--no-distances", "--no-residual", "--as-is", "--convolve", 0],
-        ["--convolve", 5, "--frames", 0, "--pool", "mean"],
+        ["--convolve", 5, "--frames", 0, "--pool", "mean", "--patience", 3],
         ["--temporal", "none"],
     ],
 )
@@ -309,6 +309,7 @@ def test_an_unreadable_video_is_refused(tmp_path, said):
         (["--lags", 3], "--lags is not an option for clips"),
         (["--distances"], "--distances is an option for keypoints"),
         (["--frames", 8], "--frames is an option for keypoints"),
+        (["--drop-features", 0.2], "--drop-features is what a convolution does not see: it goes with --convolve"),
         (["--keep", "first"], "--keep expects one of best, last, got 'first'"),
         (["--keep", "last", "--patience", 2], "--patience waits for a better validation loss, but --keep last"),
         (["--convolve", 4], "--convolve expects an odd number of frames, or 0, got 4"),
