@@ -167,7 +167,7 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
 # had not learned the structure after 25 epochs (validation accuracy 0.5 and 0.7), a GAT had (0.87 and 0.96).
 COMPARE_PRESETS: dict[str, dict[str, Any]] = {
     "digits": {"spatial": "gat", "heads": 1, "seeds": 5, "epochs": 40},
-    "keypoints": {**CLIP_PRESETS["keypoints"], "seeds": 5},
+    "keypoints": {**CLIP_PRESETS["keypoints"], "seeds": 5, "epochs": 40},
     "videos": {"heads": 1, "seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }
 
