@@ -1,4 +1,4 @@
-"""What the fused walks have in common: when they apply, and their gradients' gradients."""
+"""What the fused walks have in common: when they apply, their autograd function, and their gradients' gradients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,9 +30,36 @@ class FusedCall:
     outputs: bool
     keep: bool
 
-    def steps(self, rows: Tensor, counts: tuple[int, ...]) -> Sequence[Tensor]:
+    def steps(self, rows: Tensor, counts: Sequence[int]) -> Sequence[Tensor]:
         """Each step's part of a buffer; without a backward pass all steps use the same one."""
-        return rows.split(counts) if self.keep else [rows[:n] for n in counts]
+        if self.keep:
+            return rows.split(counts)
+        parts = {count: rows[:count] for count in set(counts)}
+        return [parts[count] for count in counts]
+
+
+def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+    """The first rows of each part, as many as `counts` says."""
+    return [part if len(part) == count else part[:count] for part, count in zip(parts, counts, strict=True)]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A cell's walk and its gradient in closed form.
+
+    Attributes:
+        cell: one step of it in plain operations.
+        names: of the weights, in the order in which the two functions take them; one that is missing is None.
+        forward: (call, x, state, weights) -> h of all steps (of none where call.outputs is False), the final state, and
+            what the backward pass needs, with the `memory` that it lies in.
+        backward: (call, gradients of forward's results, x, state, weights, what forward left, whether the gradient of x
+            is needed) -> the gradients of x, of the state's parts and of the weights.
+    """
+
+    cell: Cell
+    names: tuple[str, ...]
+    forward: Callable[[FusedCall, Tensor, State, Sequence[Any]], tuple[Tensor, State, Any]]
+    backward: Callable[..., tuple[Tensor | None, ...]]
 
 
 _FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
@@ -60,14 +87,50 @@ def can_fuse(schedule: Schedule, x: Tensor, others: Sequence[Tensor]) -> bool:
     )
 
 
-def differentiable_backward(
-    cell: Cell,
-    names: Sequence[str],
+class _Fused(torch.autograd.Function):
+    """(x, state, weights) -> (h of all steps or of none, final state); rnn.unroll is the same in plain operations."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, formula: Formula, call: FusedCall, x: Tensor, *others: Any
+    ) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        ctx.formula, ctx.call, ctx.parts = formula, call, len(others) - len(formula.names)
+        ctx.save_for_backward(x, *others)
+        y, final, left = formula.forward(call, x, others[: ctx.parts], others[ctx.parts :])
+        if call.keep:
+            ctx.left = left
+        else:
+            call.space.give_back(left.memory)
+        return y, *final
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, *others = ctx.saved_tensors
+        formula, call, state, weights = ctx.formula, ctx.call, others[: ctx.parts], others[ctx.parts :]
+        needs = ctx.needs_input_grad[2:]
+        if torch.is_grad_enabled():
+            return None, None, *_differentiable_backward(formula, call, grads, needs, x, state, weights)
+        left, ctx.left = ctx.left, None
+        if left is None:  # an earlier backward through the same graph has used it up
+            _, _, left = formula.forward(call, x, state, weights)
+        results = formula.backward(call, grads, x, state, weights, left, needs[0])
+        call.space.give_back(left.memory)
+        return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
+
+
+def walk_fused(formula: Formula, call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+    """h of all steps (of none where call.outputs is False), and the final state's parts."""
+    return _Fused.apply(formula, call, x.contiguous(), *state, *(weights.get(name) for name in formula.names))
+
+
+def _differentiable_backward(
+    formula: Formula,
     call: FusedCall,
     grads: Sequence[Tensor | None],
     needs: Sequence[bool],
     x: Tensor,
-    state: State,
+    state: Sequence[Tensor],
     weights: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
     """The gradients of a fused walk by the plain loop, so that they can be differentiated again."""
@@ -75,8 +138,8 @@ def differentiable_backward(
     # Aliases, so that only this walk lies between them and its results, whatever the inputs have in common before it.
     aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
     first, last = 1, 1 + len(state)
-    named = {name: weight for name, weight in zip(names, aliases[last:], strict=True) if weight is not None}
-    y, final = unroll(cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
+    named = {name: weight for name, weight in zip(formula.names, aliases[last:], strict=True) if weight is not None}
+    y, final = unroll(formula.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
     outputs = [(y if call.outputs else y[:0]), *final]
     reached = [(output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None]
     wanted = [alias for alias, need in zip(aliases, needs, strict=True) if need]

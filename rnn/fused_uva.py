@@ -15,39 +15,34 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, peephole_uva_cell
-from rnn.fused import FusedCall, differentiable_backward
-from rnn.products import times_transposed, weight_gradient
+from rnn.fused import Formula, FusedCall, first_rows, walk_fused
+from rnn.products import product_with, tanh, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
-_NAMES = ("weight_ih", "weight_ch", "bias_ih", "bias_hh")
 
 
 class _Buffers:
-    """Views of a walk's memory: what enters the product, the gates, the candidates, o and tanh(c) where h is wanted."""
+    """Views of a walk's memory: what enters the product, the gates, the candidates, o and tanh(c) where h is wanted.
+
+    The memory that a step starts from is `c`, the one that it writes `new_c`.
+    """
 
     def __init__(self, call: FusedCall, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
-        self.gate_count = 3 if call.outputs else 2
-        shapes = (rows + batch, width), (kept, self.gate_count * hidden), (rows, hidden), (rows, hidden)
+        gates = 3 if call.outputs else 2
+        shapes = (rows + batch, width), (kept, gates * hidden), (rows, hidden), (rows, hidden)
         self.memory, (all_x, self.all_gates, self.all_g, all_tanh) = call.space.take(shapes, dtype)
         self.all_x = all_x[:rows]
         self.x = all_x.split((*counts, batch))
-        self.c = [x[:, :hidden] for x in self.x]
+        self.c = all_x[:, :hidden].split((*counts, batch))
+        self.new_c = first_rows(self.c[1:], counts)
         self.gates = call.steps(self.all_gates, counts)
         self.g = self.all_g.split(counts)
         self.tanh = all_tanh.split(counts)
         self.last_o = all_tanh.new_empty(batch, hidden)
-
-    def by_gate(self, step: int) -> Sequence[Tensor]:
-        gates = self.gates[step]
-        return gates.view(len(gates), self.gate_count, -1).unbind(1)
-
-
-def _tanh(x: Tensor, out: Tensor) -> Tensor:
-    """tanh(x) = 2 sigmoid(2x) - 1, several times faster than tanh on a CPU."""
-    return torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
+        by_gate = self.all_gates.view(kept, gates, hidden).unbind(1)
+        self.by_gate = list(zip(*(call.steps(gate, counts) for gate in by_gate), strict=True))
 
 
 def _columns(weights: Sequence[Any]) -> tuple[Tensor, Tensor]:
@@ -59,84 +54,87 @@ def _columns(weights: Sequence[Any]) -> tuple[Tensor, Tensor]:
     return torch.cat((weight_ch, torch.cat((i_f, o))), dim=1), g.contiguous()
 
 
-def _forward(call: FusedCall, x: Tensor, c: Tensor, weights: Sequence[Any], all_y: Tensor) -> _Buffers:
-    """Walk and write h of all steps, or with call.outputs=False of the last one, into `all_y`."""
-    hidden, counts, forks = c.shape[1], call.schedule.counts, call.schedule.forks
+def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
+    c, counts, forks = state[1], call.schedule.counts, call.schedule.forks
+    hidden = c.shape[1]
     stacked, candidate = _columns(weights)
     buffers = _Buffers(call, hidden, stacked.shape[1], x.dtype)
     from_x = buffers.all_x[:, hidden:]
     from_x[:, : x.shape[1]] = x
     if weights[2] is not None:
         from_x[:, -1] = 1
-    torch.sigmoid(times_transposed(from_x.contiguous(), candidate), out=buffers.all_g)
-    y = all_y.split(counts) if call.outputs else [all_y[: counts[-1]]]
-    recurrent = stacked if call.outputs else stacked[: 2 * hidden]
-    n = 0
-    for t, count in enumerate(counts):
-        before, after = buffers.c[t], buffers.c[t + 1][:count]
-        if n < count:
-            before[n:] = c[n:count]
-        if t in forks:
-            forks[t].apply_(before)
-        n = count
-        torch.sigmoid(times_transposed(buffers.x[t], recurrent), out=buffers.gates[t])
-        i, f, *o = buffers.by_gate(t)
-        torch.mul(f, before, out=after).addcmul_(i, buffers.g[t])
-        if o:
-            torch.mul(_tanh(after, buffers.tanh[t]), o[0], out=y[t])
+    torch.sigmoid(product_with(candidate)(from_x.contiguous(), out=buffers.all_g), out=buffers.all_g)
+    all_y = x.new_empty(call.schedule.rows if call.outputs else len(c), hidden)
+    y = all_y.split(counts) if call.outputs else [all_y]
+    product = product_with(stacked if call.outputs else stacked[: 2 * hidden])
+    before = 0
+    with torch.inference_mode():
+        for t, n in enumerate(counts):
+            c_t, new_c, gates = buffers.c[t], buffers.new_c[t], buffers.gates[t]
+            if before < n:
+                c_t[before:] = c[before:n]
+                before = n
+            if t in forks:
+                forks[t].apply_(c_t)
+            torch.sigmoid(product(buffers.x[t], out=gates), out=gates)
+            i, f, *o = buffers.by_gate[t]
+            torch.mul(f, c_t, out=new_c).addcmul_(i, buffers.g[t])
+            if o:
+                torch.mul(tanh(new_c, out=buffers.tanh[t]), o[0], out=y[t])
     if not call.outputs:
-        torch.sigmoid(times_transposed(buffers.x[-2], stacked[2 * hidden :]), out=buffers.last_o)
-        torch.mul(_tanh(buffers.c[-1], buffers.tanh[-1]), buffers.last_o, out=y[-1])
-    return buffers
+        torch.sigmoid(product_with(stacked[2 * hidden :])(buffers.x[-2]), out=buffers.last_o)
+        torch.mul(tanh(buffers.c[-1], out=buffers.tanh[-1]), buffers.last_o, out=all_y)
+    final = all_y[-len(c) :].clone(), buffers.c[-1].clone()
+    return (all_y if call.outputs else all_y[:0]), final, buffers
 
 
 def _backward(
     call: FusedCall,
     grads: Sequence[Tensor | None],
     x: Tensor,
-    c: Tensor,
+    state: State,
     weights: Sequence[Any],
     buffers: _Buffers,
     needs_x: bool,
 ) -> tuple[Tensor | None, ...]:
-    weight_ih, weight_ch, bias_ih, _ = weights
+    c, (weight_ih, weight_ch, bias_ih, _) = state[1], weights
     hidden, inputs, counts, forks = c.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h, grad_c = grads
     dh = torch.zeros_like(c) if grad_h is None else grad_h
     dc = torch.zeros_like(c) if grad_c is None else grad_c.clone(memory_format=torch.contiguous_format)
-    recurrent = weight_ch[: buffers.gate_count * hidden].t().contiguous()
+    recurrent = product_with(weight_ch[: buffers.all_gates.shape[1]].t())
     d_last_o = None
     if not call.outputs:
         d_last_o = _sigmoid_backward(dh * buffers.tanh[-1], buffers.last_o, grad_input=torch.empty_like(dc))
         dc += torch.ops.aten.tanh_backward(dh * buffers.last_o, buffers.tanh[-1])
     grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
     dc0 = torch.empty_like(dc)
-    work, product = torch.empty_like(buffers.all_gates[: call.schedule.batch]), torch.empty_like(dc)
-    for t in range(len(counts) - 1, -1, -1):
-        n = counts[t]
-        if len(dc) > n:
-            dc0[n : len(dc)] = dc[n:]
-            dc = dc[:n]
-        dz, partial, tanh, g = work[:n], product[:n], buffers.tanh[t], buffers.g[t]
-        d_i, d_f, *d_o = dz.view(n, buffers.gate_count, hidden).unbind(1)
-        i, f, *o = buffers.by_gate(t)
-        if o:
-            dy = torch.zeros_like(dc) if grad_y_steps is None else grad_y_steps[t]
-            dy = dy + dh if t == len(counts) - 1 else dy
-            torch.mul(dy, tanh, out=d_o[0])
-            torch.mul(dy, o[0], out=partial)
-            dc.add_(_tanh_backward(partial, tanh, grad_input=partial))
-        torch.mul(dc, g, out=d_i)
-        torch.mul(dc, buffers.c[t], out=d_f)
-        torch.mul(dc, i, out=partial)
-        _sigmoid_backward(partial, g, grad_input=g)
-        dc.mul_(f)
-        gradient = _sigmoid_backward(dz, buffers.gates[t], grad_input=buffers.gates[t])
-        dc.add_(times_transposed(gradient, recurrent))
-        if d_last_o is not None and t == len(counts) - 1:
-            dc.add_(torch.mm(d_last_o, weight_ch[2 * hidden :]))
-        if t in forks:
-            forks[t].backward_(dc)
+    dz, work = torch.empty_like(buffers.all_gates[: call.schedule.batch]), torch.empty_like(dc)
+    by_gate = list(dz.view(len(dz), -1, hidden).unbind(1))
+    with torch.inference_mode():
+        for t in range(len(counts) - 1, -1, -1):
+            n, g, tanh_c = counts[t], buffers.g[t], buffers.tanh[t]
+            gates, (i, f, *o) = buffers.gates[t], buffers.by_gate[t]
+            if len(dc) > n:
+                dc0[n : len(dc)] = dc[n:]
+                dc, dz, work, *by_gate = (part[:n] for part in (dc, dz, work, *by_gate))
+            d_i, d_f, *d_o = by_gate
+            if o:
+                dy = torch.zeros_like(dc) if grad_y_steps is None else grad_y_steps[t]
+                dy = dy + dh if t == len(counts) - 1 else dy
+                torch.mul(dy, tanh_c, out=d_o[0])
+                dc.addcmul_(o[0], torch.addcmul(dy, d_o[0], tanh_c, value=-1, out=work))
+            torch.mul(dc, g, out=d_i)
+            torch.mul(dc, buffers.c[t], out=d_f)
+            torch.mul(dc, i, out=work)
+            _sigmoid_backward(work, g, grad_input=g)
+            dc.mul_(f)
+            _sigmoid_backward(dz, gates, grad_input=gates)
+            dc.add_(recurrent(gates, out=work))
+            if d_last_o is not None and t == len(counts) - 1:
+                dc.add_(torch.mm(d_last_o, weight_ch[2 * hidden :]))
+            if t in forks:
+                forks[t].backward_(dc)
     dc0[: len(dc)] = dc
     gates = weight_gradient(buffers.all_gates, buffers.all_x)
     if d_last_o is not None:
@@ -152,46 +150,16 @@ def _input_gradient(buffers: _Buffers, d_last_o: Tensor | None, weight_ih: Tenso
     hidden = weight_ih.shape[0] // 4
     i_f, g, o = weight_ih.split((2 * hidden, hidden, hidden))
     from_gates = i_f if d_last_o is not None else torch.cat((i_f, o))
-    dx = times_transposed(buffers.all_gates, from_gates.t().contiguous())
-    dx += times_transposed(buffers.all_g, g.t().contiguous())
+    dx = product_with(from_gates.t())(buffers.all_gates)
+    dx += product_with(g.t())(buffers.all_g)
     if d_last_o is not None:
         dx[-len(d_last_o) :].addmm_(d_last_o, o)
     return dx
 
 
-class FusedUva(torch.autograd.Function):
-    """(x, h_0, c_0, weights) -> (h of all steps or of none, h_T, c_T); rnn.unroll is the same in plain operations."""
-
-    @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, call: FusedCall, x: Tensor, h: Tensor, c: Tensor, *weights: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.set_materialize_grads(False)
-        ctx.call = call
-        ctx.save_for_backward(x, h, c, *weights)
-        y = x.new_empty(call.schedule.rows if call.outputs else len(c), c.shape[1])
-        buffers = _forward(call, x, c, weights, y)
-        final = y[-len(c) :].clone(), buffers.c[-1].clone()
-        if call.keep:
-            ctx.buffers = buffers
-        else:
-            call.space.give_back(buffers.memory)
-        return y if call.outputs else y[:0], *final
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, h, c, *weights = ctx.saved_tensors
-        needs = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():
-            return None, *differentiable_backward(peephole_uva_cell, _NAMES, ctx.call, grads, needs, x, (h, c), weights)
-        buffers, ctx.buffers = ctx.buffers, None
-        if buffers is None:  # an earlier backward through the same graph has used them up
-            buffers = _forward(ctx.call, x, c, weights, x.new_empty(ctx.call.schedule.rows, c.shape[1]))
-        results = _backward(ctx.call, grads, x, c, weights, buffers, needs[0])
-        ctx.call.space.give_back(buffers.memory)
-        return None, *(result if need else None for result, need in zip(results, needs, strict=True))
+_FORMULA = Formula(peephole_uva_cell, ("weight_ih", "weight_ch", "bias_ih", "bias_hh"), _forward, _backward)
 
 
 def fused_uva(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), h_T and c_T."""
-    return FusedUva.apply(call, x.contiguous(), *state, *(weights.get(name) for name in _NAMES))
+    return walk_fused(_FORMULA, call, x, state, weights)

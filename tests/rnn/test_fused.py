@@ -8,7 +8,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import rnn.products
 from rnn import LSTM, PeepholeLSTM
-from rnn.products import has_fast_product, times_transposed, weight_gradient
+from rnn.products import prefers_onednn, product_with, tanh, weight_gradient
 
 LAYERS = {
     "lstm": lambda **options: LSTM(3, 5, **options),
@@ -115,16 +115,35 @@ def test_where_the_fused_walk_does_not_apply(name: str) -> None:
         torch.testing.assert_close(layer(x)[0], y)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_products(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if fast and not has_fast_product():
+@pytest.mark.parametrize("library", ["oneDNN", "MKL"])
+def test_products(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if library == "oneDNN" and not rnn.products.onednn_agrees():
         pytest.skip("this torch has no oneDNN product")
-    monkeypatch.setattr(rnn.products, "has_fast_product", lambda: fast)
+    monkeypatch.setattr(rnn.products, "prefers_onednn", lambda: library == "oneDNN")
+    monkeypatch.setattr(rnn.products, "mkl_is_at_home", lambda: library == "MKL")
     x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
-    torch.testing.assert_close(times_transposed(x, weight), x @ weight.t(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(product_with(weight)(x), x @ weight.t(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(product_with(weight.t())(x[:, :4].contiguous()), x[:, :4] @ weight, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-5, atol=1e-5)
     many, wide = torch.randn(5001, 3), torch.randn(5001, 6)[:, :4]
     torch.testing.assert_close(weight_gradient(many, wide), many.t() @ wide, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(tanh(x, out=torch.empty_like(x)), torch.tanh(x), rtol=1e-5, atol=1e-6)
     x, weight, gradient = x.double(), weight.double(), gradient.double()
-    assert torch.equal(times_transposed(x, weight), torch.mm(x, weight.t()))
-    assert torch.equal(weight_gradient(gradient, x), torch.mm(gradient.t(), x))
+    torch.testing.assert_close(product_with(weight)(x), x @ weight.t(), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(tanh(x, out=torch.empty_like(x)), torch.tanh(x), rtol=1e-14, atol=1e-14)
+
+
+def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not rnn.products.onednn_agrees():
+        pytest.skip("this torch has no oneDNN product")
+    torch.manual_seed(0)
+    x, other = torch.randn(9, 4, 3), not prefers_onednn()
+    for make in LAYERS.values():
+        layer = make()
+        wanted = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
+        with monkeypatch.context() as patch:
+            patch.setattr(rnn.products, "prefers_onednn", lambda: other)
+            patch.setattr(rnn.products, "mkl_is_at_home", lambda: not other)
+            got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
