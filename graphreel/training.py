@@ -1,5 +1,6 @@
 """One training loop for every room: steps, evaluation, early stopping, best weights, checkpoint and resume."""
 
+import gc
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -164,6 +165,8 @@ def train(
                 best_run = {"seed": seed, "score": score, "model": task.model.state_dict()}
             if index + 1 == len(seeds) or save_is_due():
                 save(None)
+            del task, loop
+            gc.collect()  # the engine refers to its handlers and they to it: a seed's memory would outlive it
     return finished
 
 

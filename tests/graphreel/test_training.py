@@ -1,4 +1,5 @@
 import math
+import weakref
 
 import pytest
 import torch
@@ -141,6 +142,19 @@ def test_finished_seeds_are_saved_in_time(tmp_path, monkeypatch):
     with pytest.raises(Killed):
         _train(run, lambda seed: _task(seed, 0 if seed == 6 else None), Plan(2, checkpoint_seconds=15), range(8))
     assert 3 <= len(run.load_checkpoint()["finished"]) <= 6
+
+
+def test_a_seed_leaves_nothing_behind(tmp_path):
+    models = []
+
+    def build(seed: int) -> Task:
+        assert [model() for model in models] == [None] * len(models)
+        task = _task(seed)
+        models.append(weakref.ref(task.model))
+        return task
+
+    _train(_run(tmp_path, "run"), build, Plan(steps=2), seeds=(0, 1, 2))
+    assert len(models) == 3
 
 
 def test_seeds_do_not_depend_on_one_another(tmp_path):
