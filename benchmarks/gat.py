@@ -11,10 +11,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 NODES, EDGES, CHANNELS, HEADS = 50_000, 1_000_000, 16, 4
+FRESH = ((6, 12), (100, 300), (200, 1_000), (1_000, 4_000), (2_000, 13_000), (5_000, 50_000))
 
 
 def alternate(ours: Callable[[], Any], theirs: Callable[[], Any], runs: int) -> tuple[float, float]:
@@ -29,16 +31,18 @@ def alternate(ours: Callable[[], Any], theirs: Callable[[], Any], runs: int) -> 
     return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
-def layers(name: str = "GATConv") -> tuple[Any, Any, Any, Any]:
+def layers(
+    name: str = "GATConv", nodes: int = NODES, edges: int = EDGES, heads: int = HEADS, channels: int = CHANNELS
+) -> tuple[Any, Any, Any, Any]:
     import torch
     import torch_geometric.nn as pyg
 
     import gnn
 
     generator = torch.Generator().manual_seed(0)
-    edge_index = torch.randint(NODES, (2, EDGES), generator=generator)
-    x = torch.randn(NODES, CHANNELS * HEADS, generator=generator)
-    ours, theirs = (getattr(room, name)(CHANNELS * HEADS, CHANNELS, heads=HEADS) for room in (gnn, pyg))
+    edge_index = torch.randint(nodes, (2, edges), generator=generator)
+    x = torch.randn(nodes, channels * heads, generator=generator)
+    ours, theirs = (getattr(room, name)(channels * heads, channels, heads=heads) for room in (gnn, pyg))
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs, x, edge_index
 
@@ -53,9 +57,11 @@ def layer_step(name: str) -> tuple[float, float]:
     return alternate(lambda: step(ours, x, edge_index), lambda: step(theirs, x, edge_index), 5)
 
 
-def fresh_edges() -> tuple[float, float]:
-    ours, theirs, x, edge_index = layers()
-    return alternate(lambda: step(ours, x, edge_index.clone()), lambda: step(theirs, x, edge_index.clone()), 3)
+def fresh_edges(name: str, nodes: int, edges: int, heads: int, channels: int) -> tuple[float, float]:
+    """A step with an edge_index that no call has seen before, as mini-batches bring them."""
+    ours, theirs, x, edge_index = layers(name, nodes, edges, heads, channels)
+    sides = [lambda layer=layer: step(layer, x, edge_index.clone()) for layer in (ours, theirs)]
+    return alternate(*sides, max(3, min(60, 4_000_000 // (edges * heads))))
 
 
 def bfloat16() -> tuple[float, float]:
@@ -66,20 +72,20 @@ def bfloat16() -> tuple[float, float]:
     return alternate(lambda: step(ours, x, edge_index), lambda: step(theirs, x, edge_index), 3)
 
 
-def memory() -> tuple[float, float]:
+def memory(name: str) -> tuple[float, float]:
     """MiB that a step needs above the process at rest, each side in a process of its own."""
     found = []
     for side in range(2):
         receive, send = multiprocessing.Pipe(duplex=False)
-        process = multiprocessing.get_context("fork").Process(target=_measure_memory, args=(side, send))
+        process = multiprocessing.get_context("fork").Process(target=_measure_memory, args=(name, side, send))
         process.start()
         found.append(receive.recv())
         process.join()
     return found[0], found[1]
 
 
-def _measure_memory(side: int, send: Any) -> None:
-    *both, x, edge_index = layers()
+def _measure_memory(name: str, side: int, send: Any) -> None:
+    *both, x, edge_index = layers(name)
     few = edge_index[:, :100].clone()
     step(both[side], x[:100], few % 100)
     rest, peak, done = _resident(), 0.0, threading.Event()
@@ -147,10 +153,21 @@ def cora_step() -> tuple[float, float] | None:
 
 LINES: dict[str, tuple[Callable[[], tuple[float, float] | None], float, float]] = {
     "layer": (lambda: layer_step("GATConv"), 4.0, 1.8),
-    "layer-v2": (lambda: layer_step("GATv2Conv"), 0.9, 0.9),
-    "memory": (memory, 4.0, 4.0),
+    "layer-v2": (lambda: layer_step("GATv2Conv"), 2.0, 1.2),
+    "memory": (lambda: memory("GATConv"), 4.0, 4.0),
+    "memory-v2": (lambda: memory("GATv2Conv"), 4.0, 4.0),
     "cora": (cora_step, 8.0, 8.0),
-    "fresh": (fresh_edges, 0.9, 0.9),
+    **{
+        f"fresh {name[:-4]} {nodes}n {edges}e {heads}x{channels}": (
+            partial(fresh_edges, name, nodes, edges, heads, channels),
+            0.9,
+            0.9,
+        )
+        for name in ("GATConv", "GATv2Conv")
+        for nodes, edges in FRESH
+        for heads, channels in ((1, 8), (8, 8))
+    },
+    "fresh": (partial(fresh_edges, "GATConv", NODES, EDGES, HEADS, CHANNELS), 0.9, 0.9),
     "bf16": (bfloat16, 0.9, 0.9),
 }
 
@@ -158,25 +175,27 @@ LINES: dict[str, tuple[Callable[[], tuple[float, float] | None], float, float]] 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--allocator", choices=["default", "tuned"], default="default")
-    parser.add_argument("--only", nargs="+", choices=list(LINES), default=list(LINES))
+    groups = list(dict.fromkeys(name.split()[0] for name in LINES))
+    parser.add_argument("--only", nargs="+", choices=groups, default=groups)
     arguments = parser.parse_args()
     if arguments.allocator == "tuned":
         from graphreel.allocator import tune_allocator
 
         tune_allocator()
     warnings.simplefilter("ignore")
-    print(f"{'allocator ' + arguments.allocator:24}{'graphreel':>14}{'PyG':>14}{'ratio':>9}{'bar':>7}")
-    order = sorted(arguments.only, key=lambda name: name != "memory")  # forks before this process uses threads
+    print(f"{'allocator ' + arguments.allocator:32}{'graphreel':>14}{'PyG':>14}{'ratio':>9}{'bar':>7}")
+    chosen = [name for name in LINES if name.split()[0] in arguments.only]
+    order = sorted(chosen, key=lambda name: "memory" not in name)  # forks before this process uses threads
     for name in order:
         measure, bar, bar_tuned = LINES[name]
         result = measure()
         if result is None:
             continue
         mine, theirs = result
-        unit, scale = ("MiB", 1.0) if name == "memory" else ("ms", 1e3)
+        unit, scale = ("MiB", 1.0) if "memory" in name else ("ms", 1e3)
         wanted = bar_tuned if arguments.allocator == "tuned" else bar
-        figures = f"{mine * scale:10.1f} {unit:3}{theirs * scale:10.1f} {unit:3}"
-        print(f"{name:24}{figures}{theirs / mine:8.2f}x{wanted:6.1f}x", flush=True)
+        figures = f"{mine * scale:10.2f} {unit:3}{theirs * scale:10.2f} {unit:3}"
+        print(f"{name:32}{figures}{theirs / mine:8.2f}x{wanted:6.1f}x", flush=True)
 
 
 if __name__ == "__main__":

@@ -89,21 +89,19 @@ def large() -> Iterator[Line]:
 
 
 def fresh() -> Iterator[Line]:
-    for num_nodes, num_edges in ((50_000, 1_000_000), (5_000, 50_000), (200, 1_000)):
-        edge_index, x, grad = random_graph(num_nodes, num_edges)
-        ours = step(GCNConv(64, 64), x, grad, edge_index.clone)
-        theirs = step(PyGGCNConv(64, 64), x, grad, edge_index.clone)
-        result = medians(ours, theirs, seconds=15)
-        yield Line(f"a fresh edge_index on every call, {num_nodes} nodes, {num_edges} edges", *result, "0.9x")
-        if num_edges < 100_000:
-            weight = torch.rand(num_edges)
-            for width in (1, 8):
-                _, x, grad = random_graph(num_nodes, num_edges, width)
+    """A new edge_index on every call, as mini-batches bring them."""
+    sizes = ((6, 12), (100, 300), (200, 1_000), (1_000, 4_000), (2_000, 13_000), (5_000, 50_000), (50_000, 1_000_000))
+    for num_nodes, num_edges in sizes:
+        for width in (1, 8, 64) if num_edges < 100_000 else (64,):
+            for weight in (None, torch.rand(num_edges)):
+                edge_index, x, grad = random_graph(num_nodes, num_edges, width)
                 sides = []
                 for kind in (GCNConv, PyGGCNConv):
-                    conv = kind(width, width)
-                    sides.append(step(_Weighted(conv, weight), x, grad, edge_index.clone))
-                yield Line(f"  weighted, {width} -> {width}", *medians(*sides, seconds=8), "0.9x")
+                    conv: nn.Module = kind(width, width)
+                    conv = conv if weight is None else _Weighted(conv, weight)
+                    sides.append(step(conv, x, grad, edge_index.clone))
+                name = f"fresh, {num_nodes} nodes, {num_edges} edges, {width} -> {width}"
+                yield Line(name + (", weighted" if weight is not None else ""), *medians(*sides, seconds=2), "0.9x")
 
 
 class _Weighted(nn.Module):

@@ -23,7 +23,7 @@ _EDGES_AT_ONCE = 1 << 18
 
 def attend(
     h: Tensor,
-    source_score: Tensor,
+    source_score: Tensor | None,
     target_score: Tensor | None,
     edge_score: Tensor | None,
     edges: SortedEdges,
@@ -50,7 +50,7 @@ def attend(
 
     Args:
         h: ``[sources, heads, C]``.
-        source_score: s, ``[sources, heads]``.
+        source_score: s, ``[sources, heads]``, zero if None; one of s and u is given.
         target_score: t, ``[targets, heads]``, zero if None.
         edge_score: u, ``[E, heads]`` in the by-target order of ``edges``, zero if None.
         edges: The graph.
@@ -73,19 +73,19 @@ def attend(
 def _attend_at_once(parts: Sequence[Tensor | None], edges: SortedEdges, slope: float, dropout: float) -> Tensor:
     """The heads of h, s, t, u as one head over the interleaved graph."""
     h, s, t, u = parts
-    assert h is not None and s is not None
+    assert h is not None
     heads, width = h.shape[1:]
     graph = interleaved(edges, heads)
     if u is not None:
         u = u.reshape(-1) if heads == 1 else u.reshape(-1).index_select(0, graph.by_target.position)
-    t = None if t is None else t.reshape(-1)
-    out = cast(Tensor, _Attend.apply(h.reshape(-1, width), s.reshape(-1), t, u, graph, slope, dropout))
+    s, t = (None if part is None else part.reshape(-1) for part in (s, t))
+    out = cast(Tensor, _Attend.apply(h.reshape(-1, width), s, t, u, graph, slope, dropout))
     return out.view(edges.num_targets, heads, width)
 
 
 def attend_by_edges(
     h: Tensor,
-    source_score: Tensor,
+    source_score: Tensor | None,
     target_score: Tensor | None,
     edge_score: Tensor | None,
     edges: SortedEdges,
@@ -98,12 +98,10 @@ def attend_by_edges(
         factor: ``[E]`` or ``[E, heads]``, what dropout multiplies each weight by.
     """
     source, target = edges.by_target.neighbor, edges.target.long()
-    score = source_score.index_select(0, source)
-    if target_score is not None:
-        score = score + target_score.index_select(0, target)
-    if edge_score is not None:
-        score = score + edge_score
-    score = F.leaky_relu(score, negative_slope)
+    given = [edge_score] if edge_score is not None else []
+    ends = ((source_score, source), (target_score, target))
+    given += [part.index_select(0, end) for part, end in ends if part is not None]
+    score = F.leaky_relu(sum(given[1:], given[0]), negative_slope)
     zero = score.new_zeros(edges.num_targets, *score.shape[1:])
     index = target.view(-1, *[1] * (score.dim() - 1)).expand_as(score)
     highest = zero.scatter_reduce(0, index, score.detach(), "amax", include_self=False)
@@ -122,14 +120,14 @@ class _Attend(Function):
     def forward(
         ctx: Any,
         h: Tensor,
-        s: Tensor,
+        s: Tensor | None,
         t: Tensor | None,
         u: Tensor | None,
         edges: SortedEdges,
         slope: float,
         dropout: float,
     ) -> Tensor:
-        score = s.index_select(0, edges.by_target.neighbor)
+        score = h.new_zeros(edges.num_edges) if s is None else s.index_select(0, edges.by_target.neighbor)
         if t is not None:
             score += t.index_select(0, edges.target)
         if u is not None:
@@ -207,7 +205,7 @@ def _differentiable(
 ) -> list[Tensor | None]:
     """The gradients in the inputs, with a graph of their own."""
     h, s, t, u = inputs
-    assert h is not None and s is not None
+    assert h is not None
     wanted = [part for part in inputs if part is not None and part.requires_grad]
     out = attend_by_edges(h, s, t, u, edges, slope, factor)
     found = iter(torch.autograd.grad(out, wanted, grad, create_graph=True))

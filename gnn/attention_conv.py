@@ -16,6 +16,7 @@ from torch_geometric.utils.sparse import set_sparse_value
 
 from gnn import sparse_features
 from gnn.fast_path import fast_path_serves
+from gnn.fast_path import is_little as _is_little
 from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
 
 
@@ -24,6 +25,8 @@ class AttentionConv(MessagePassing):
 
     A subclass makes its linear maps and defines ``edge_update`` (the weights) and ``message``.
     """
+
+    _worth_sorting = 1 << 16  # numbers on all edges, see is_little
 
     def __init__(
         self,
@@ -134,7 +137,8 @@ class AttentionConv(MessagePassing):
             return None
         if not fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0):
             return None
-        if isinstance(edge_index, Tensor) and _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:])):
+        assert isinstance(edge_index, Tensor)
+        if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), self._worth_sorting):
             return None
         return sorted_edges(edge_index, nodes, self.add_self_loops)
 
@@ -167,14 +171,6 @@ def _is_sparse(linear: Linear, x: Tensor) -> bool:
     if is_uninitialized_parameter(linear.weight):
         linear.initialize_parameters(linear, (x,))
     return True
-
-
-def _is_little(num_edges: int, width: int) -> bool:
-    """Whether messages cost less than sorting, where every call comes with a new graph.
-
-    By size alone, so that neither the result nor its last digit depends on what was called before.
-    """
-    return num_edges * width < (1 << 18 if num_edges < 2048 else 1 << 16)
 
 
 def _has_hooks(linear: Linear | None) -> bool:

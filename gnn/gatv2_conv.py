@@ -1,5 +1,6 @@
 """Graph attention with a score that ranks neighbours differently for every node (GATv2)."""
 
+import math
 from typing import Any, Optional
 
 import torch
@@ -9,7 +10,10 @@ from torch.nn import Parameter
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 from torch_geometric.utils import softmax
 
+from gnn.attention import attend
 from gnn.attention_conv import AttentionConv, with_attention
+from gnn.edge_scores import edge_scores
+from gnn.sorted_edges import SortedEdges
 
 
 class GATv2Conv(AttentionConv):
@@ -44,6 +48,8 @@ class GATv2Conv(AttentionConv):
         edge_index ``[2, E]`` or sparse ``[targets, sources]``; edge_attr ``[E, D]``; result ``[..., N, heads * C]``
         or ``[..., N, C]`` where heads are averaged.
     """
+
+    _worth_sorting = 1 << 20  # more than GATConv's: here features are gathered for every edge all the same
 
     def __init__(
         self,
@@ -111,6 +117,9 @@ class GATv2Conv(AttentionConv):
         leading = x_source.shape[:-2]
 
         self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+        edges = self._sorted_edges(GATv2Conv, h_source, h_target, edge_index, edge_attr, None)
+        if edges is not None and not return_attention_weights:
+            return self._finish(self._attend(h_source, h_target, edge_attr, edges), leading, residual)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), h_target.size(0), None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)
@@ -119,6 +128,18 @@ class GATv2Conv(AttentionConv):
 
         out = self._finish(out, leading, residual)
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
+
+    def _attend(self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges) -> Tensor:
+        """The same sum of messages as :meth:`propagate`'s; no features are kept per edge unless there are any."""
+        batch = math.prod(h_source.shape[1:-2])
+        on_edge = None
+        if edge_attr is not None and self.lin_edge is not None:
+            on_edge = self._edge_features(self._by_target(edges, edge_attr), False).repeat(1, batch, 1)
+        att = self.att[0].repeat(batch, 1)
+        h = h_source.flatten(1, -2)
+        score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
+        out = attend(h, None, None, score, edges, 1.0, self.dropout if self.training else 0.0)
+        return out.view(edges.num_targets, *h_source.shape[1:])
 
     def edge_update(
         self,

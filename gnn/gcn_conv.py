@@ -18,6 +18,7 @@ from torch_geometric.utils import is_torch_sparse_tensor, scatter, spmm, to_edge
 from gnn import sparse_features
 from gnn.adjacency import check_weight, normalize_values, weight_by_target
 from gnn.fast_path import fast_path_serves
+from gnn.fast_path import is_little as _is_little
 from gnn.memory import lasting, remember
 from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
 from gnn.sparse_product import SparseMatrix, sparse_product
@@ -122,7 +123,6 @@ class GCNConv(MessagePassing):
                 edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
         normalize = self.normalize and not self.cached
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
-            # by size alone, so that neither the result nor its last digit depends on what was called before
             little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
             if little and not (edge_weight is not None and edge_weight.requires_grad):
                 return self._convolve_few(x, edge_index, edge_weight, normalize)
@@ -221,11 +221,6 @@ class GCNConv(MessagePassing):
                 return F.linear(_gather(matrix, x), lin.weight, self.bias)
             out = _gather(matrix, lin(x))
         return out if self.bias is None else out + self.bias
-
-
-def _is_little(num_edges: int, width: int) -> bool:
-    """Whether sorting costs more than it saves, where every call comes with a new graph."""
-    return num_edges * width < (1 << 18 if num_edges < 2048 else 1 << 16)
 
 
 def _gather(matrix: SparseMatrix, x: Tensor) -> Tensor:

