@@ -3,6 +3,7 @@
 import torch
 
 from rnn.cells import gru_torch_cell, gru_uva_cell
+from rnn.fused_gru import fused_gru
 from rnn.recurrent import Recurrent
 
 _CELLS = {"torch": gru_torch_cell, "uva": gru_uva_cell}
@@ -51,6 +52,7 @@ class GRU(Recurrent):
             raise ValueError(f"variant must be one of {', '.join(_CELLS)}, but got {variant!r}")
         self.variant = variant
         self.cell = _CELLS[variant]
+        self.fused = fused_gru if variant == "torch" else None
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,

@@ -7,13 +7,14 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 import rnn.products
-from rnn import LSTM, PeepholeLSTM
+from rnn import GRU, LSTM, PeepholeLSTM
 from rnn.products import prefers_onednn, product_with, tanh, weight_gradient
 
 LAYERS = {
     "lstm": lambda **options: LSTM(3, 5, **options),
     "gers": lambda **options: PeepholeLSTM(3, 5, variant="gers", **options),
     "uva": lambda **options: PeepholeLSTM(3, 5, variant="uva", **options),
+    "gru": lambda **options: GRU(3, 5, **options),
 }
 
 
@@ -24,9 +25,14 @@ def _plain(layer):
 
 
 def _loss(output):
-    y, (h, c) = output
+    y, final = output
     weight = torch.arange(y.numel(), dtype=y.dtype).view_as(y).sin()
+    h, c = (final, final) if isinstance(final, torch.Tensor) else final
     return (y * weight).sum() + h.sin().sum() + (c * c).sum()
+
+
+def _as_hx(parts):
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -40,11 +46,12 @@ def test_fused_equals_plain(
     fused = LAYERS[name](num_layers=2, bidirectional=True, bias=bias, dtype=dtype)
     plain = _plain(fused)
     x = torch.randn(6, 4, 3, dtype=dtype, requires_grad=True)
-    hx = tuple(torch.randn(4, 4, 5, dtype=dtype, requires_grad=True) for _ in range(2))
+    parts = [torch.randn(4, 4, 5, dtype=dtype, requires_grad=True) for _ in fused.state_names]
+    hx = _as_hx(parts)
     got, want = fused(x, hx, lengths), plain(x, hx, lengths)
     torch.testing.assert_close(got, want, rtol=tolerance, atol=tolerance)
-    one = torch.autograd.grad(_loss(got), [x, *hx, *fused.parameters()], allow_unused=True)
-    other = torch.autograd.grad(_loss(want), [x, *hx, *plain.parameters()], allow_unused=True)
+    one = torch.autograd.grad(_loss(got), [x, *parts, *fused.parameters()], allow_unused=True)
+    other = torch.autograd.grad(_loss(want), [x, *parts, *plain.parameters()], allow_unused=True)
     for a, b in zip(one, other, strict=True):
         a = torch.zeros_like(b) if a is None and b is not None else a
         b = torch.zeros_like(a) if b is None and a is not None else b
@@ -59,11 +66,13 @@ def test_gradcheck_twice(name: str) -> None:
     layer = LAYERS[name](dtype=torch.float64)
     names = [key for key, _ in layer.named_parameters()]
     x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
-    hx = [torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    hx = [torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True) for _ in layer.state_names]
 
-    def run(x, h, c, *parameters):
-        y, (h, c) = torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x, (h, c), [3, 5]))
-        return y, h, c
+    def run(x, *others):
+        parts, parameters = others[: len(hx)], others[len(hx) :]
+        named = dict(zip(names, parameters, strict=True))
+        y, final = torch.func.functional_call(layer, named, (x, _as_hx(parts), [3, 5]))
+        return y, *((final,) if isinstance(final, torch.Tensor) else final)
 
     inputs = (x, *hx, *(parameter.detach().clone().requires_grad_() for parameter in layer.parameters()))
     assert gradcheck(run, inputs, fast_mode=True)
@@ -92,7 +101,7 @@ def test_only_some_gradients(name: str) -> None:
     layer.requires_grad_(False)
     plain.requires_grad_(False)
     x = torch.randn(5, 3, 3, dtype=torch.float64, requires_grad=True)
-    for pick in (lambda out: out[0][2].sum(), lambda out: out[1][0].sum(), lambda out: out[1][1].sum()):
+    for pick in (lambda out: out[0][2].sum(), lambda out: out[1][0].sum(), lambda out: out[1][-1].sum()):
         (got,), (want,) = torch.autograd.grad(pick(layer(x)), x), torch.autograd.grad(pick(plain(x)), x)
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
 
