@@ -26,6 +26,7 @@ SHORTER = {
     "rnn generate": "--length 5",
     "rnn gradients": "--steps 2",
     "combined train --data digits": "--epochs 1",
+    "combined train --data jhmdb": "--epochs 1 --seeds 1",
     "combined train --data PATH": "--epochs 1",
     "combined compare --data digits": "--epochs 1 --seeds 1 --hidden 8",
     "combined predict": "",
@@ -83,7 +84,7 @@ def _prepare(command: str, folder: Path) -> None:
 
 
 def _skip_without_its_data(command: str) -> None:
-    places = {"cora": ("Cora", "cora"), "mutag": ("mutag", "MUTAG", "TUDataset/MUTAG")}
+    places = {"cora": ("Cora", "cora"), "mutag": ("mutag", "MUTAG", "TUDataset/MUTAG"), "jhmdb": ("jhmdb",)}
     for name, paths in places.items():
         if f"--data {name}" in command and find(*paths) is None:
             pytest.skip(f"{name} is not on this disk")
