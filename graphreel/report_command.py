@@ -28,8 +28,9 @@ def report(
     from graphreel.report.sections import SECTIONS
     from graphreel.report.terminal import Terminal
 
+    on_disk = find_data() if full else {}  # a quick report is the same everywhere
     terminal = Terminal(quiet=quiet)
-    outcomes = make_report(SECTIONS, "full" if full else "quick", out, find_data(), terminal, only or (), overwrite)
+    outcomes = make_report(SECTIONS, "full" if full else "quick", out, on_disk, terminal, only or (), overwrite)
     terminal.finish(outcomes, out / "index.html")
     failed = [outcome.section.id for outcome in outcomes if outcome.status == "failed"]
     if failed:

@@ -9,6 +9,7 @@ from typing import Any
 
 FEATURES, HIDDEN, CLASSES, NODES_PER_EDGE, BATCH, FAN_OUT = 64, 64, 4, 0.1, 1024, (15, 10)
 KINDS = ("full", "sampled")
+RESOLUTION = 2.0  # MB; Linux counts a process's pages in batches for each thread, so that less is noise
 
 
 def measure_apart(kind: str, edges: int) -> dict[str, float]:

@@ -12,7 +12,7 @@ from graphreel.report.answer import Answer, Finding, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import power
 from graphreel.report.workspace import Workspace
-from graphreel.training_memory import BATCH, FAN_OUT, FEATURES, HIDDEN, KINDS, measure_apart
+from graphreel.training_memory import BATCH, FAN_OUT, FEATURES, HIDDEN, KINDS, RESOLUTION, measure_apart
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,10 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     worst = max(differences.values())
     measured = {kind: [measure_apart(kind, edges) for edges in sizes.edges] for kind in KINDS}
     full, sampled = ([one["above"] for one in measured[kind]] for kind in KINDS)
-    growth = sizes.edges[-1] / sizes.edges[0]
     return Answer(
         "completed",
-        f"The layer is the formula (to {power(worst)}), and its drawback is now a measurement: {growth:.0f} times the "
-        f"edges take {full[-1] / full[0]:.1f} times the memory on the whole graph and "
-        f"{sampled[-1] / max(sampled[0], 1e-9):.1f} times in sampled neighbourhoods.",
+        f"The layer is the formula (to {power(worst)}), and its drawback is now a measurement: "
+        f"{_drawback(sizes.edges, full, sampled)}.",
         [
             Finding(
                 "a",
@@ -45,9 +43,9 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             Finding(
                 "b",
                 "completed",
-                f"Training on the whole graph of {sizes.edges[-1]:,} edges takes {full[-1]:.0f} MB beyond the graph, "
-                f"on samples of {' and '.join(map(str, FAN_OUT))} neighbours {sampled[-1]:.0f} MB. The samples grow "
-                "with the graph only by what the sorted edges take.",
+                f"Training on the whole graph of {sizes.edges[-1]:,} edges takes {megabytes(full[-1])} beyond the "
+                f"graph, on samples of {' and '.join(map(str, FAN_OUT))} neighbours {megabytes(sampled[-1])}. The "
+                "samples grow with the graph only by what the sorted edges take.",
             ),
         ],
         [
@@ -55,7 +53,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 "memory",
                 _draw(sizes.edges, full, sampled),
                 "Memory of training against the number of edges, both axes logarithmic: the line of the whole graph "
-                f"rises to {full[-1]:.0f} MB, that of sampled neighbourhoods to {sampled[-1]:.0f} MB.",
+                f"ends at {megabytes(full[-1])}, that of sampled neighbourhoods at {megabytes(sampled[-1])}.",
                 f"Peak memory of training a GCN ({FEATURES} to {HIDDEN} features) beyond the graph itself.",
             ),
             Table(
@@ -64,9 +62,9 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 [
                     [
                         f"{edges:,}",
-                        f"{a['above']:.0f} MB",
+                        megabytes(a["above"]),
                         f"{a['step']:.0f} ms",
-                        f"{b['above']:.0f} MB",
+                        megabytes(b["above"]),
                         f"{b['step']:.0f} ms",
                     ]
                     for edges, a, b in zip(sizes.edges, *measured.values(), strict=True)
@@ -81,6 +79,24 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         {"graphreel gnn train --data cora --model gcn --neighbors 15,10 --batch-size 64": "Samples of a real graph:"},
         f"Random graphs with power-law degrees of {', '.join(f'{edges:,}' for edges in sizes.edges)} edges, a tenth as "
         "many nodes.",
+    )
+
+
+def megabytes(value: float) -> str:
+    """`12 MB`, or `under 2 MB` where less cannot be measured."""
+    return f"{value:.0f} MB" if value >= RESOLUTION else f"under {RESOLUTION:.0f} MB"
+
+
+def _drawback(edges: tuple[int, ...], full: list[float], sampled: list[float]) -> str:
+    """How memory grows with the graph; without a factor where the smallest graph's cannot be measured."""
+    if min(full[0], sampled[0]) < RESOLUTION:
+        return (
+            f"{edges[-1]:,} edges take {megabytes(full[-1])} on the whole graph and {megabytes(sampled[-1])} in "
+            "sampled neighbourhoods"
+        )
+    return (
+        f"{edges[-1] / edges[0]:.0f} times the edges take {full[-1] / full[0]:.1f} times the memory on the whole graph "
+        f"and {sampled[-1] / sampled[0]:.1f} times in sampled neighbourhoods"
     )
 
 
@@ -117,8 +133,12 @@ def _differences() -> dict[str, float]:
 def _draw(edges: tuple[int, ...], full: list[float], sampled: list[float]) -> Drawing:
     drawing = Drawing(figsize=(5.6, 3.8), layout="constrained")
     axis = drawing.subplots()
-    axis.loglog(edges, full, color=ORANGE, marker="o", label="whole graph")
-    axis.loglog(edges, sampled, color=BLUE, marker="s", label="sampled neighbourhoods")
+    lines = ((full, ORANGE, "o", "whole graph"), (sampled, BLUE, "s", "sampled neighbourhoods"))
+    for values, colour, marker, label in lines:
+        shown = [(count, value) for count, value in zip(edges, values, strict=True) if value >= RESOLUTION]
+        axis.plot(*zip(*shown, strict=True) if shown else ((), ()), color=colour, marker=marker, label=label)
+    highest = max(2 * max(*full, *sampled), 10 * RESOLUTION)
+    axis.set(xscale="log", yscale="log", xlim=(edges[0] / 1.5, edges[-1] * 1.5), ylim=(RESOLUTION, highest))
     axis.set_xlabel("edges")
     axis.set_ylabel("MB beyond the graph")
     axis.grid(alpha=0.25, which="both")

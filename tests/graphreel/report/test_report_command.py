@@ -43,6 +43,15 @@ def test_it_makes_a_page_and_says_where(tmp_path, capsys, mode, said):
     assert said in (tmp_path / "page" / "index.html").read_text()
 
 
+def test_data_on_disk_are_for_the_full_report(tmp_path, monkeypatch):
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "grimms_fairy_tales.txt").write_text("Once upon a time.")
+    monkeypatch.setenv("GRAPHREEL_DATA", str(tmp_path))
+    for mode, said in (("--quick", "All data come with the packages"), ("--full", "on disk: Grimm&#39;s fairy tales")):
+        assert run(["report", mode, "--out", str(tmp_path / mode)]) == 0
+        assert said in " ".join((tmp_path / mode / "index.html").read_text().split())
+
+
 def test_a_failed_section_is_named_and_the_exit_code_is_1(tmp_path, capsys, broken):
     broken.add("Q1.1")
     assert run(["report", "--out", str(tmp_path)]) == 1
