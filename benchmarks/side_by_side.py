@@ -18,18 +18,25 @@ class Line:
     bar: str
 
 
-def medians(first: Callable[[], object], second: Callable[[], object], seconds: float = 10.0) -> tuple[float, float]:
+def medians(
+    first: Callable[[], object],
+    second: Callable[[], object],
+    seconds: float = 10.0,
+    least: int = 5,
+    warm_up: int = 3,
+) -> tuple[float, float]:
     """The median times of two programs, called in turns so that both meet the same weather.
 
-    Both are called three times before the clock starts; then at least 5 and at most 100 rounds within ``seconds``.
+    Both are called ``warm_up`` times before the clock starts; then at least ``least`` and at most 100 rounds within
+    ``seconds``.
     """
     for program in (first, second):
-        for _ in range(3):
+        for _ in range(warm_up):
             program()
     gc.collect()
     times: tuple[list[float], list[float]] = ([], [])
     end = time.perf_counter() + seconds
-    while len(times[0]) < 5 or (len(times[0]) < 100 and time.perf_counter() < end):
+    while len(times[0]) < least or (len(times[0]) < 100 and time.perf_counter() < end):
         for program, taken in zip((first, second), times, strict=True):
             start = time.perf_counter()
             program()

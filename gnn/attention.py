@@ -11,6 +11,7 @@ from torch.autograd import Function
 from gnn.dropout import dropout_factors
 from gnn.edge_softmax import edge_softmax
 from gnn.interleaved import interleaved
+from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 from gnn.sparse_product import EdgeMatrix, sampled_product, sum_by_source
 
@@ -102,15 +103,9 @@ def attend_by_edges(
     ends = ((source_score, source), (target_score, target))
     given += [part.index_select(0, end) for part, end in ends if part is not None]
     score = F.leaky_relu(sum(given[1:], given[0]), negative_slope)
-    zero = score.new_zeros(edges.num_targets, *score.shape[1:])
-    index = target.view(-1, *[1] * (score.dim() - 1)).expand_as(score)
-    highest = zero.scatter_reduce(0, index, score.detach(), "amax", include_self=False)
-    weight = (score - highest.index_select(0, target)).exp()
-    weight = weight / zero.index_add(0, target, weight).index_select(0, target)
-    if factor is not None:
-        weight = weight * factor
-    messages = weight.unsqueeze(-1) * h.index_select(0, source)
-    return h.new_zeros(edges.num_targets, *h.shape[1:]).index_add(0, target, messages)
+    if factor is None:
+        factor = torch.ones_like(score)
+    return attend_listed(h, score, source, target, edges.num_targets, factor=factor)[0]
 
 
 class _Attend(Function):

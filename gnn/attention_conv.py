@@ -17,7 +17,7 @@ from torch_geometric.utils.sparse import set_sparse_value
 from gnn import sparse_features
 from gnn.fast_path import fast_path_serves
 from gnn.fast_path import is_little as _is_little
-from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
+from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges, split_loops
 
 
 class AttentionConv(MessagePassing):
@@ -126,21 +126,38 @@ class AttentionConv(MessagePassing):
                 f"but its shape is {list(edge_attr.shape)}"
             )
 
-    def _sorted_edges(
+    def _is_direct(
         self, defined_in: type, h_source: Tensor, h_target: Tensor, edge_index: Adj, edge_attr: OptTensor, size: Size
-    ) -> SortedEdges | None:
-        """The sorted edges to attend over without messages, or None where the messages must be."""
-        nodes = (h_source.size(0), h_target.size(0))
-        if self.flow != "source_to_target" or (size is not None and tuple(size) != nodes):
-            return None
+    ) -> bool:
+        """Whether the sum over messages may be computed in another way."""
+        if self.flow != "source_to_target" or (
+            size is not None and tuple(size) != (h_source.size(0), h_target.size(0))
+        ):
+            return False
         if edge_attr is not None and (edge_attr.dtype != h_source.dtype or _has_hooks(self.lin_edge)):
-            return None
-        if not fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0):
-            return None
-        assert isinstance(edge_index, Tensor)
+            return False
+        return fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0)
+
+    def _sorted_edges(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor) -> SortedEdges | None:
+        """The edges sorted, or None where it costs less to leave them as they are listed."""
+        nodes = (h_source.size(0), h_target.size(0))
         if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), self._worth_sorting):
             return None
         return sorted_edges(edge_index, nodes, self.add_self_loops)
+
+    def _listed(self, edge_index: Tensor, edge_attr: OptTensor, nodes: tuple[int, int]) -> tuple[Tensor, OptTensor]:
+        """What :meth:`_with_loops` gives, in fewer operations."""
+        if not self.add_self_loops:
+            return edge_index, edge_attr
+        kept = split_loops(edge_index)[0]
+        if kept is not None:
+            edge_index = edge_index.index_select(1, kept)
+            edge_attr = None if edge_attr is None else edge_attr.index_select(0, kept)
+        loops = torch.arange(min(nodes), dtype=edge_index.dtype, device=edge_index.device)
+        if edge_attr is not None:
+            added = compute_loop_attr(edge_index, edge_attr, loops.numel(), False, self.fill_value)
+            edge_attr = torch.cat([edge_attr, added])
+        return torch.cat([edge_index, loops.expand(2, -1)], 1), edge_attr
 
     def _by_target(self, edges: SortedEdges, edge_attr: Tensor) -> Tensor:
         """Edge features ``[E, D]`` in the by-target order of ``edges``, those of added loops filled in."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 __all__ = ["dropout", "dropout_factors"]
 
+_FEW_NUMBERS = 1 << 12  # up to here making a generator takes longer than torch's draws
 _DRAWS = ((np.uint8, 2**8), (np.int16, 2**16), (np.int32, 2**32))
 
 
@@ -21,7 +22,12 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if not training or p == 0.0:
         return x
     plain = type(x) is Tensor and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    if not plain or torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+    if (
+        not plain
+        or x.numel() <= _FEW_NUMBERS
+        or torch.compiler.is_compiling()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+    ):
         return F.dropout(x, p)
     return x * dropout_factors(x.shape, p, x.dtype)
 

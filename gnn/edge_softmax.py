@@ -6,7 +6,7 @@ from torch import Tensor
 from gnn.sorted_edges import SortedEdges
 from gnn.sparse_product import EdgeMatrix
 
-__all__ = ["edge_softmax"]
+__all__ = ["edge_softmax", "is_small"]
 
 # Scores within this range need no maximum taken off: neither their exponentials nor a sum of a million of them comes
 # near the ends of float32.
@@ -24,13 +24,14 @@ def edge_softmax(edges: SortedEdges, score: Tensor) -> Tensor:
         edges: The graph.
         score: ``[E]`` in the by-target order; overwritten by the result.
     """
-    if score.numel() and not _is_small(score):
+    if score.numel() and not is_small(score):
         highest = torch.segment_reduce(score, "max", offsets=edges.wide.pointer, unsafe=True)
         score -= highest.index_select(0, edges.target)
     total = EdgeMatrix(edges, score.exp_()).row_sums()
     return score.div_(total.index_select(0, edges.target))
 
 
-def _is_small(score: Tensor) -> bool:
+def is_small(score: Tensor) -> bool:
+    """Whether the exponentials of the scores need no maximum taken off."""
     low, high = (float(end) for end in score.aminmax())
     return low >= -_SAFE_SCORE and high <= _SAFE_SCORE  # NaN compares false, and so goes the careful way

@@ -12,6 +12,7 @@ from torch_geometric.utils import softmax
 
 from gnn.attention import attend
 from gnn.attention_conv import AttentionConv, with_attention
+from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 
 # up to here the zeros of the block-diagonal matrix cost less than they save
@@ -121,13 +122,24 @@ class GATConv(AttentionConv):
         leading, residual = x_source.shape[:-2], self._residual(x_target)
         h_source, h_target = self._project(x_source, x_target)
         source_score, target_score = self._scores(h_source, h_target)
-        if h_target is not None:
+        if h_target is not None and target_score is not None:
             self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
-            edges = self._sorted_edges(GATConv, h_source, h_target, edge_index, edge_attr, size)
-            if edges is not None and not return_attention_weights:
-                assert target_score is not None
-                out = self._attend(h_source, source_score, target_score, edge_attr, edges)
-                return self._finish(out, leading, residual)
+            if self._is_direct(GATConv, h_source, h_target, edge_index, edge_attr, size):
+                edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
+                if edges is not None:
+                    out = self._attend(h_source, source_score, target_score, edge_attr, edges)
+                    return self._finish(out, leading, residual)
+                edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+                source, target = edge_index
+                score = source_score.index_select(0, source) + target_score.index_select(0, target)
+                score = self._score(score, edge_attr)
+                p = self.dropout if self.training else 0.0
+                out, weight, total = attend_listed(h_source, score, source, target, h_target.size(0), p)
+                out = self._finish(out, leading, residual)
+                if not return_attention_weights:
+                    return out
+                alpha = weight / total.index_select(0, target)
+                return with_attention(out, edge_index, alpha, leading)
 
         targets = None if h_target is None else h_target.size(0)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), targets, size)
@@ -200,10 +212,14 @@ class GATConv(AttentionConv):
         alpha = alpha_j if alpha_i is None else alpha_j + alpha_i
         if index.numel() == 0:
             return alpha
-        if edge_attr is not None and self.lin_edge is not None:
-            alpha = alpha + (self._edge_features(edge_attr, alpha.dim() == 3) * self.att_edge).sum(-1)
-        alpha = softmax(F.leaky_relu(alpha, self.negative_slope), index, ptr, dim_size)
+        alpha = softmax(self._score(alpha, edge_attr), index, ptr, dim_size)
         return F.dropout(alpha, p=self.dropout, training=self.training)
+
+    def _score(self, score: Tensor, edge_attr: OptTensor) -> Tensor:
+        """``LeakyReLU`` of the scores of both ends, plus that of the edge."""
+        if edge_attr is not None and self.lin_edge is not None:
+            score = score + (self._edge_features(edge_attr, score.dim() == 3) * self.att_edge).sum(-1)
+        return F.leaky_relu(score, self.negative_slope)
 
     def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
         return alpha.unsqueeze(-1) * x_j

@@ -13,6 +13,7 @@ from torch_geometric.utils import softmax
 from gnn.attention import attend
 from gnn.attention_conv import AttentionConv, with_attention
 from gnn.edge_scores import edge_scores
+from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 
 
@@ -49,7 +50,7 @@ class GATv2Conv(AttentionConv):
         or ``[..., N, C]`` where heads are averaged.
     """
 
-    _worth_sorting = 1 << 20  # more than GATConv's: here features are gathered for every edge all the same
+    _worth_sorting = 1 << 21  # more than GATConv's: here features are gathered for every edge all the same
 
     def __init__(
         self,
@@ -117,9 +118,20 @@ class GATv2Conv(AttentionConv):
         leading = x_source.shape[:-2]
 
         self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
-        edges = self._sorted_edges(GATv2Conv, h_source, h_target, edge_index, edge_attr, None)
-        if edges is not None and not return_attention_weights:
-            return self._finish(self._attend(h_source, h_target, edge_attr, edges), leading, residual)
+        if self._is_direct(GATv2Conv, h_source, h_target, edge_index, edge_attr, None):
+            edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
+            if edges is not None:
+                return self._finish(self._attend(h_source, h_target, edge_attr, edges), leading, residual)
+            edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+            source, target = edge_index
+            sent = h_source.index_select(0, source)  # read twice: by the score and as the message
+            score = self._score(h_target.index_select(0, target), sent, edge_attr)
+            p = self.dropout if self.training else 0.0
+            out, weight, total = attend_listed(h_source, score, source, target, h_target.size(0), p, sent=sent)
+            out = self._finish(out, leading, residual)
+            if not return_attention_weights:
+                return out
+            return with_attention(out, edge_index, weight / total.index_select(0, target), leading)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), h_target.size(0), None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)
@@ -150,11 +162,14 @@ class GATv2Conv(AttentionConv):
         ptr: OptTensor,
         dim_size: Optional[int],  # noqa: UP045 (PyG inspects it)
     ) -> Tensor:
+        alpha = softmax(self._score(x_i, x_j, edge_attr), index, ptr, dim_size)
+        return F.dropout(alpha, p=self.dropout, training=self.training)
+
+    def _score(self, x_i: Tensor, x_j: Tensor, edge_attr: OptTensor) -> Tensor:
         z = x_i + x_j
         if edge_attr is not None:
             z = z + self._edge_features(edge_attr, z.dim() == 4)
-        alpha = softmax((F.leaky_relu(z, self.negative_slope) * self.att).sum(-1), index, ptr, dim_size)
-        return F.dropout(alpha, p=self.dropout, training=self.training)
+        return (F.leaky_relu(z, self.negative_slope) * self.att).sum(-1)
 
     def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
         return alpha.unsqueeze(-1) * x_j

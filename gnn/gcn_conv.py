@@ -13,12 +13,13 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.nn.inits import zeros
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
-from torch_geometric.utils import is_torch_sparse_tensor, scatter, spmm, to_edge_index
+from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
 
 from gnn import sparse_features
 from gnn.adjacency import check_weight, normalize_values, weight_by_target
 from gnn.fast_path import fast_path_serves
 from gnn.fast_path import is_little as _is_little
+from gnn.listed_convolution import ListedEdges, convolve_listed, list_edges
 from gnn.memory import lasting, remember
 from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
 from gnn.sparse_product import SparseMatrix, sparse_product
@@ -124,7 +125,7 @@ class GCNConv(MessagePassing):
         normalize = self.normalize and not self.cached
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
             little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
-            if little and not (edge_weight is not None and edge_weight.requires_grad):
+            if little:
                 return self._convolve_few(x, edge_index, edge_weight, normalize)
             return self._convolve(x, self._matrix(x, edge_index, edge_weight, normalize))
         if sparse_features.is_sparse_csr(x):
@@ -191,21 +192,21 @@ class GCNConv(MessagePassing):
 
     def _convolve_few(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> Tensor:
         """Gather and add edge by edge, without sorting: what is fastest where there is little to multiply."""
-        edges: tuple[Tensor, OptTensor] = (edge_index, edge_weight)
-        if normalize and edge_weight is None and self.add_self_loops:
-            key = ("listed", x.size(-2), x.dtype, self.improved, self.flow)
-            edges = remember(edge_index, key, lambda: self._normalized(x, edge_index, None))
-        elif normalize:  # without loops to add the list is edge_index itself, which must not keep itself alive
-            edges = self._normalized(x, edge_index, edge_weight)
-        listed, weight = edges
-        source, target = (listed[0], listed[1]) if self.flow == "source_to_target" else (listed[1], listed[0])
+        nodes, flow = x.size(-2), self.flow
+        fill = 2.0 if self.improved else 1.0
+        if not normalize:
+            edges = ListedEdges(None, edge_weight, None, None, False)
+        elif edge_weight is None:
+            key = ("listed", nodes, x.dtype, self.add_self_loops, flow)
+            options = (nodes, self.add_self_loops, fill, flow, x.dtype)
+            edges = remember(edge_index, key, lambda: list_edges(edge_index, None, *options))
+        else:
+            edges = list_edges(edge_index, edge_weight, nodes, self.add_self_loops, fill, flow, x.dtype)
         lin = self.lin
         if is_uninitialized_parameter(lin.weight):
             lin.initialize_parameters(lin, (x,))
         h = sparse_features.linear(x, lin.weight) if sparse_features.is_sparse_csr(x) else lin(x)
-        messages = self.message(h.index_select(-2, source), weight)
-        out = scatter(messages, target, dim=-2, dim_size=h.size(-2), reduce="sum")
-        return out if self.bias is None else out + self.bias
+        return convolve_listed(h, edge_index, edges, flow, self.bias)
 
     def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
         """The product with the matrix and the product with the weight, in the cheaper order."""

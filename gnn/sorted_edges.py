@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gnn.memory import lasting, remember
 
-__all__ = ["Compressed", "SortedEdges", "check_edges", "sorted_edges"]
+__all__ = ["Compressed", "SortedEdges", "check_edges", "find", "sorted_edges", "split_loops"]
 
 _INT32_MAX = 2**31 - 1
 _FEW_NUMBERS = 1 << 13  # looking at so few again is as fast as remembering that they were looked at
@@ -165,18 +165,26 @@ def _one_loop_each(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tens
     loops = torch.arange(num_nodes, dtype=source.dtype, device=device)
     loop_given = torch.full((num_nodes,), num_given, dtype=torch.long, device=device)
     is_loop = source == target
-    places = _places(is_loop)
+    places = find(is_loop)
     if places.numel():
         node = source.index_select(0, places).long()
         loop_given.scatter_reduce_(0, node, places, "amax", include_self=False)
-        kept = _places(~is_loop)
+        kept = find(~is_loop)
         source, target = source.index_select(0, kept), target.index_select(0, kept)
     else:
         kept = torch.arange(num_given, device=device)
     return torch.cat([source, loops]), torch.cat([target, loops]), torch.cat([kept, loop_given])
 
 
-def _places(mask: Tensor) -> Tensor:
+def split_loops(edge_index: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Which edges are no loops, and which are: their places in the list, or None twice if there is no loop."""
+    is_loop = edge_index[0] == edge_index[1]
+    if not bool(is_loop.any()):
+        return None, None
+    return find(~is_loop), find(is_loop)
+
+
+def find(mask: Tensor) -> Tensor:
     """``mask.nonzero().view(-1)``, on a CPU by NumPy, which takes a third of the time."""
     if mask.device.type != "cpu":
         return mask.nonzero().view(-1)

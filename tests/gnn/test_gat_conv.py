@@ -24,10 +24,10 @@ both = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["gat", "gatv2"])
 each = pytest.mark.parametrize("kind", [GATConv, GATv2Conv])
 
 
-@pytest.fixture(autouse=True)
-def little_graphs_too(monkeypatch):
-    """The graphs here are little, which the layer would leave to messages: they take the fast path all the same."""
-    monkeypatch.setattr(gnn.attention_conv, "_is_little", lambda *size: False)
+@pytest.fixture(autouse=True, params=["little", "sorted"])
+def path(request, monkeypatch):
+    """Every test runs on both paths, whatever the size of its graph."""
+    monkeypatch.setattr(gnn.attention_conv, "_is_little", lambda *size: request.param == "little")
 
 
 def pair(ours: Any, theirs: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
