@@ -7,6 +7,7 @@ from combined.forecast_errors import forecast_errors, trivial_forecasts
 from combined.forecaster import Forecaster
 from combined.linear_forecast import LinearForecast
 from combined.over_time import TimeConvolution
+from combined.seasonal_traces import seasonal_traces
 
 __all__ = [
     "ClipAttention",
@@ -22,5 +23,6 @@ __all__ = [
     "graph_alone",
     "models_to_compare",
     "parameters_of",
+    "seasonal_traces",
     "trivial_forecasts",
 ]

@@ -121,21 +121,39 @@ class LinearForecast(nn.Module):
             strength: the penalty.
             scale: [nodes], what an error of 1 weighs at each node; 1 by default.
         """
+        return self.solve(self.equations(columns, y, observed, scale), strength)
+
+    def equations(
+        self, columns: Tensor, y: Tensor, observed: Tensor, scale: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The normal equations of the first term in float64: those of some windows and of others add up.
+
+        Returns:
+            Products of the columns with each other [1 or horizon, columns, columns], one for all steps where
+            everything is observed, and with y [horizon, columns].
+        """
         rows = columns.flatten(0, 1).to(torch.float64)
         weigh = torch.ones(columns.size(1)) if scale is None else scale.cpu()
         weigh = (weigh.to(torch.float64) ** 2).expand(len(columns), -1).flatten().to(rows.device)
-        penalty = strength * torch.eye(rows.size(1), dtype=torch.float64, device=rows.device)
-        penalty[-1, -1] = 1e-6
         told = y.transpose(1, 2).flatten(0, 1).to(torch.float64)
         seen = observed.transpose(1, 2).flatten(0, 1)
-        if seen.all():  # one system for all steps
-            weighted = rows * weigh[:, None]
-            solved = torch.linalg.solve(rows.t() @ weighted + penalty, weighted.t() @ told).t()
+        told = told.masked_fill(~seen, 0.0)
+        weighted = rows * weigh[:, None]
+        if seen.all():
+            return (rows.t() @ weighted)[None], told.t() @ weighted
+        each = [rows.t() @ (weighted * seen[:, step, None]) for step in range(self.horizon)]
+        return torch.stack(each), told.t() @ weighted
+
+    def solve(self, equations: tuple[Tensor, Tensor], strength: float) -> "LinearForecast":
+        """The weights of the first term from `equations`."""
+        squares, products = equations
+        penalty = strength * torch.eye(squares.size(1), dtype=squares.dtype, device=squares.device)
+        penalty[-1, -1] = 1e-6
+        if len(squares) == 1:  # one system for all steps
+            solved = torch.linalg.solve(squares[0] + penalty, products.t()).t()
         else:
-            each = (rows * (weigh * seen[:, step])[:, None] for step in range(self.horizon))
-            pairs = zip(each, told.t(), strict=True)
-            solved = torch.stack([torch.linalg.solve(rows.t() @ w + penalty, w.t() @ t) for w, t in pairs])
-        self.weight = solved.to(columns.dtype).contiguous()
+            solved = torch.linalg.solve(squares + penalty, products)
+        self.weight = solved.to(self.weight.dtype).contiguous()
         return self
 
     def fit_across(

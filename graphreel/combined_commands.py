@@ -81,6 +81,9 @@ def train(
     skip_lags: Annotated[
         int | None, typer.Option(help="Series, --memory carried: lags of the linear forecast.")
     ] = None,
+    season: Annotated[
+        int | None, typer.Option(min=0, help="Series, --memory carried: steps of a season to remember; 0: none.")
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="Series: mse, mae or huber.")] = None,
     learning_rate: LearningRate = None,
     weight_decay: WeightDecay = None,
@@ -89,6 +92,12 @@ def train(
     batch_size: BatchSize = None,
     epochs: Epochs = None,
     patience: Patience = None,
+    refit: Annotated[
+        bool | None, typer.Option("--refit/--no-refit", help="Series: train anew with the validation part.")
+    ] = None,
+    compare_edges: Annotated[
+        bool | None, typer.Option("--compare-edges/--edges-only", help="Series: also train without edges.")
+    ] = None,
     keep: Annotated[str | None, typer.Option(help="Clips: weights of the best validation loss, or the last.")] = None,
     validation: Validation = None,
     seed: Seed = None,
@@ -107,7 +116,8 @@ def train(
         convolve=convolve, readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
         standardize=standardize, dropout=dropout, drop_features=drop_features, distances=distances, frames=frames,
         augment=augment,
-        embedding=embedding, skip=skip, skip_lags=skip_lags, loss=loss, learning_rate=learning_rate,
+        embedding=embedding, skip=skip, skip_lags=skip_lags, season=season, loss=loss,
+        refit=refit, compare_edges=compare_edges, learning_rate=learning_rate,
         weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,
         epochs=epochs, patience=patience, keep=keep, validation=validation, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip

@@ -1,20 +1,11 @@
 """The forecaster of `graphreel combined train`: a linear forecast, and a network that learns what it misses."""
 
-from functools import cache
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from combined import Forecaster, LinearForecast
 from graphreel.combined_models import build_spatial, build_temporal
 from graphreel.combined_settings import SeriesSettings
-
-STRENGTHS = (0.1, 10.0, 100.0, 1000.0)
-ACROSS = (100.0, 300.0, 1000.0, 3000.0, 10000.0)
-# The term over every node has thousands of weights: it must lower the validation error by more than chance would.
-WORTH = 0.98
-INPUT_SETS = (("own",), ("own", "neighbours"), ("own", "network"), ("own", "neighbours", "network"))
 
 
 class SeriesModel(nn.Module):
@@ -99,38 +90,3 @@ def build_forecaster(settings: SeriesSettings, features: int, nodes: int, linear
     temporal = build_temporal(settings.temporal, width, settings.hidden)
     forecaster = Forecaster(spatial, temporal, settings.horizon, dropout=settings.dropout)
     return SeriesModel(linear, forecaster, nodes, settings.embedding)
-
-
-def lags_of_linear(settings: SeriesSettings) -> int:
-    """How many steps the linear forecast reads: a window, or, where the state is carried, --skip-lags."""
-    return (settings.skip_lags or settings.lags) if settings.memory == "carried" else settings.lags
-
-
-def fit_linear(settings: SeriesSettings, parts: Any) -> LinearForecast:
-    """Fit the linear forecast: inputs and penalties chosen on the validation part, then fitted on it as well.
-
-    Args:
-        parts: `SeriesParts`.
-    """
-    lags, features, nodes = lags_of_linear(settings), parts.features, parts.nodes
-    sets = [inputs for inputs in INPUT_SETS if settings.spatial != "none" or "neighbours" not in inputs]
-
-    @cache
-    def tables(inputs: tuple[str, ...], name: str) -> Any:
-        return parts.tables(LinearForecast(lags, settings.horizon, features, inputs), name)
-
-    def made(inputs: tuple[str, ...], strength: float, across: float | None, name: str) -> LinearForecast:
-        linear = LinearForecast(lags, settings.horizon, features, inputs, nodes if across is not None else 0)
-        columns, all_nodes, y, observed = tables(inputs, name)
-        linear.fit(columns, y, observed, strength, parts.deviation)
-        return linear if across is None else linear.fit_across(columns, all_nodes, y, observed, across)
-
-    def error_of(choice: tuple[tuple[str, ...], float, float | None]) -> float:
-        linear = made(*choice, "train")
-        columns, all_nodes, y, observed = tables(choice[0], "validation")
-        return float(parts.loss_of(linear.of_columns(columns, all_nodes), y, observed, "mse"))
-
-    inputs, strength, _ = min(((i, s, None) for i in sets for s in STRENGTHS), key=error_of)
-    across = min(ACROSS, key=lambda a: error_of((inputs, strength, a)))
-    pays = error_of((inputs, strength, across)) < WORTH * error_of((inputs, strength, None))
-    return made(inputs, strength, across if pays else None, "both")

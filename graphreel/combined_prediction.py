@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from graphreel.combined_clips import collate
+from graphreel.combined_parts import TRACES, with_traces
 from graphreel.combined_runs import load_classifier, load_forecaster, open_run
 from graphreel.combined_settings import ClipSettings, SeriesSettings
 from graphreel.curves import BLUE, ORANGE
@@ -100,9 +101,10 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
         raise ValueError(f"{file.name} has {nodes} nodes, but the run was trained on {len(saved['nodes'])}")
     if steps < settings.lags:
         raise ValueError(f"{file.name} has {steps} steps, but the run reads {settings.lags}")
-    if features == saved["features"] + 1:  # values are missing here, and were not in training
+    read = saved["features"] - TRACES * bool(settings.season)
+    if features == read + 1:  # values are missing here, and were not in training
         series = replace(series, values=torch.cat([series.values[..., :1], series.values[..., 2:]], dim=2))
-    elif features == saved["features"] - 1:  # the reverse
+    elif features == read - 1:  # the reverse
         seen = series.observed[..., None].float()
         series = replace(series, values=torch.cat([series.values[..., :1], seen, series.values[..., 1:]], dim=2))
     return series
@@ -118,7 +120,8 @@ def forecast_of(run: RunFolder, file: Path, adjacency: Path | None) -> tuple[Ten
     scaling = Scaling(saved["scaling"]["mean"], saved["scaling"]["deviation"])
     steps = len(series.values)
     first = steps - settings.lags
-    windows = Windows(scaling.apply(series), settings.lags, settings.horizon, first, first + 1, scaling)
+    scaled = with_traces(scaling.apply(series), settings.season)
+    windows = Windows(scaled, settings.lags, settings.horizon, first, first + 1, scaling)
     if settings.memory == "carried":
         batch, due = windows.past(told=False)
     else:

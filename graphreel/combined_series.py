@@ -1,26 +1,22 @@
 """Series of sensors: from settings to a task, and `graphreel combined train` on them."""
 
-from copy import copy
-from dataclasses import replace
+import math
+import shutil
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from combined import LinearForecast, forecast_errors, parameters_of, trivial_forecasts
+from combined import LinearForecast, parameters_of
 from graphreel.allocator import tune_allocator
+from graphreel.combined_baselines import baselines_of
 from graphreel.combined_clips import warm_cosine
-from graphreel.combined_forecaster import (
-    SeriesModel,
-    build_forecaster,
-    edges_of_windows,
-    fit_linear,
-    lags_of_linear,
-    recent,
-)
+from graphreel.combined_forecaster import build_forecaster
+from graphreel.combined_linear import LinearFits
+from graphreel.combined_parts import SeriesParts
 from graphreel.combined_settings import SeriesSettings
 from graphreel.curves import draw_curves
 from graphreel.figures import mean_and_std, over_seeds, summary
@@ -29,10 +25,11 @@ from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder, free_path
 from graphreel.sources import load
 from graphreel.training import Plan, Task, train
+from graphreel.training_errors import NotFinite
 
 FIGURES = ("test_mse", "test_rmse", "test_mae")
-HUBER = 0.25  # mean deviations from which an error counts linearly
-_EVALUATED_AT_ONCE = 64
+SEASON = 52  # weeks of a year
+WITHOUT_EDGES = "without-edges"
 
 
 def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
@@ -43,183 +40,122 @@ def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
         options["calendar"] = settings.dates
     splits = load(settings.data, **options)
     chosen = {name: splits.settings[name] for name in ("lags", "horizon", "train_fraction")}
+    most = splits.train.stop // 2
+    if settings.season > most:
+        raise ValueError(f"--season expects at most {most}, half of the training windows, got {settings.season}")
+    if settings.season < 0:
+        chosen["season"] = SEASON if most >= SEASON else 0
     return splits, replace(settings, **chosen)
 
 
-def scaled_alike(splits: Any) -> Any:
-    """The same windows with all nodes scaled by the mean and the deviation of the training part as a whole."""
-    own = splits.train.scaling
-    mean = own.mean.mean()
-    deviation = (own.deviation**2 + (own.mean - mean) ** 2).mean().sqrt()
-    scaling = type(own)(torch.full_like(own.mean, float(mean)), torch.full_like(own.mean, float(deviation)))
-    series = scaling.apply(splits.series)
-    parts = {name: copy(getattr(splits, name)) for name in ("train", "validation", "test")}
-    for windows in parts.values():
-        windows.series, windows.scaling = series, scaling
-    return replace(splits, **parts)
+@dataclass
+class Best:
+    """The best validation loss of a seed so far, and after how many steps; a checkpoint takes it along."""
+
+    loss: float = math.inf
+    step: int = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: Any) -> None:
+        self.loss, self.step = state["loss"], state["step"]
 
 
-class SeriesParts:
-    """The training, validation and test windows of a series, as a model of these settings reads them."""
+@dataclass
+class SeriesTask(Task):
+    """What one seed trains, and what a refit wants to know of it."""
 
-    def __init__(self, splits: Any, settings: SeriesSettings) -> None:
-        self.settings = settings
-        if settings.scale == "network":
-            splits = scaled_alike(splits)
-        both = copy(splits.train)
-        both.stop = splits.validation.stop
-        self.windows = {
-            "train": splits.train, "validation": splits.validation, "test": splits.test, "both": both,
-        }  # fmt: skip
-        self.scaling = splits.train.scaling
-        self.features = splits.train.series.values.size(2)
-        self.nodes = splits.train.series.values.size(1)
-        self.deviation = self.scaling.deviation / self.scaling.deviation.mean()
-
-    def batch(self, name: str, indices: Tensor | None = None) -> tuple[Any, Tensor | None]:
-        """A batch of windows, or, where the state is carried, the whole past and the steps after which to forecast."""
-        windows = self.windows[name]
-        if self.settings.memory == "carried":
-            batch, due = self._past(name, lags_of_linear(self.settings) if self.settings.skip else 0)
-        else:
-            batch, due = windows.batch(indices), None
-        device = self.settings.device
-        parts = ("x", "y", "observed", "edge_index", "edge_weight", "frame")
-        moved = {part: getattr(batch, part) for part in parts}
-        batch = replace(batch, **{k: None if v is None else v.to(device) for k, v in moved.items()})
-        return batch, None if due is None else due.to(device)
-
-    def tables(self, linear: LinearForecast, name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the terms of the linear forecast read, y and observed of a part."""
-        windows = self.windows[name]
-        if self.settings.memory == "window":
-            batch = windows.batch()
-            table = linear.columns(batch.x, batch.edge_index, batch.edge_weight, batch.frame)
-            return table, linear.of_all(batch.x), batch.y, batch.observed
-        batch, due = self._past(name, linear.lags)
-        edges = (batch.edge_index, batch.edge_weight, batch.frame)
-        if batch.frame is not None:
-            edges = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, due, linear.lags)
-        x = recent(batch.x, due, linear.lags)
-        return linear.columns(x, *edges), linear.of_all(x), batch.y, batch.observed
-
-    def _past(self, name: str, lags: int) -> tuple[Any, Tensor]:
-        """The whole past, and what is due; of training, only what has `lags` steps before it, where there is such."""
-        batch, due = self.windows[name].past()
-        whole = due >= lags - 1
-        if name in ("validation", "test") or not whole.any():
-            return batch, due
-        return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), due[whole]
-
-    def loss_of(self, forecast: Tensor, y: Tensor, observed: Tensor, kind: str) -> Tensor:
-        """Mean loss in units of the mean deviation of the nodes, over what is observed.
-
-        Raises:
-            ValueError: the shapes differ (nothing is broadcast).
-        """
-        if forecast.shape != y.shape:
-            raise ValueError(f"the forecast is {list(forecast.shape)}, but what is to be forecast is {list(y.shape)}")
-        error = ((forecast - y) * self.deviation.to(y.device))[observed]
-        if kind == "mae":
-            return error.abs().mean()
-        return F.huber_loss(error, torch.zeros_like(error), delta=HUBER) if kind == "huber" else (error**2).mean()
-
-    @torch.no_grad()
-    def forecast(self, model: SeriesModel, name: str) -> Tensor:
-        """All forecasts of a part [windows, horizon, nodes], scaled."""
-        groups: Any = torch.arange(len(self.windows[name])).split(_EVALUATED_AT_ONCE)
-        if self.settings.memory == "carried":
-            groups = (None,)
-        told = []
-        for indices in groups:
-            batch, due = self.batch(name, indices)
-            told.append(model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due).cpu())
-        return torch.cat(told)
-
-    def errors(self, forecast: Tensor, name: str) -> dict[str, Any]:
-        """Errors of scaled forecasts of a part, in the units of the file; also up to every step ahead."""
-        own = self.windows[name].batch()
-        undo = self.scaling.undo
-        return _with_sums(forecast_errors(undo(forecast.cpu()), undo(own.y), own.observed))
+    seed: int = 0
+    best: Best = field(default_factory=Best)
 
 
-def _with_sums(errors: dict[str, Any]) -> dict[str, Any]:
-    squares, sizes = 0.0, 0.0
-    for number, row in enumerate(errors["by_step"], start=1):
-        squares, sizes = squares + row["rmse"] ** 2, sizes + row["mae"]
-        row["rmse_up_to"], row["mae_up_to"] = (squares / number) ** 0.5, sizes / number
-    return errors
-
-
-def series_task(parts: SeriesParts, settings: SeriesSettings, linear: LinearForecast | None, seed: int) -> Task:
-    """One seed's training."""
+def series_task(
+    parts: SeriesParts, settings: SeriesSettings, linear: LinearForecast | None, seed: int, part: str = "train"
+) -> SeriesTask:
+    """One seed's training on a part: train, or both, the validation part as well."""
     model = build_forecaster(settings, parts.features, parts.nodes, linear).to(settings.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    per_epoch = steps_per_epoch(parts, settings)
-    count = len(parts.windows["train"])
+    per_epoch = steps_per_epoch(parts, settings, part)
+    count = len(parts.windows[part])
 
     def batch(step: int) -> tuple[Any, Tensor | None]:
         if settings.memory == "carried":
-            return parts.batch("train")
+            return parts.batch(part)
         epoch, position = divmod(step, per_epoch)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
-        return parts.batch("train", order[position * settings.batch_size : (position + 1) * settings.batch_size])
+        return parts.batch(part, order[position * settings.batch_size : (position + 1) * settings.batch_size])
 
     def loss(pair: tuple[Any, Tensor | None]) -> Tensor:
         given, due = pair
         told = model(given.x, given.edge_index, given.edge_weight, given.frame, due)
         return parts.loss_of(told, given.y, given.observed, settings.loss)
 
-    own = parts.windows["validation"].batch()
+    own, best = parts.windows["validation"].batch(), Best()
+    scheduler = warm_cosine(optimizer, settings.epochs * per_epoch)
 
     def evaluate() -> dict[str, float]:
         told = parts.forecast(model, "validation")
-        return {
+        figures = {
             "val_loss": float(parts.loss_of(told, own.y, own.observed, settings.loss)),
             "val_mse": parts.errors(told, "validation")["test_mse"],
         }
+        if figures["val_loss"] < best.loss:
+            best.loss, best.step = figures["val_loss"], scheduler.last_epoch
+        return figures
 
-    return Task(model, optimizer, batch, loss, evaluate, warm_cosine(optimizer, settings.epochs * per_epoch))
+    return SeriesTask(
+        model, optimizer, batch, loss, evaluate, scheduler, carried={"best": best}, seed=seed, best=best
+    )  # fmt: skip
 
 
-def steps_per_epoch(parts: SeriesParts, settings: SeriesSettings) -> int:
-    return 1 if settings.memory == "carried" else -(-len(parts.windows["train"]) // settings.batch_size)
+def refit(task: Task, again: Task, settings: SeriesSettings, steps: int) -> int:
+    """Train `again`, a task on both parts, for `steps` steps, and give `task` its weights; return the steps."""
+    weights = [p for group in again.optimizer.param_groups for p in group["params"]]
+    again.model.train()
+    for step in range(steps):
+        loss = again.loss(again.batch(step))
+        if not math.isfinite(loss.item()):
+            raise NotFinite(
+                f"the training loss became {loss.item()} at step {step + 1} of the refit: try a smaller --lr"
+            )
+        again.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
+        again.optimizer.step()
+        again.scheduler.step()
+    task.model.load_state_dict(again.model.state_dict())
+    return steps
 
 
-def baselines_of(parts: SeriesParts, linear: LinearForecast | None) -> dict[str, dict[str, Any]]:
-    """Errors on the test part without a network: always zero, the last value, linear regression, and the linear part.
-
-    "linear" reads each node's own lags and is fitted on the training and validation parts; "ridge" is the linear
-    forecast that the model starts from.
-    """
-    test, known = parts.windows["test"].batch(), parts.windows["both"].batch()
-    undo = parts.scaling.undo
-    zero = _with_sums(forecast_errors(torch.zeros_like(test.y), undo(test.y), test.observed))
-    found = {"zero": zero}
-    for name, forecast in trivial_forecasts(known, test).items():
-        found[name] = parts.errors(forecast, "test")
-    if linear is not None:
-        columns, all_nodes, _, _ = parts.tables(linear, "test")
-        found["ridge"] = parts.errors(linear.of_columns(columns, all_nodes), "test")
-    return found
+def steps_per_epoch(parts: SeriesParts, settings: SeriesSettings, part: str = "train") -> int:
+    return 1 if settings.memory == "carried" else -(-len(parts.windows[part]) // settings.batch_size)
 
 
 def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: bool) -> dict[str, Any]:
     """Train every seed into the run folder; write metrics and curves; return the metrics."""
     tune_allocator()
     parts = SeriesParts(splits, settings)
-    linear = fit_linear(settings, parts) if settings.skip else None
+    fits = LinearFits(settings, parts) if settings.skip else None
+    linear = fits.fitted("both") if fits is not None else None
+    first = fits.fitted("train") if fits is not None and settings.refit else linear
     per_epoch = steps_per_epoch(parts, settings)
     plan = Plan(
         steps=settings.epochs * per_epoch, evaluate_every=per_epoch, patience=settings.patience or None,
         clip_norm=settings.clip_norm,
     )  # fmt: skip
 
-    def test(task: Task) -> dict[str, Any]:
-        figures = parts.errors(parts.forecast(task.model, "test"), "test")  # type: ignore[arg-type]
-        validation = parts.errors(parts.forecast(task.model, "validation"), "validation")  # type: ignore[arg-type]
-        return {**figures, "val_mse": validation["test_mse"], "parameters": parameters_of(task.model)}
+    def test(task: Any) -> dict[str, Any]:
+        model: Any = task.model
+        more = {"val_mse": parts.errors(parts.forecast(model, "validation"), "validation")["test_mse"]}
+        if settings.refit:
+            torch.manual_seed(task.seed)
+            again = series_task(parts, settings, linear, task.seed, "both")
+            epochs = task.best.step // per_epoch
+            more["refit_steps"] = refit(task, again, settings, epochs * steps_per_epoch(parts, settings, "both"))
+        figures = parts.errors(parts.forecast(model, "test"), "test")
+        return {**figures, **more, "parameters": parameters_of(model)}
 
     extra = {
         "scaling": {"mean": parts.scaling.mean, "deviation": parts.scaling.deviation},
@@ -231,7 +167,7 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
     }
     seeds = range(settings.seed, settings.seed + settings.seeds)
     rows = train(
-        run, list(seeds), plan, lambda seed: series_task(parts, settings, linear, seed), test, Progress(quiet), extra
+        run, list(seeds), plan, lambda seed: series_task(parts, settings, first, seed), test, Progress(quiet), extra
     )
     steps = [
         {
@@ -246,10 +182,12 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         "parameters": rows[0]["parameters"],
         **over_seeds(rows, (*FIGURES, "val_mse")),
         "by_step": steps,
-        "baselines": baselines_of(parts, linear),
+        "baselines": baselines_of(splits, parts, settings, linear),
         "linear_inputs": None if linear is None else [*linear.inputs, *["every node"] * bool(linear.nodes)],
         "seeds": rows,
     }
+    if settings.compare_edges:
+        metrics["without_edges"] = without_edges(run, settings, splits, quiet)
     run.write_metrics(metrics)
     draw_curves(
         run.load_checkpoint()["history"],
@@ -258,6 +196,18 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         f"{Path(settings.data).name}, {settings.model}",
     )
     return metrics
+
+
+def without_edges(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: bool) -> dict[str, Any]:
+    """The figures of the same model without edges, trained in a run folder inside that of the model with them."""
+    part = RunFolder(run.path / WITHOUT_EDGES)
+    own = replace(settings, spatial="none", compare_edges=False)
+    if not part.config_path.is_file():
+        RunFolder.create(part.path, {"room": "combined", "kind": "series", **own.as_dict()})
+    metrics = train_series(part, own, splits, quiet)
+    keys = ("parameters", *FIGURES, "val_mse", "by_step", "linear_inputs")
+    ridge = {"ridge": metrics["baselines"]["ridge"]} if own.skip else {}
+    return {**{key: metrics[key] for key in keys}, **ridge}
 
 
 def show_series(run: RunFolder, settings: SeriesSettings, splits: Any, metrics: dict[str, Any]) -> None:
@@ -272,6 +222,11 @@ def show_series(run: RunFolder, settings: SeriesSettings, splits: Any, metrics: 
     for name in FIGURES:
         lines[name.replace("test_", "test ").upper().replace("TEST", "test")] = (
             f"{metrics[name]['mean']:.4g} ± {metrics[name]['std']:.2g} over {len(rows)} seed{'s'[: len(rows) > 1]}"
+        )
+    if "without_edges" in metrics:
+        without = metrics["without_edges"]
+        lines["no edges"] = ", ".join(
+            f"{key[5:].upper()} {without[key]['mean']:.4g} ± {without[key]['std']:.2g}" for key in FIGURES
         )
     for name, errors in metrics["baselines"].items():
         lines[name] = ", ".join(f"{key[5:].upper()} {errors[key]:.4g}" for key in FIGURES)
@@ -295,6 +250,7 @@ def start(settings: SeriesSettings, out: Path | None, overwrite: bool, quiet: bo
     splits, settings = load_series(settings)
     path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.model}")
     run = RunFolder.create(path, {"room": "combined", "kind": "series", **settings.as_dict()}, overwrite)
+    shutil.rmtree(run.path / WITHOUT_EDGES, ignore_errors=True)  # of the run that this one replaces
     return go_on(run, settings, quiet, splits)
 
 

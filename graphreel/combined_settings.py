@@ -194,6 +194,8 @@ class SeriesSettings(_SpaceTime):
         embedding: features learned for every node, read beside the series; 0 for none.
         skip: add the linear forecast (own lags, neighbours' and network's mean), fitted in closed form.
         skip_lags: lags of it, where --memory carried lets it read more than a window; 0: as `lags`.
+        season: steps of a season of which a carried state remembers how the earlier ones went; 0 for none. -1 is 52,
+            the weeks of a year, or 0 where that is more than half of the training windows.
         loss: mse, mae or huber.
         dropout: before the recurrent layer and before the head.
         learning_rate: of AdamW, rising for a tenth of the steps, then falling to 0 along half a cosine.
@@ -202,6 +204,8 @@ class SeriesSettings(_SpaceTime):
         batch_size: windows in a batch.
         epochs: passes over the training windows.
         patience: epochs without a better validation loss before stopping; 0 never stops.
+        refit: once validation has told the number of epochs, train anew on the validation part as well.
+        compare_edges: train the same model without edges too, and tell its errors beside.
         seed, seeds: the seeds are seed, seed + 1, ...
         device: auto, cpu or cuda.
     """
@@ -223,6 +227,7 @@ class SeriesSettings(_SpaceTime):
     embedding: int = 0
     skip: bool = True
     skip_lags: int = 0
+    season: int = 0
     loss: str = "mse"
     dropout: float = 0.0
     learning_rate: float = 3e-3
@@ -231,6 +236,8 @@ class SeriesSettings(_SpaceTime):
     batch_size: int = 32
     epochs: int = 30
     patience: int = 0
+    refit: bool = True
+    compare_edges: bool = False
     seed: int = 0
     seeds: int = 1
     device: str = "auto"
@@ -242,6 +249,11 @@ class SeriesSettings(_SpaceTime):
         self.expect_one_of("scale", ("node", "network"))
         self.expect_one_of("loss", ("mse", "mae", "huber"))
         self.expect_at_least(0, "lags", "horizon", "embedding", "skip_lags", "cycle")
+        self.expect_at_least(-1, "season")
+        if self.season == 1:
+            raise ValueError("--season expects at least 2 steps, or 0 for none, got 1")
+        if self.season and self.memory != "carried":
+            raise ValueError("--season is what a carried state remembers: it goes with --memory carried")
         self.expect_share("train_fraction")
 
     @property
@@ -273,7 +285,9 @@ class SeriesSettings(_SpaceTime):
 
 SERIES_PRESETS: dict[str, dict[str, Any]] = {
     "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 6},
-    "json": {"scale": "network", "hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40},
-}
-# 53 weeks: a year, and the week before it
-CARRIED: dict[str, Any] = {"skip_lags": 53, "epochs": 80}
+    "json": {
+        "scale": "network", "hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40,
+        "compare_edges": True,
+    },
+}  # fmt: skip
+CARRIED: dict[str, Any] = {"season": -1, "epochs": 80}

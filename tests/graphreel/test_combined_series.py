@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from graphreel.__main__ import run
-from graphreel.combined_forecaster import build_forecaster, edges_of_windows, fit_linear, recent
+from graphreel.combined_forecaster import build_forecaster, edges_of_windows, recent
+from graphreel.combined_linear import LinearFits
+from graphreel.combined_parts import SeriesParts
 from graphreel.combined_prediction import forecast_of
 from graphreel.combined_runs import load_forecaster
-from graphreel.combined_series import SeriesParts, load_series, series_task
+from graphreel.combined_series import load_series, series_task
 from graphreel.combined_settings import SeriesSettings
 from graphreel.run_folder import RunFolder
 
@@ -135,7 +137,7 @@ def test_every_part_can_be_chosen(tmp_path, speeds, said, options):
 def test_a_carried_forecast_is_that_of_its_own_past(tmp_path):
     parts, settings = parts_of(write_json(tmp_path / "c.json", waves(60, 3), True), memory="carried", skip_lags=8)
     torch.manual_seed(0)
-    model = build_forecaster(settings, parts.features, parts.nodes, fit_linear(settings, parts)).eval()
+    model = build_forecaster(settings, parts.features, parts.nodes, LinearFits(settings, parts).fitted("both")).eval()
     torch.nn.init.normal_(model.forecaster.head.weight)
     batch, due = parts.batch("test")
     told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)
@@ -180,7 +182,7 @@ def test_a_series_scaled_as_a_whole(speeds):
 
 def test_training_starts_from_the_linear_forecast(speeds):
     parts, settings = parts_of(speeds, lags=6, horizon=2, hidden=4, embedding=3)
-    linear = fit_linear(settings, parts)
+    linear = LinearFits(settings, parts).fitted("both")
     task = series_task(parts, settings, linear, 0)
     columns, all_nodes, _, _ = parts.tables(linear, "test")
     expected = linear.of_columns(columns, all_nodes)
