@@ -89,6 +89,10 @@ def save_beside(path: Path, write: Callable[..., Any]) -> Path:
     try:
         write(beside, dpi=130)
         os.replace(beside, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         beside.unlink(missing_ok=True)
     return path

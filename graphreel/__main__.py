@@ -16,6 +16,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # click's, or that of the copy of click that newer typer carries
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
+_SIGINT = 130
+_INTERRUPTED = "interrupted; a training goes on with --resume RUN, a report with the same command"
+
 app = typer.Typer(
     name="graphreel",
     help="Train, look at and verify networks for graphs, sequences, and graphs that change over time.",
@@ -47,17 +50,16 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code: 0, 1 (training diverged), 2 (bad input), 130 (interrupted)."""
     command = typer.main.get_command(app)
     try:
-        return command.main(arguments, prog_name="graphreel", standalone_mode=False) or 0
+        code = command.main(arguments, prog_name="graphreel", standalone_mode=False) or 0
+        return _say(_INTERRUPTED, code) if code == _SIGINT else code  # newer typer makes this of a KeyboardInterrupt
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # making the error has printed the help
             return 2
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
         return _say(f"{error.format_message().rstrip('.')}{hint}", 2)
-    except typer.Abort:
-        return _say("interrupted", 130)
-    except KeyboardInterrupt:
-        return _say("interrupted; what was saved goes on with --resume", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        return _say(_INTERRUPTED, _SIGINT)
     except NotFinite as error:
         return _say(str(error), 1)
     except OSError as error:

@@ -104,7 +104,9 @@ class RunFolder:
     def save_checkpoint(self, content: Mapping[str, Any]) -> None:
         import torch
 
-        write_whole(self.checkpoint_path, lambda beside: torch.save({"format": FORMAT, **content}, beside))
+        whole = io.BytesIO()  # torch.save's own writer hides a full disk behind an error of another kind
+        torch.save({"format": FORMAT, **content}, whole)
+        write_whole(self.checkpoint_path, lambda beside: beside.write_bytes(whole.getbuffer()))
 
     def load_checkpoint(self) -> dict[str, Any]:
         """Read checkpoint.pt without running code from it (`weights_only=True`), onto the CPU.
@@ -119,9 +121,11 @@ class RunFolder:
             raise FileNotFoundError(2, "no checkpoint in this run folder", str(self.checkpoint_path))
         try:
             content = torch.load(self.checkpoint_path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch.load raises a dozen kinds on bytes that are not a checkpoint
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ValueError(f"{self.checkpoint_path} cannot be read as a checkpoint: {reason}") from None
+        except Exception:  # torch.load raises a dozen kinds on bytes that are not a checkpoint
+            raise ValueError(
+                f"{self.checkpoint_path} cannot be read as a checkpoint: it is cut short or damaged, or holds more "
+                "than numbers and settings"
+            ) from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"{self.checkpoint_path} is not a checkpoint of graphreel: it does not say {FORMAT!r}")
         return content

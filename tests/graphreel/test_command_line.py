@@ -164,6 +164,16 @@ def test_runs_prints_a_table(said, six_node_run):
     assert "100.0" in out
 
 
+def test_an_interrupted_training_says_how_it_goes_on(said, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graphreel.gnn_training.start_training", interrupted)
+    code, out, error = said("gnn", "train", "--data", "six-node", "--out", tmp_path / "run")
+    assert (code, out) == (130, "")
+    assert error == "graphreel: interrupted; a training goes on with --resume RUN, a report with the same command\n"
+
+
 def test_a_full_disk_is_one_sentence(said, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", str(tmp_path / "run" / "checkpoint.pt"))

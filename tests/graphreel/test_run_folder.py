@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -93,6 +94,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         write_whole(path, half)
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
     assert path.read_text() == "old"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_is_said_as_such(run, monkeypatch):
+    def full(beside, content):
+        with open("/dev/full", "wb") as device:
+            device.write(content)
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*run/checkpoint\.pt'"):
+        run.save_checkpoint({"model": {"w": torch.ones(10**6)}})
+    assert [path.name for path in run.path.iterdir()] == ["config.json"]
 
 
 def test_history_has_the_union_of_columns(run):
