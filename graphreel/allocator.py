@@ -1,6 +1,7 @@
-"""One setting of glibc's allocator that saves page faults on large tensors."""
+"""glibc's allocator: a setting that saves page faults on large tensors, and giving freed memory back."""
 
 import ctypes
+import gc
 import sys
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
@@ -31,3 +32,12 @@ def tune_allocator() -> bool:
             (_M_TOP_PAD, 64 << 20),
         )
     )
+
+
+def give_memory_back() -> None:
+    """Return freed memory to the system, where the C library can (glibc), so that what is resident is what is held."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError, TypeError):
+        return

@@ -100,7 +100,8 @@ def table(metrics: dict[str, Any]) -> str:
 def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
     """Draw the confusion matrices side by side, with the pairs that a model cannot tell apart framed and named."""
     classes = metrics["classes"]
-    figure = Figure(figsize=(15, 7.5), layout="constrained")
+    lines = min(9, max(len(metrics["models"][name]["not_told_apart"]) for name in COMPARED))
+    figure = Figure(figsize=(15, 7.5 + 0.2 * lines), layout="constrained")
     figure.suptitle(f"{Path(metrics['data']).name}: space, time, and both")
     for axis, name in zip(figure.subplots(1, 3), COMPARED, strict=True):
         model = metrics["models"][name]

@@ -1,6 +1,7 @@
 """curves.png: figures over steps, every seed thin, their mean thick, the chance level drawn in."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from graphreel.files import write_whole
 
 # Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color)
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+_STYLES = ("--", ":", "-.")  # of several levels in one panel
 _COLOURS = (BLUE, ORANGE, GREEN)
 
 
@@ -33,9 +35,10 @@ def draw_curves(
     for axis, (label, columns) in zip(axes, panels.items(), strict=True):
         for column, colour in zip(columns, _COLOURS, strict=False):
             _draw_column(axis, history, column, colour)
-        for name, value in (levels or {}).get(label, {}).items():
-            axis.axhline(value, color=GREY, linestyle="--", linewidth=1.2, label=f"{name} {value:.3g}")
+        for (name, value), style in zip((levels or {}).get(label, {}).items(), cycle(_STYLES), strict=False):
+            axis.axhline(value, color=GREY, linestyle=style, linewidth=1.2, label=f"{name} {value:.3g}")
         axis.set_xlabel("step")
+        axis.set_xlim(left=0)
         axis.set_ylabel(label)
         if "accuracy" in label:
             axis.set_ylim(-0.02, 1.02)

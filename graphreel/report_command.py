@@ -7,6 +7,9 @@ import typer
 
 from graphreel.options import Quiet
 
+# the ids of report.sections.SECTIONS, whose import takes seconds
+QUESTIONS = ("Q1.1", "Q1.2", "Q1.3", "Q1.4", "Q2.1", "Q3.1", "Q3.2", "Q3.3", "Q3.4", "Q3.5")
+
 
 def report(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller sizes, about five minutes (the default).")] = False,
@@ -23,6 +26,11 @@ def report(
     """Answer every question of the report by running it: one HTML page and its numbers."""
     if quick and full:
         raise ValueError("report expects --quick or --full, got both")
+    for name in only or ():
+        if name not in QUESTIONS:
+            raise ValueError(f"--only expects one of {', '.join(QUESTIONS)}, got {name!r}")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out expects a folder, got the file {out}")
     from graphreel.report.disk_data import find_data
     from graphreel.report.making import make_report
     from graphreel.report.sections import SECTIONS

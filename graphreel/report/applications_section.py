@@ -44,8 +44,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     curves = [_curves(workspace, data, runs[f"{data}-gcn"]["baselines"]["majority"]) for data in molecules]
     return Answer(
         "completed",
-        f"Both fields are real: on a social network a graph network is right on {percent(_best(runs, 'karate'))} of "
-        f"the people, on molecules on {percent(_best(runs, molecules[-1]))}.",
+        f"Both are shown: in a social network a graph network is right on {percent(_best(runs, 'karate'))} of the "
+        f"people, among molecules ({TITLES[molecules[-1]]}) on {percent(_best(runs, molecules[-1]))}.",
         [_molecules(runs), _social(runs)],
         [_table(runs), *curves, _karate(workspace), *_remarks(runs)],
         {
@@ -98,7 +98,7 @@ def _molecules(runs: dict[str, dict[str, Any]]) -> Finding:
         f"(the majority class: {share(alkanes['baselines']['majority'])})"
     )
     if mutag is None:
-        return Finding("a", "completed", f"{said}. For MUTAG put `MUTAG.txt` into `$GRAPHREEL_DATA/mutag`.")
+        return Finding("a", "completed", f"{said}. The full report takes MUTAG too, where it finds it on disk.")
     return Finding(
         "a",
         "completed",
@@ -180,7 +180,7 @@ SECTION = Section(
             "One answer per node, as for people in a social network:",
         ),
         Equation(
-            r"\hat y = \operatorname{softmax}\left( W \sum_i h_i^{(K)} \right)",
+            r"\hat y = \operatorname{softmax}\left( W \sum\limits_i h_i^{(K)} \right)",
             "One answer per graph, as for molecules:",
         ),
     ),

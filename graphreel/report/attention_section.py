@@ -48,7 +48,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             Finding(
                 "a",
                 "completed",
-                f"In the trained network {NODE} listens most to {most} ({heard[most]:.2f}) and least to {least} "
+                f"In the trained network {NODE} listens most to {_itself(most)} ({heard[most]:.2f}) and least to "
+                f"{_itself(least)} "
                 f"({heard[least]:.2f}). A convolution would weigh its neighbours by their degrees alone. Other "
                 f"features at one neighbour move the attention of a layer by {checked['moved']:.2f}, and a "
                 "convolution's weights by 0.",
@@ -86,6 +87,10 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             f"graphreel gnn attention RUN --node {NODE}": "Draws the picture, and writes its numbers beside it:",
         },
     )
+
+
+def _itself(name: str) -> str:
+    return "itself" if name == NODE else name
 
 
 def _weights_into(trained: RunFolder, settings: GnnSettings, graph: Any) -> tuple[dict[str, dict[str, float]], float]:
@@ -144,11 +149,11 @@ SECTION = Section(
             "A score for every edge, from both of its ends:",
         ),
         Equation(
-            r"\alpha_{ij} = \frac{\exp e_{ij}}{\sum_{k \in N(i) \cup \{i\}} \exp e_{ik}}",
+            r"\alpha_{ij} = \frac{\exp(e_{ij})}{\sum_{k \in N(i) \cup \{i\}} \exp(e_{ik})}",
             "Normalised over the neighbourhood of the node that listens:",
         ),
         Equation(
-            r"h_i' = \sigma\left( \sum_{j \in N(i) \cup \{i\}} \alpha_{ij} W h_j \right)",
+            r"h_i' = \sigma\left( \sum\limits_{j \in N(i) \cup \{i\}} \alpha_{ij} W h_j \right)",
             "And summed up; several heads side by side, averaged in the last layer:",
         ),
     ),

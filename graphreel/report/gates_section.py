@@ -15,6 +15,7 @@ from graphreel.report.sequence_runs import (
     learn_palindromes,
     trained_on_palindromes,
 )
+from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
 from rnn import LSTM, SequenceClassifier, gates, parameter_count
 
@@ -46,7 +47,9 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     picture = workspace.picture(
         "gates",
         workspace.trainings.folder / f"palindrome-{length}-lstm" / "gates.png",
-        "Maps of the four gates and the memory of the LSTM: one row per unit, one column per step of the string.",
+        "Maps of the four gates and the memory of the LSTM: one row per unit, one column per step of the string. The "
+        f"forget gate is {later['f'].mean():.2f} in the mean, the input gate {later['i'].mean():.2f}, and the memory "
+        "grows in many units from left to right.",
         f"The gates of the trained LSTM over one test string of the palindrome task ($T = {length}$): one row per "
         "unit, one column per symbol, with the mean over the units above each map. The answer is the first digit, so "
         "the memory has to take it in at the first step and keep it to the last.",
@@ -58,29 +61,31 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         for name in "ifgo"
     ]
     own = {name: (first[name][keeper].item(), later[name][keeper].item()) for name in "ifgo"}
+    takes_in, keeps = own["i"][0] > own["i"][1], kept[keeper].item() > 0.5
+    signed = first["lowest"].item() < 0 < first["highest"].item()
     return Answer(
         "completed",
-        "The report's reading of $i$, $f$ and $g$ holds in a trained network; it leaves out $o$, which shows the "
-        "memory, and the number of parameters.",
+        f"The report's reading of $i$, $f$ and $g$ {'holds' if takes_in and keeps and signed else 'does not hold'} in "
+        "a trained network; it leaves out $o$, which shows the memory, and the number of parameters.",
         [
             Finding(
                 "i",
-                "confirmed",
+                "confirmed" if takes_in else "corrected",
                 f"In the unit that keeps its memory longest (number {keeper}) it lets in {own['i'][0]:.2f} of the "
                 f"candidate at the first digit, which is the answer, and {own['i'][1]:.2f} at a digit after it.",
             ),
             Finding(
                 "f",
-                "confirmed",
+                "confirmed" if keeps else "corrected",
                 f"It decides how much of the memory stays. In that unit {own['f'][1]:.2f} survives a step, so that "
                 f"{kept[keeper]:.2f} of what the first digit left is there at the end; over all units it is "
                 f"{kept.mean():.2f}.",
             ),
             Finding(
                 "g",
-                "confirmed",
+                "confirmed" if signed else "corrected",
                 "Alone of the four it can be negative, so that a memory can be written both ways: from "
-                f"{first['lowest']:.2f} to {first['highest']:.2f} over units and strings.",
+                f"{first['lowest']:.2f} to {first['highest']:.2f} over units and strings.".replace("-", "−"),
             ),
             Finding(
                 "o",
@@ -105,9 +110,9 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                     "gate",
                     "what it is",
                     "first digit, all units",
-                    "later digits",
+                    "later digits, all units",
                     f"first digit, unit {keeper}",
-                    "later digits, that unit",
+                    f"later digits, unit {keeper}",
                 ],
                 rows,
             ),
@@ -118,8 +123,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
                 [[size, *(f"{number:,}" for number in count.values())] for size, count in counts.items()],
             ),
             Text(
-                f"The network answers {learned.metrics['test_accuracy']['mean']:.3f} of the held-out strings rightly; "
-                "it is the one that Q1.3 trains."
+                f"The network answers {share(learned.metrics['test_accuracy']['mean'])} of the held-out strings "
+                "rightly; it is the one that Q1.3 trains."
             ),
         ],
         {
@@ -170,13 +175,13 @@ SECTION = Section(
     equations=(
         Equation(
             "g_t = \\tanh(W_{gx} x_t + W_{gh} h_{t-1} + b_g)\n"
-            "i_t = \\sigma(W_{ix} x_t + W_{ih} h_{t-1} + b_i), \\quad f_t = \\sigma(W_{fx} x_t + W_{fh} h_{t-1} + "
-            "b_f)\n"
+            "i_t = \\sigma(W_{ix} x_t + W_{ih} h_{t-1} + b_i)\n"
+            "f_t = \\sigma(W_{fx} x_t + W_{fh} h_{t-1} + b_f)\n"
             "o_t = \\sigma(W_{ox} x_t + W_{oh} h_{t-1} + b_o)",
             "Three gates between 0 and 1, and a candidate between −1 and 1:",
         ),
         Equation(
-            r"c_t = g_t \odot i_t + c_{t-1} \odot f_t, \quad h_t = \tanh(c_t) \odot o_t",
+            "c_t = g_t \\odot i_t + c_{t-1} \\odot f_t\nh_t = \\tanh(c_t) \\odot o_t",
             "The memory, and what is shown of it:",
         ),
         Equation(

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphreel.report.answer import Answer, Figure, Finding, Table, Text
 from graphreel.report.section import Equation, Section
-from graphreel.report.wording import power
+from graphreel.report.wording import listed, power
 from graphreel.report.workspace import Workspace
 from graphreel.rnn_gradients import check
 from rnn import draw_gradient_norms, gradient_norms
@@ -42,8 +42,8 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     }
     return Answer(
         "corrected",
-        f"The right gradients agree with autograd to {power(worst)} in float64. The report's two formulas do not, and "
-        "the product of Jacobians that they leave out is why gradients vanish or explode.",
+        f"The right gradients agree with autograd to {power(worst)} in float64. The report's two formulas do not "
+        "agree, and the product of Jacobians that they leave out is why gradients vanish or explode.",
         _findings(off, largest, measured),
         [_check_table(largest, off, sizes.problems), *_pictures(measured, sizes, workspace)],
         numbers,
@@ -60,24 +60,25 @@ def _findings(off: dict[str, float], largest: dict[str, list[float]], measured: 
         Finding(
             "a",
             "corrected",
-            f"The formula misses the gradient by {power(off['W_ph'])} times its own size: the derivative of the "
-            "softmax in it is wrong. With $e\\, h_T^\\top$ no entry is off by more than "
+            f"The formula's error is {power(off['W_ph'])} times as large as the gradient (the median network): the "
+            "derivative of the softmax in it is wrong. With $e\\, h_T^\\top$ no entry is off by more than "
             f"{power(max(largest['W_ph']))}.",
         ),
         Finding(
             "b",
             "corrected",
-            f"It misses by {power(off['W_hh'])} times the gradient's size: besides the softmax, $(1-h)h$ is the "
-            "derivative of the sigmoid, where $\\tanh$ has $1-h^2$, and the Jacobians between step $k$ and $T$ are "
+            f"Its error is {power(off['W_hh'])} times as large as the gradient: besides the softmax, $(1-h)h$ is the "
+            "derivative of the sigmoid, where $\\tanh$ has $1-h^2$, and the Jacobians between steps $k$ and $T$ are "
             f"missing. With them no entry is off by more than {power(max(largest['W_hh']))}.",
         ),
         Finding(
             "c",
             "completed",
-            f"True, but the terms of the sum are not alike. {lag} steps back the gradient of an RNN has "
-            f"{power(fade['rnn', 0.5])} of its size where $W_{{hh}}$ is orthogonal times 0.5, "
-            f"{power(fade['rnn', 1.0])} times 1 and {power(fade['rnn', 1.5])} times 1.5. It vanishes or grows, of "
-            "which the report says nothing.",
+            f"True, but the terms of the sum are not alike. {lag} steps back the gradient of an untrained RNN is "
+            f"{power(fade['rnn', 0.5])} times as large as at the last step where $W_{{hh}}$ is 0.5 times an orthogonal "
+            f"matrix, {power(fade['rnn', 1.0])} times where it is an orthogonal matrix, and "
+            f"{power(fade['rnn', 1.5])} times where it is 1.5 times one. It vanishes or grows, of which the report "
+            "says nothing.",
         ),
     ]
 
@@ -105,13 +106,27 @@ def _pictures(measured: list[GradientNorms], sizes: Sizes, workspace: Workspace)
     )
     text = Text(
         "An LSTM's memory has a path of its own back through time, and the factor on it is the forget gate $f$: the "
-        "larger its bias, the further the gradient reaches. Training moves all of these numbers; what learned the "
-        "task kept a gradient to learn it from."
+        "larger its bias, the further the gradient reaches. Training moves all of these numbers. "
+        f"{_learned(measured, sizes.training_steps)}"
     )
     rows = [[_name(one), power(_fade(one)), f"{one.accuracy:.2f}"] for one in measured if one.trained]
     head = ["network", f"gradient at lag {sizes.steps - 1} over lag 0", "accuracy (chance is 0.25)"]
     table = Table(f"After {sizes.training_steps} steps of training", head, rows)
     return [picture, text, table] if rows else [picture, text]
+
+
+def _learned(measured: list[GradientNorms], steps: int) -> str:
+    """Which networks learned the task, and how far their gradients reached when they began."""
+    fade = {(one.kind, one.setting): _fade(one) for one in measured if not one.trained}
+    those = [one for one in measured if one.trained and one.accuracy > 0.9]
+    if not those:
+        return f"In {steps} steps none of the networks learns the task."
+    least = min(fade[one.kind, one.setting] for one in those)
+    names = listed([_name(one) for one in those])
+    return (
+        f"In {steps} steps the task is learned by {names}; the gradient at the first input was there, at the start, at "
+        f"least {power(least)} times that at the last."
+    )
 
 
 def _largest(checks: list[dict[str, Any]]) -> dict[str, list[float]]:
@@ -145,9 +160,11 @@ SECTION = Section(
     "weights, and what does the second one's dependence on the past do in training?",
     equations=(
         Equation(
-            r"h_t = \tanh(W_{hx} x_t + W_{hh} h_{t-1} + b_h), \quad p_t = W_{ph} h_t + b_p"
+            r"h_t = \tanh(W_{hx} x_t + W_{hh} h_{t-1} + b_h)"
             "\n"
-            r"\hat y_t = \operatorname{softmax}(p_t), \quad L = -\sum_k y_k \log \hat y_{T,k}",
+            r"p_t = W_{ph} h_t + b_p, \quad \hat y_t = \operatorname{softmax}(p_t)"
+            "\n"
+            r"L = -\sum_k y_k \log\, \hat y_{T,k}",
             "The network, with its loss at the last step:",
         ),
         Equation(
@@ -157,23 +174,26 @@ SECTION = Section(
         Equation(
             r"\frac{\partial L}{\partial W_{hh}} = \sum_{k=1}^{T} d_k\, h_{k-1}^\top"
             "\n"
-            r"d_T = (1 - h_T^2) \odot W_{ph}^\top e, \quad d_k = (1 - h_k^2) \odot W_{hh}^\top d_{k+1}",
+            r"d_T = (1 - h_T^2) \odot W_{ph}^\top e"
+            "\n"
+            r"d_k = (1 - h_k^2) \odot W_{hh}^\top d_{k+1}",
             "The recurrent weights take a term from every step:",
         ),
         Equation(
-            r"\left\lVert \frac{\partial L}{\partial h_k} \right\rVert \le "
-            r"\left( \max |\tanh'| \cdot \sigma_{\max}(W_{hh}) \right)^{T-k} \left\lVert \frac{\partial L}{\partial "
-            r"h_T} \right\rVert",
+            r"\left\lVert \frac{\partial L}{\partial h_k} \right\rVert \le q^{\,T-k} \left\lVert \frac{\partial L}"
+            r"{\partial h_T} \right\rVert"
+            "\n"
+            r"q = \max |\tanh'| \cdot \sigma_{\max}(W_{hh})",
             "Each step back multiplies by one Jacobian more, so that the gradient is bounded by a power:",
         ),
     ),
     claims={
-        "a": r"$\left[\frac{\partial L}{\partial W_{ph}}\right]_{ij} = -y\, \frac{1}{\operatorname{softmax}(p_i)} "
-        r"(\operatorname{softmax}(p_j) - \operatorname{softmax}(p_i))\, h_j$",
+        "a": r"$\left[\frac{\partial L}{\partial W_{ph}}\right]_{ij} = -y\, \frac{1}{\operatorname{softmax}(p_i)}$ "
+        r"$(\operatorname{softmax}(p_j) - \operatorname{softmax}(p_i))\, h_j$",
         "b": r"$\left[\frac{\partial L}{\partial W_{hh}}\right]_{ij} = \sum_t -y\, \frac{1}{\hat y "
-        r"\operatorname{softmax}(p_i)} "
-        r"(\operatorname{softmax}(p_j) - \operatorname{softmax}(p_i))\, W_{ph} \frac{\partial h_j}{\partial W_{hh}} "
-        r"(1-h_j) h_j$",
+        r"\operatorname{softmax}(p_i)}$ "
+        r"$(\operatorname{softmax}(p_j) - \operatorname{softmax}(p_i))\, W_{ph}$ "
+        r"$\frac{\partial h_j}{\partial W_{hh}} (1-h_j) h_j$",
         "c": "The second gradient depends on all steps up to $T$, through the sum.",
     },
     run=run,

@@ -54,7 +54,7 @@ class PalindromeSizes:
         return f"graphreel rnn train --data palindrome {options}"
 
 
-QUICK = PalindromeSizes(lengths=(5, 10), hidden=64, learning_rate=2e-3, steps=1500, evaluate_every=25)
+QUICK = PalindromeSizes(lengths=(5, 10), hidden=64, learning_rate=1e-3, steps=1500, evaluate_every=10)
 FULL = PalindromeSizes()
 
 

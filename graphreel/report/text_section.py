@@ -1,5 +1,6 @@
 """Q2.1: a character model, what it writes while it learns, and what temperature does."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from math import log
@@ -64,9 +65,9 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     wrong = any(finding.verdict == "corrected" for finding in findings)
     return Answer(
         "corrected" if wrong else "confirmed" if findings[0].verdict == "confirmed" else "completed",
-        f"On text that it has not seen the model needs {bits:.2f} bits for a character; bz2 needs {base['bz2']:.2f} "
-        f"and the letters' frequencies alone {base['unigram']:.2f}. The report's remarks on its samples are figures "
-        "below.",
+        f"After {sizes.steps:,} steps the model needs {bits:.2f} bits for a character of text that it has not seen; "
+        f"bz2 needs {base['bz2']:.2f} on the whole text and the letters' frequencies alone {base['unigram']:.2f}. The "
+        "report's remarks on its samples are figures below.",
         findings,
         [
             workspace.picture(
@@ -214,7 +215,7 @@ def _measures(rows: dict[str, dict[str, float]], own: dict[str, float], sizes: S
         "quotation_marks": "quotation marks", "commas": "commas",
     }  # fmt: skip
     shown = [[mode, *(_shown(name, row[name]) for name in names)] for mode, row in rows.items()]
-    text = ["the text itself", share(own["real_words"]), share(1.0), "", ""]
+    text = ["the text itself", share(own["real_words"]), share(1.0), "—", "—"]
     text += [share(own[name]) for name in ("blanks", "quotation_marks", "commas")]
     caption = (
         f"Texts of {sizes.length} characters at the end of training, {sizes.prompts} first letters, {sizes.count} "
@@ -232,12 +233,18 @@ def _samples(groups: list[Group]) -> Table:
     for third in (1, 2, 3):
         for mode, length in (("greedy", 60), ("temperature 0.5", 60), ("temperature 1", 40), ("temperature 2", 30)):
             texts = [g.texts[0] for g in groups if (g.third, g.mode, g.length) == (third, mode, length)]
-            rows.append([f"{third}/3", mode, str(length), *texts])
-    return Table("What it writes (⏎ is a new line)", ["of training", "drawn", "length", "text"], rows, [3])
+            rows.append([f"{third}/3", mode, str(length), *map(_visible, texts)])
+    caption = "What it writes (⏎ is a new line, ␣ a blank beside another or at the end)"
+    return Table(caption, ["of training", "drawn", "length", "text"], rows, [3])
+
+
+def _visible(text: str) -> str:
+    """The text with a mark for every blank that a reader would not see."""
+    return re.sub(r" {2,}|^ | $", lambda blanks: "␣" * len(blanks[0]), text)
 
 
 def _completed(groups: list[Group]) -> Table:
-    rows = [[f"{group.third}/3", text] for group in groups if not group.mode for text in group.texts[:3]]
+    rows = [[f"{group.third}/3", _visible(text)] for group in groups if not group.mode for text in group.texts[:3]]
     caption = f"The bonus question: how it goes on from “{COMPLETED}”, at temperature 0.5"
     return Table(caption, ["of training", "text"], rows, [1])
 
@@ -249,7 +256,7 @@ SECTION = Section(
     "what does the temperature do?",
     equations=(
         Equation(
-            r"L = -\frac{1}{T} \sum_{t=1}^{T} \log \operatorname{softmax}(p_t)_{x_{t+1}}",
+            r"L = -\frac{1}{T} \sum_{t=1}^{T} \log\, \operatorname{softmax}(p_t)_{x_{t+1}}",
             "Teacher forcing: at every step the target is the character that really comes next:",
         ),
         Equation(
@@ -262,7 +269,7 @@ SECTION = Section(
         ),
     ),
     claims={
-        "a": "Targets are the inputs shifted by one; 336 000 steps (Adam, learning rate 0.002, clipping, batch 64, 128 "
+        "a": "Targets are the inputs shifted by one; 336,000 steps (Adam, learning rate 0.002, clipping, batch 64, 128 "
         "units, embedding 87) reach an accuracy of about 0.66.",
         "b1": "Blanks are very likely, many words are unfinished, quotation marks frequent, commas few.",
         "b2": "The text gains sense and structure with training.",

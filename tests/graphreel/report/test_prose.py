@@ -10,8 +10,8 @@ from graphreel.report.wording import listed, many, power, share
 
 def test_text_is_escaped_and_marks_are_set():
     made = prose("a < b, `x & y`, *much* and $h_t$; 2 * 3 * 4")
-    assert made.startswith("a &lt; b, <code>x &amp; y</code>, <em>much</em> and <math ")
-    assert "<msub><mi>h</mi><mi>t</mi></msub>" in made and made.endswith("; 2 * 3 * 4")
+    assert made.startswith("a &lt; b, <code>x &amp; y</code>, <em>much</em> and <span ")
+    assert "<msub><mi>h</mi><mi>t</mi></msub>" in made and made.endswith(";</span> 2 * 3 * 4")
     assert plain("a < b, `x & y`, *much* and $h_t$") == "a < b, x & y, much and h_t"
 
 
@@ -56,3 +56,19 @@ def test_numbers_are_written_for_people(value, said):
 def test_words():
     assert [share(2 / 3), many(1, "seed"), many(3, "seed")] == ["66.7 %", "1 seed", "3 seeds"]
     assert [listed(["a"]), listed(["a", "b", "c"])] == ["a", "a, b and c"]
+
+
+def test_a_number_stays_with_its_unit():
+    assert prose("5 % of 2 · 10⁻³ in 12 MB, 3 ± 1 % in 4 ms at 7 steps") == (
+        "5\u00a0% of 2\u00a0·\u00a010⁻³ in 12\u00a0MB, 3\u00a0±\u00a01\u00a0% in 4\u00a0ms at 7 steps"
+    )
+
+
+def test_a_bracket_stays_with_its_formula():
+    made = prose("Right ($T = 5$), or $T$ again.")
+    assert made.startswith('Right <span class="tied">(<math ') and "</math>),</span> or <math " in made
+    assert plain("Right ($T = 5$), or $T$.") == "Right (T = 5), or T."
+
+
+def test_a_named_function_is_no_operator_between_gaps():
+    assert "<mi>softmax</mi>" in math(r"\operatorname{softmax}(p)") and "<mo>&#x0002B;</mo>" in math("a + b")

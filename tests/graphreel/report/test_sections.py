@@ -16,6 +16,7 @@ from graphreel.report.making import make_report
 from graphreel.report.sections import SECTIONS
 from graphreel.report.sequence_runs import PalindromeSizes
 from graphreel.report.terminal import Terminal
+from graphreel.report_command import QUESTIONS
 from graphreel.sources import load
 from graphreel.training_memory import measure
 
@@ -54,6 +55,10 @@ def report(tmp_path_factory):
         terminal = Terminal(Console(quiet=True))
         outcomes = make_report([tiny(s) for s in SECTIONS], "tiny", folder / "out", {"grimm": str(book)}, terminal)
     return folder / "out", outcomes
+
+
+def test_the_command_knows_the_sections():
+    assert tuple(section.id for section in SECTIONS) == QUESTIONS
 
 
 def test_every_section_is_filled(report):
