@@ -15,11 +15,13 @@ from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 from gnn.sparse_product import EdgeMatrix, sampled_product, sum_by_source
 
-__all__ = ["attend", "attend_by_edges"]
+__all__ = ["attend", "attend_by_edges", "node_scores"]
 
 # The heads of a small graph, where a call costs more than its numbers, are interleaved to one graph. Heads whose edges
 # would leave the cache are taken one by one.
 _EDGES_AT_ONCE = 1 << 18
+# up to here the zeros of the block-diagonal matrix cost less than they save
+_FEW_HEADS = 16
 
 
 def attend(
@@ -30,6 +32,7 @@ def attend(
     edges: SortedEdges,
     negative_slope: float = 0.2,
     dropout: float = 0.0,
+    attention: Tensor | None = None,
 ) -> Tensor:
     r"""Sum the neighbours' features, weighed by a softmax over each target's edges, head by head.
 
@@ -51,12 +54,14 @@ def attend(
 
     Args:
         h: ``[sources, heads, C]``.
-        source_score: s, ``[sources, heads]``, zero if None; one of s and u is given.
+        source_score: s, ``[sources, heads]``, zero if None; one of s, u and a is given.
         target_score: t, ``[targets, heads]``, zero if None.
         edge_score: u, ``[E, heads]`` in the by-target order of ``edges``, zero if None.
         edges: The graph.
         negative_slope: Slope of LeakyReLU below zero.
         dropout: Probability of dropping a weight.
+        attention: a, ``[heads, C, 2]``, in place of s and t where sources and targets are the same nodes: they are its
+            products with h, see :func:`node_scores`.
 
     Returns:
         o, ``[targets, heads, C]``.
@@ -65,23 +70,59 @@ def attend(
     size = max(1, _EDGES_AT_ONCE // max(1, edges.num_edges))
     parts = (h, source_score, target_score, edge_score)
     if size >= heads:
-        return _attend_at_once(parts, edges, negative_slope, dropout)
+        return _attend_at_once(parts, attention, edges, negative_slope, dropout)
     split = [None if part is None else part.split(size, 1) for part in parts]
-    groups = ([None if part is None else part[k] for part in split] for k in range(-(-heads // size)))
-    return torch.cat([_attend_at_once(group, edges, negative_slope, dropout) for group in groups], 1)
+    some = None if attention is None else attention.split(size)
+    groups = (
+        ([None if part is None else part[k] for part in split], None if some is None else some[k])
+        for k in range(-(-heads // size))
+    )
+    return torch.cat([_attend_at_once(*group, edges, negative_slope, dropout) for group in groups], 1)
 
 
-def _attend_at_once(parts: Sequence[Tensor | None], edges: SortedEdges, slope: float, dropout: float) -> Tensor:
-    """The heads of h, s, t, u as one head over the interleaved graph."""
+def _attend_at_once(
+    parts: Sequence[Tensor | None], attention: Tensor | None, edges: SortedEdges, slope: float, dropout: float
+) -> Tensor:
+    """The heads of h, s, t, u, a as one head over the interleaved graph."""
     h, s, t, u = parts
     assert h is not None
-    heads, width = h.shape[1:]
+    heads = h.size(1)
     graph = interleaved(edges, heads)
     if u is not None:
         u = u.reshape(-1) if heads == 1 else u.reshape(-1).index_select(0, graph.by_target.position)
     s, t = (None if part is None else part.reshape(-1) for part in (s, t))
-    out = cast(Tensor, _Attend.apply(h.reshape(-1, width), s, t, u, graph, slope, dropout))
-    return out.view(edges.num_targets, heads, width)
+    out = cast(Tensor, _Attend.apply(h.contiguous(), s, t, u, attention, graph, slope, dropout))
+    return out.view(edges.num_targets, *h.shape[1:])
+
+
+def node_scores(h: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
+    """The products of h ``[N, heads, C]`` with the two sides of a ``[heads, C, 2]``, each ``[N, heads]``."""
+    if attention.size(0) > _FEW_HEADS:
+        source, target = ((h * side).sum(-1) for side in attention.unbind(-1))
+        return source, target
+    source, target = (h.flatten(1) @ _blocks(attention)).view(h.size(0), 2, attention.size(0)).unbind(1)
+    return source, target
+
+
+def _blocks(attention: Tensor) -> Tensor:
+    """a as a block-diagonal ``[heads * C, 2 * heads]``: one product is several times faster than products and sums."""
+    heads, width, sides = attention.shape
+    diagonal = torch.eye(heads, dtype=attention.dtype, device=attention.device).view(heads, 1, 1, heads)
+    return (attention.unsqueeze(-1) * diagonal).view(heads * width, sides * heads)
+
+
+def _through_scores(h: Tensor, attention: Tensor, grads: Sequence[Tensor], grad_h: Tensor) -> Tensor:
+    """Add to ``grad_h`` what the gradients of :func:`node_scores` give, and return the gradient in a."""
+    heads, width, sides = attention.shape
+    grad = torch.stack([part.view(-1, heads) for part in grads], 1)  # [N, 2, heads]
+    if heads > _FEW_HEADS:
+        for side in range(sides):
+            grad_h += grad[:, side].unsqueeze(-1) * attention[:, :, side]
+        return torch.stack([(h * grad[:, side].unsqueeze(-1)).sum(0) for side in range(sides)], -1)
+    grad, flat = grad.flatten(1), grad_h.flatten(1)
+    flat.addmm_(grad, _blocks(attention).t())
+    whole = (h.flatten(1).t() @ grad).view(heads, width, sides, heads)  # of which the diagonal of heads is meant
+    return whole.diagonal(dim1=0, dim2=3).permute(2, 0, 1)
 
 
 def attend_by_edges(
@@ -103,13 +144,14 @@ def attend_by_edges(
     ends = ((source_score, source), (target_score, target))
     given += [part.index_select(0, end) for part, end in ends if part is not None]
     score = F.leaky_relu(sum(given[1:], given[0]), negative_slope)
-    if factor is None:
-        factor = torch.ones_like(score)
     return attend_listed(h, score, source, target, edges.num_targets, factor=factor)[0]
 
 
 class _Attend(Function):
-    """One head: h ``[sources, C]``, s ``[sources]``, t ``[targets]``, u ``[E]``."""
+    """One head of a graph that may be interleaved: h ``[sources, C]``, s ``[sources]``, t ``[targets]``, u ``[E]``.
+
+    h comes, and its gradient goes, with its heads apart: ``[nodes, heads, C]``.
+    """
 
     @staticmethod
     def forward(
@@ -118,10 +160,15 @@ class _Attend(Function):
         s: Tensor | None,
         t: Tensor | None,
         u: Tensor | None,
+        a: Tensor | None,
         edges: SortedEdges,
         slope: float,
         dropout: float,
     ) -> Tensor:
+        given = (h, s, t, u, a)
+        if a is not None:
+            s, t = (part.reshape(-1) for part in node_scores(h, a))
+        h = h.view(-1, h.size(-1))
         score = h.new_zeros(edges.num_edges) if s is None else s.index_select(0, edges.by_target.neighbor)
         if t is not None:
             score += t.index_select(0, edges.target)
@@ -138,24 +185,26 @@ class _Attend(Function):
         out = EdgeMatrix(edges, weight) @ h
         if signed is not None:
             ctx.edges, ctx.slope = edges, slope
-            ctx.save_for_backward(h, s, t, u, out, signed, factor)
+            ctx.save_for_backward(*given, out, signed, factor)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        h, s, t, u, out, signed, factor = ctx.saved_tensors
+        h, s, t, u, a, out, signed, factor = ctx.saved_tensors
         g, edges, slope = grads[0].contiguous(), ctx.edges, ctx.slope
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
-            return *_differentiable((h, s, t, u), edges, slope, factor, grads[0]), None, None, None
+            return *_differentiable((h, s, t, u, a), edges, slope, factor, grads[0]), None, None, None
         gradients = _gradients if u is None else _gradients_by_edge
-        found = gradients(edges, slope, signed, factor, h, g, _dot(g, out))
-        wanted = zip(found, ctx.needs_input_grad, strict=False)
+        grad_h, *others = gradients(edges, slope, signed, factor, h.view(-1, h.size(-1)), g, _dot(g, out))
+        grad_h = grad_h.view(h.shape)
+        grad_a = None if a is None else _through_scores(h, a, others[:2], grad_h)
+        wanted = zip((grad_h, *others, grad_a), ctx.needs_input_grad, strict=False)
         return *(grad if needed else None for grad, needed in wanted), None, None, None
 
 
 def _gradients(
     edges: SortedEdges, slope: float, signed: Tensor, factor: Tensor | None, h: Tensor, g: Tensor, d: Tensor
-) -> tuple[Tensor | None, ...]:
+) -> tuple[Any, ...]:
     """The gradients in h, s and t, see :func:`attend`."""
     rows = edges.by_source
     b = F.leaky_relu(signed, -slope)
@@ -182,7 +231,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def _gradients_by_edge(
     edges: SortedEdges, slope: float, signed: Tensor, factor: Tensor | None, h: Tensor, g: Tensor, d: Tensor
-) -> tuple[Tensor, ...]:
+) -> tuple[Any, ...]:
     """The gradients in h, s, t and u."""
     grad_edge = sampled_product(EdgeMatrix(edges, signed).csr(), g, h)
     weight = signed.abs()
@@ -199,9 +248,11 @@ def _differentiable(
     inputs: Sequence[Tensor | None], edges: SortedEdges, slope: float, factor: Tensor | None, grad: Tensor
 ) -> list[Tensor | None]:
     """The gradients in the inputs, with a graph of their own."""
-    h, s, t, u = inputs
+    h, s, t, u, a = inputs
     assert h is not None
     wanted = [part for part in inputs if part is not None and part.requires_grad]
-    out = attend_by_edges(h, s, t, u, edges, slope, factor)
+    if a is not None:
+        s, t = (part.reshape(-1) for part in node_scores(h, a))
+    out = attend_by_edges(h.reshape(-1, h.size(-1)), s, t, u, edges, slope, factor)
     found = iter(torch.autograd.grad(out, wanted, grad, create_graph=True))
     return [next(found) if part is not None and part.requires_grad else None for part in inputs]

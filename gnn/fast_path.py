@@ -7,7 +7,9 @@ from torch.nn import Parameter
 from torch_geometric import EdgeIndex
 from torch_geometric.nn.conv import MessagePassing
 
-__all__ = ["fast_path_serves", "is_little"]
+__all__ = ["fast_path_serves", "is_little", "widened"]
+
+_HALF = (torch.bfloat16, torch.float16)
 
 _HOOKS = (
     "_propagate_forward_pre_hooks",
@@ -51,11 +53,16 @@ def fast_path_serves(
         return False
     if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
         return False
-    if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu" or x.dim() < 2:
+    if x.dtype not in (torch.float32, torch.float64, *_HALF) or x.device.type != "cpu" or x.dim() < 2:
         return False
     if any(w is not None and (w.dtype != x.dtype or w.device.type != "cpu" or w.dim() != 1) for w in weights):
         return False
     return layer.node_dim == node_dim and _is_plain(layer, defined_in)
+
+
+def widened(x: Tensor) -> Tensor:
+    """``x`` in float32 where it is in half precision: a sum over many edges keeps more digits, and costs less."""
+    return x.float() if x.dtype in _HALF else x
 
 
 def is_little(num_edges: int, width: int, least: int = 1 << 16) -> bool:

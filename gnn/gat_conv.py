@@ -10,15 +10,11 @@ from torch.nn import Parameter
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import softmax
 
-from gnn.attention import attend
+from gnn.attention import attend, node_scores
 from gnn.attention_conv import AttentionConv, with_attention
+from gnn.fast_path import widened
 from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
-
-# up to here the zeros of the block-diagonal matrix cost less than they save
-_FEW_HEADS = 16
-# and from here on the product costs more than the calls that prepare it
-_MANY_FEATURES = 1 << 16
 
 
 class GATConv(AttentionConv):
@@ -121,39 +117,33 @@ class GATConv(AttentionConv):
         x_source, x_target = (x, x) if isinstance(x, Tensor) else x
         leading, residual = x_source.shape[:-2], self._residual(x_target)
         h_source, h_target = self._project(x_source, x_target)
-        source_score, target_score = self._scores(h_source, h_target)
-        if h_target is not None and target_score is not None:
-            self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+        if h_target is not None:
+            nodes = (h_source.size(0), h_target.size(0))
+            self._check_edges(edge_index, edge_attr, nodes)
             if self._is_direct(GATConv, h_source, h_target, edge_index, edge_attr, size):
                 edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
+                dtype, wide = h_source.dtype, widened(h_source)
+                wide_target = wide if h_target is h_source else widened(h_target)
                 if edges is not None:
-                    out = self._attend(h_source, source_score, target_score, edge_attr, edges)
-                    return self._finish(out, leading, residual)
-                edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
-                source, target = edge_index
-                score = source_score.index_select(0, source) + target_score.index_select(0, target)
-                score = self._score(score, edge_attr)
-                p = self.dropout if self.training else 0.0
-                out, weight, total = attend_listed(h_source, score, source, target, h_target.size(0), p)
-                out = self._finish(out, leading, residual)
-                if not return_attention_weights:
-                    return out
-                alpha = weight / total.index_select(0, target)
-                return with_attention(out, edge_index, alpha, leading)
+                    out = self._attend(wide, wide_target, edge_attr, edges)
+                    return self._finish(out.to(dtype), leading, residual)
+                edge_index, edge_attr = self._listed(edge_index, edge_attr, nodes)
+                out, alpha = self._attend_listed(wide, wide_target, edge_index, edge_attr, return_attention_weights)
+                out = self._finish(out.to(dtype), leading, residual)
+                return out if alpha is None else with_attention(out, edge_index, alpha, leading)
 
         targets = None if h_target is None else h_target.size(0)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), targets, size)
         # edge_updater_type: (alpha: OptPairTensor, edge_attr: OptTensor)
-        alpha = self.edge_updater(edge_index, alpha=(source_score, target_score), edge_attr=edge_attr, size=size)
+        alpha = self.edge_updater(edge_index, alpha=self._scores(h_source, h_target), edge_attr=edge_attr, size=size)
         # propagate_type: (x: OptPairTensor, alpha: Tensor)
         out = self.propagate(edge_index, x=(h_source, h_target), alpha=alpha, size=size)
         out = self._finish(out, leading, residual)
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
-    def _attend(
-        self, h: Tensor, source_score: Tensor, target_score: Tensor, edge_attr: OptTensor, edges: SortedEdges
-    ) -> Tensor:
+    def _attend(self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges) -> Tensor:
         """The same sum of messages as :meth:`propagate`'s, head by head of each leading index."""
+        batch = math.prod(h_source.shape[1:-2])
         edge_score = None
         if edge_attr is not None and self.lin_edge is not None:
             # a^T (W f) = (W^T a)^T f: a number per edge and head in place of C
@@ -162,33 +152,42 @@ class GATConv(AttentionConv):
             weight = torch.einsum(
                 "hcd,hc->hd", self.lin_edge.weight.unflatten(0, self.att_edge.shape[1:]), self.att_edge[0]
             )
-            edge_score = F.linear(features, weight).repeat(1, math.prod(h.shape[1:-2]))
-        dropout = self.dropout if self.training else 0.0
-        out = attend(
-            h.flatten(1, -2),
-            source_score.flatten(1),
-            target_score.flatten(1),
-            edge_score,
-            edges,
-            self.negative_slope,
-            dropout,
+            edge_score = widened(F.linear(features, weight)).repeat(1, batch)
+        h, attention = h_source.flatten(1, -2), None
+        source_score: OptTensor = None
+        target_score: OptTensor = None
+        if h_target is not h_source:
+            source_score, target_score = self._scores(h_source, h_target)
+        else:
+            attention = widened(torch.stack([self.att_src[0], self.att_dst[0]], -1))
+            if h_source.dim() > 3:
+                source_score, target_score = node_scores(h_source.flatten(0, -3), attention)
+                attention = None
+        source_score, target_score = (
+            None if part is None else part.reshape(-1, h.size(1)) for part in (source_score, target_score)
         )
-        return out.view(edges.num_targets, *h.shape[1:])
+        dropout = self.dropout if self.training else 0.0
+        out = attend(h, source_score, target_score, edge_score, edges, self.negative_slope, dropout, attention)
+        return out.view(edges.num_targets, *h_source.shape[1:])
+
+    def _attend_listed(
+        self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor, with_weights: bool | None
+    ) -> tuple[Tensor, OptTensor]:
+        """The same over few edges as they are listed, with the weight of each edge if wanted."""
+        source, target = edge_index
+        source_score, target_score = self._scores(h_source, h_target)
+        assert target_score is not None
+        score = source_score.index_select(0, source) + target_score.index_select(0, target)
+        p = self.dropout if self.training else 0.0
+        attended = attend_listed(h_source, self._score(score, edge_attr), source, target, h_target.size(0), p)
+        out, weight, total = attended
+        alpha = weight / total.index_select(0, target) if with_weights else None
+        return out, None if alpha is None else alpha.to(self.att_src.dtype)
 
     def _scores(self, h_source: Tensor, h_target: OptTensor) -> OptPairTensor:
         """``a_src . h_j`` and ``a_dst . h_i``, each ``[N, (B,) heads]``."""
-        exact = h_source.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-        worth = h_target is h_source and self.heads <= _FEW_HEADS and h_source.numel() >= _MANY_FEATURES
-        if not (worth and exact):  # half precision: in PyG's own operations
-            target_score = None if h_target is None else (h_target * self.att_dst).sum(-1)
-            return (h_source * self.att_src).sum(-1), target_score
-        # one product with a block-diagonal matrix [heads * C, heads * 2] is several times faster than products and sums
-        attention = torch.stack([self.att_src[0], self.att_dst[0]], -1)
-        diagonal = torch.eye(self.heads, dtype=attention.dtype, device=attention.device)
-        blocks = attention.unsqueeze(2) * diagonal.view(self.heads, 1, self.heads, 1)
-        scores = h_source.flatten(-2) @ blocks.flatten(2).flatten(0, 1)
-        source_score, target_score = scores.unflatten(-1, (self.heads, 2)).unbind(-1)
-        return source_score, target_score
+        target_score = None if h_target is None else (h_target * self.att_dst).sum(-1)
+        return (h_source * self.att_src).sum(-1), target_score
 
     def _project(self, x_source: Tensor, x_target: OptTensor) -> OptPairTensor:
         source, target = (self.lin_src, self.lin_dst) if self.lin is None else (self.lin, self.lin)

@@ -13,6 +13,7 @@ from torch_geometric.utils import softmax
 from gnn.attention import attend
 from gnn.attention_conv import AttentionConv, with_attention
 from gnn.edge_scores import edge_scores
+from gnn.fast_path import widened
 from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 
@@ -120,18 +121,21 @@ class GATv2Conv(AttentionConv):
         self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
         if self._is_direct(GATv2Conv, h_source, h_target, edge_index, edge_attr, None):
             edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
+            dtype, wide = h_source.dtype, widened(h_source)
+            wide_target = wide if h_target is h_source else widened(h_target)
             if edges is not None:
-                return self._finish(self._attend(h_source, h_target, edge_attr, edges), leading, residual)
+                out = self._attend(wide, wide_target, edge_attr, edges)
+                return self._finish(out.to(dtype), leading, residual)
             edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
             source, target = edge_index
-            sent = h_source.index_select(0, source)  # read twice: by the score and as the message
-            score = self._score(h_target.index_select(0, target), sent, edge_attr)
+            sent = wide.index_select(0, source)  # read twice: by the score and as the message
+            score = self._score(wide_target.index_select(0, target), sent, edge_attr)
             p = self.dropout if self.training else 0.0
-            out, weight, total = attend_listed(h_source, score, source, target, h_target.size(0), p, sent=sent)
-            out = self._finish(out, leading, residual)
+            out, weight, total = attend_listed(wide, score, source, target, h_target.size(0), p, sent=sent)
+            out = self._finish(out.to(dtype), leading, residual)
             if not return_attention_weights:
                 return out
-            return with_attention(out, edge_index, weight / total.index_select(0, target), leading)
+            return with_attention(out, edge_index, (weight / total.index_select(0, target)).to(dtype), leading)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), h_target.size(0), None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)
@@ -146,8 +150,8 @@ class GATv2Conv(AttentionConv):
         batch = math.prod(h_source.shape[1:-2])
         on_edge = None
         if edge_attr is not None and self.lin_edge is not None:
-            on_edge = self._edge_features(self._by_target(edges, edge_attr), False).repeat(1, batch, 1)
-        att = self.att[0].repeat(batch, 1)
+            on_edge = widened(self._edge_features(self._by_target(edges, edge_attr), False)).repeat(1, batch, 1)
+        att = widened(self.att[0]).repeat(batch, 1)
         h = h_source.flatten(1, -2)
         score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
         out = attend(h, None, None, score, edges, 1.0, self.dropout if self.training else 0.0)

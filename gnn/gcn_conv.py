@@ -17,7 +17,7 @@ from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
 
 from gnn import sparse_features
 from gnn.adjacency import check_weight, normalize_values, weight_by_target
-from gnn.fast_path import fast_path_serves
+from gnn.fast_path import fast_path_serves, widened
 from gnn.fast_path import is_little as _is_little
 from gnn.listed_convolution import ListedEdges, convolve_listed, list_edges
 from gnn.memory import lasting, remember
@@ -127,7 +127,8 @@ class GCNConv(MessagePassing):
             little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
             if little:
                 return self._convolve_few(x, edge_index, edge_weight, normalize)
-            return self._convolve(x, self._matrix(x, edge_index, edge_weight, normalize))
+            weight = None if edge_weight is None else widened(edge_weight)
+            return self._convolve(x, self._matrix(x, edge_index, weight, normalize))
         if sparse_features.is_sparse_csr(x):
             x = x.to_dense()
         if normalize:
@@ -176,37 +177,36 @@ class GCNConv(MessagePassing):
         """The sparse matrix that :meth:`message` and the sum over edges multiply by."""
         edges = sorted_edges(edge_index, x.size(-2), normalize and self.add_self_loops, self.flow)
         fill = 2.0 if self.improved else 1.0
-        key = ("matrix", normalize, fill, x.dtype)
+        dtype = x.dtype if x.dtype == torch.float64 else torch.float32
+        key = ("matrix", normalize, fill, dtype)
         if edge_weight is None:
             # remembered with the edges, but not in them: a cycle would live until the next garbage collection
-            make = partial(_make_matrix, edges, None, normalize, fill, x.dtype)
+            make = partial(_make_matrix, edges, None, normalize, fill, dtype)
             return remember(edge_index, (*key, edges.num_sources, self.add_self_loops, self.flow), make)
         if edge_weight.requires_grad and torch.is_grad_enabled():
-            return _make_matrix(edges, edge_weight, normalize, fill, x.dtype)
+            return _make_matrix(edges, edge_weight, normalize, fill, dtype)
         # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
         slot: list[SparseMatrix] = remember(edge_weight, key, list)
         if not slot or slot[0].edges is not edges:
             with lasting():
-                slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, x.dtype)]
+                slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)]
         return slot[0]
 
     def _convolve_few(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> Tensor:
         """Gather and add edge by edge, without sorting: what is fastest where there is little to multiply."""
-        nodes, flow = x.size(-2), self.flow
-        fill = 2.0 if self.improved else 1.0
-        if not normalize:
-            edges = ListedEdges(None, edge_weight, None, None, False)
-        elif edge_weight is None:
-            key = ("listed", nodes, x.dtype, self.add_self_loops, flow)
-            options = (nodes, self.add_self_loops, fill, flow, x.dtype)
-            edges = remember(edge_index, key, lambda: list_edges(edge_index, None, *options))
-        else:
-            edges = list_edges(edge_index, edge_weight, nodes, self.add_self_loops, fill, flow, x.dtype)
         lin = self.lin
         if is_uninitialized_parameter(lin.weight):
             lin.initialize_parameters(lin, (x,))
-        h = sparse_features.linear(x, lin.weight) if sparse_features.is_sparse_csr(x) else lin(x)
-        return convolve_listed(h, edge_index, edges, flow, self.bias)
+        h = widened(sparse_features.linear(x, lin.weight) if sparse_features.is_sparse_csr(x) else lin(x))
+        weight = None if edge_weight is None else widened(edge_weight)
+        options = (h.size(-2), self.add_self_loops, 2.0 if self.improved else 1.0, self.flow, h.dtype)
+        if not normalize:
+            edges = ListedEdges(None, weight, None, None, False)
+        elif weight is None:
+            edges = remember(edge_index, ("listed", *options), lambda: list_edges(edge_index, None, *options))
+        else:
+            edges = list_edges(edge_index, weight, *options)
+        return convolve_listed(h, edge_index, edges, self.flow, self.bias).to(x.dtype)
 
     def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
         """The product with the matrix and the product with the weight, in the cheaper order."""
@@ -214,13 +214,13 @@ class GCNConv(MessagePassing):
         if is_uninitialized_parameter(lin.weight):
             lin.initialize_parameters(lin, (x,))
         if sparse_features.is_sparse_csr(x):
-            out = sparse_product(matrix, sparse_features.linear(x, lin.weight))
+            out = sparse_product(matrix, widened(sparse_features.linear(x, lin.weight))).to(x.dtype)
         else:
             # where x needs no gradient, gathering first saves the sparse product of the backward pass
             passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
-            if x.size(-1) <= passes * self.out_channels and _is_plain(lin):
+            if x.size(-1) <= passes * self.out_channels and _is_plain(lin) and widened(x) is x:
                 return F.linear(_gather(matrix, x), lin.weight, self.bias)
-            out = _gather(matrix, lin(x))
+            out = _gather(matrix, widened(lin(x))).to(x.dtype)
         return out if self.bias is None else out + self.bias
 
 

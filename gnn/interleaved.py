@@ -25,25 +25,19 @@ def _interleave(edges: SortedEdges, copies: int) -> SortedEdges:
     narrow = copies * max(edges.num_edges, edges.num_sources, edges.num_targets) < 2**31 - 1
     dtype = edges.target.dtype if narrow else torch.long
     copy = torch.arange(copies, dtype=dtype, device=edges.target.device)
-    by_target, by_source = edges.by_target, edges.by_source
+    by_target = edges.by_target
     place = _places(by_target, edges.target, copy)
     target = _spread(place, edges.target.to(dtype).view(-1, 1) * copies + copy)
     neighbor = _spread(place, by_target.neighbor.to(dtype).view(-1, 1) * copies + copy)
     position = _spread(place, torch.arange(place.numel(), dtype=dtype, device=place.device))
     rows = Compressed(_pointer(by_target, copies, dtype), neighbor, position)
-
-    source = by_target.neighbor.index_select(0, by_source.position)
-    source_place = _places(by_source, source, copy)
-    neighbor = _spread(source_place, by_source.neighbor.to(dtype).view(-1, 1) * copies + copy)
-    position = _spread(source_place, place.index_select(0, by_source.position))
-    columns = Compressed(_pointer(by_source, copies, dtype), neighbor, position)
     return SortedEdges(
         edges.num_sources * copies,
         edges.num_targets * copies,
         rows,
         None,
         edges.num_edges * copies,
-        {"by_source": columns, "target": target},
+        {"target": target},
     )
 
 

@@ -63,6 +63,24 @@ def test_gradients_under_dropout(everything, generator, with_edges):
     assert torch.autograd.gradgradcheck(run, inputs)
 
 
+@pytest.mark.parametrize("few_heads", [1, 16])
+@pytest.mark.parametrize("at_once", [1, 10**6])
+def test_scores_from_the_features(everything, generator, monkeypatch, at_once, few_heads):
+    monkeypatch.setattr(gnn.attention, "_EDGES_AT_ONCE", at_once)
+    monkeypatch.setattr(gnn.attention, "_FEW_HEADS", few_heads)
+    edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
+    h = draw(edges, generator, width=2)[0]
+    attention = torch.randn(2, 2, 2, dtype=torch.float64, generator=generator).requires_grad_()
+
+    def run(h: Tensor, attention: Tensor) -> Tensor:
+        return attend(h, None, None, None, edges, attention=attention)
+
+    s, t = (torch.einsum("nhc,hc->nh", h, side) for side in attention.unbind(-1))
+    torch.testing.assert_close(run(h, attention), attend_by_edges(h, s, t, None, edges))
+    assert torch.autograd.gradcheck(run, (h, attention))
+    assert torch.autograd.gradgradcheck(run, (h, attention))
+
+
 def test_small_and_large_scores_of_different_targets_are_exact():
     # targets 0 and 1 see scores 0, 0 and 200: one maximum for both would leave 0 / 0 for target 0
     edges = sorted_edges(torch.tensor([[0, 1, 2], [0, 0, 1]]), (3, 2))

@@ -11,8 +11,8 @@ import torch
 import torch_geometric.nn as pyg
 from torch import Tensor
 
+import gnn.attention
 import gnn.attention_conv
-import gnn.gat_conv
 from gnn import GATConv, GATv2Conv, dense_gat, dense_gatv2
 from gnn.attention_conv import AttentionConv
 from gnn.sorted_edges import sorted_edges
@@ -254,7 +254,7 @@ def test_messages_and_fast_path_agree(kind, everything, generator):
 
 
 @each
-@pytest.mark.parametrize(("width", "sorts"), [(4, 0), (10**5, 1)], ids=["little", "large"])
+@pytest.mark.parametrize(("width", "sorts"), [(4, 0), (2 * 10**5, 1)], ids=["little", "large"])
 def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everything, generator):
     monkeypatch.undo()
     calls = []
@@ -264,9 +264,10 @@ def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everyt
     assert len(calls) == sorts
 
 
+@pytest.mark.parametrize("few_heads", [1, 16])
 @pytest.mark.parametrize("leading", [(), (3,)])
-def test_scores_in_one_product_equal_pygs(monkeypatch, leading, everything, generator):
-    monkeypatch.setattr(gnn.gat_conv, "_MANY_FEATURES", 0)
+def test_scores_by_head_and_in_one_product_equal_pygs(monkeypatch, leading, few_heads, everything, generator):
+    monkeypatch.setattr(gnn.attention, "_FEW_HEADS", few_heads)
     a, b = pair(GATConv, pyg.GATConv, 5, 4, heads=3)
     x = features(generator, *leading, 7, 5)
     if leading:
@@ -302,13 +303,24 @@ def test_other_aggregation_and_flow_equal_pyg(ours, theirs, settings, everything
 
 
 @both
+@pytest.mark.parametrize("edge_dim", [None, 2])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_equals_pyg(ours, theirs, dtype, everything, generator):
-    a, b = (layer.to(dtype) for layer in pair(ours, theirs, 5, 4, heads=2))
-    x = features(generator, 7, 5).to(dtype)
-    out = a(x, everything.edge_index)
-    assert out.dtype == dtype
-    torch.testing.assert_close(out, b(x, everything.edge_index))
+def test_half_precision_is_at_least_as_close_as_pygs(ours, theirs, dtype, edge_dim, everything, generator):
+    a, b = (layer.to(dtype) for layer in pair(ours, theirs, 5, 4, heads=2, edge_dim=edge_dim))
+    exact = copy.deepcopy(a).double()
+    given = [features(generator, 7, 5).to(dtype)]
+    if edge_dim is not None:
+        given.append(features(generator, everything.edge_index.size(1), edge_dim).to(dtype))
+    results = []
+    for layer in (a, b, exact):
+        x, *rest = (part.to(layer.bias.dtype) for part in given)
+        out, (_, alpha) = layer(x.requires_grad_(), everything.edge_index, *rest, return_attention_weights=True)
+        out = layer(x, everything.edge_index, *rest)
+        assert out.dtype == alpha.dtype == layer.bias.dtype
+        results.append([part.detach() for part in (out, alpha, *torch.autograd.grad(out.sum(), x))])
+    for mine, other, expected in zip(*results, strict=True):
+        error, allowed = (float((part - expected).abs().max()) for part in (mine, other))
+        assert error <= allowed + 4 * torch.finfo(dtype).eps * float(expected.abs().max())
 
 
 @both

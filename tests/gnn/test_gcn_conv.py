@@ -226,12 +226,21 @@ def test_cached_keeps_the_first_graph(everything):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_what_pyg_computes(everything, dtype):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_half_precision_is_at_least_as_close_as_pyg(everything, dtype, weighted):
     theirs, ours = twins(3, 4, dtype)
-    x = torch.randn(7, 3).to(dtype)
-    assert_same(
-        *(with_gradients(lambda x, c=c: c(x, everything.edge_index), x) for c in (ours, theirs)), rtol=0, atol=0
+    exact = copy.deepcopy(ours).double()
+    x, weight = torch.randn(7, 3).to(dtype), everything.edge_weight.to(dtype) if weighted else None
+    expected = with_gradients(
+        lambda x: exact(x, everything.edge_index, None if weight is None else weight.double()), x.double()
     )
+    errors = []
+    for conv in (ours, theirs):
+        found = with_gradients(lambda x, c=conv: c(x, everything.edge_index, weight), x)
+        assert [part.dtype for part in found] == [dtype, dtype]
+        errors.append([float((part - right).abs().detach().max()) for part, right in zip(found, expected, strict=True)])
+    step = torch.finfo(dtype).eps * max(float(part.detach().abs().max()) for part in expected)
+    assert all(mine <= other + step for mine, other in zip(*errors, strict=True))
 
 
 def test_autocast_is_what_pyg_computes(everything):
