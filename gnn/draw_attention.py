@@ -23,6 +23,7 @@ __all__ = ["CLASS_COLORS", "draw_attention", "save_beside"]
 
 # Okabe and Ito's palette, told apart by the colour-blind
 CLASS_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+_DARK = frozenset({"#0072B2"})  # on which black is hard to read
 _FITS_IN_A_NODE = 6  # characters
 _WHOLE_GRAPH = 12
 _MOST_NODES = 41
@@ -182,8 +183,12 @@ def _draw(
         longest = max(map(len, labels.values()), default=1)
         if longest <= _FITS_IN_A_NODE and (shrink == 1.0 or len(nodes) <= 20):
             font = (12.0 if whole else 9.0 if longest <= 4 else 7.0) * (1.0 if shrink == 1.0 else 0.75)
-            networkx.draw_networkx_labels(graph, places, labels=labels, ax=axes, font_size=font)
+            on_dark = {node for node, color in zip(nodes, colors, strict=True) if color in _DARK}
+            for ink, chosen in (("white", on_dark), ("black", labels.keys() - on_dark)):
+                some = {node: labels[node] for node in chosen}
+                networkx.draw_networkx_labels(graph, places, labels=some, ax=axes, font_size=font, font_color=ink)
         elif longest > _FITS_IN_A_NODE and shrink == 1.0:
+            labels.pop(center if center is not None else -1, None)  # the title names it, and its own loop stays visible
             _label_outside(axes, labels, places)
         axes.set_title(title, fontsize=12 if shrink == 1.0 else 10)
         axes.margins(*((0.14, 0.14) if longest <= _FITS_IN_A_NODE else (0.3, 0.25)))

@@ -16,10 +16,10 @@ from graphreel.allocator import tune_allocator
 from graphreel.combined_models import build_classifier
 from graphreel.combined_settings import ClipSettings
 from graphreel.curves import draw_curves
-from graphreel.figures import over_seeds, percent, summary
+from graphreel.figures import over, over_seeds, percent, summary
 from graphreel.options import choose_device
 from graphreel.progress import Progress
-from graphreel.run_folder import RunFolder, free_path
+from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import kind_of, load
 from graphreel.training import Plan, Task, train
 
@@ -167,8 +167,9 @@ def train_clips(run: RunFolder, settings: ClipSettings, splits: Any, quiet: bool
         "classes": list(splits.classes), "num_features": splits.num_features, "tracks": tracks_of(splits),
         "reader": dict(splits.settings), "timeless": splits.timeless,
     }  # fmt: skip
-    seeds = range(settings.seed, settings.seed + settings.seeds)
-    rows = train(run, list(seeds), plan, lambda seed: clip_task(splits, settings, seed), test, Progress(quiet), extra)
+    rows = train(
+        run, settings.every_seed, plan, lambda seed: clip_task(splits, settings, seed), test, Progress(quiet), extra
+    )
     metrics = {
         "data": settings.data,
         "model": settings.model,
@@ -196,13 +197,12 @@ def show_clips(run: RunFolder, settings: ClipSettings, splits: Any, metrics: dic
     lines = {
         "data": f"{settings.data} ({', '.join(parts)} clips, {splits.num_classes} classes)",
         "model": f"{settings.model}, {metrics['parameters']:,} parameters",
-        "test accuracy": f"{percent(metrics['test_accuracy'])} over {len(rows)} seed{'s'[: len(rows) > 1]}",
+        "test accuracy": over(percent(metrics["test_accuracy"]), rows),
         "validation": percent(metrics["val_accuracy"]),
         "baselines": f"majority {100 * metrics['baselines']['majority']:.1f} %",
         "time": f"{sum(row['seconds'] for row in rows) / len(rows):.1f} s a seed",
     }
-    files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path]
-    typer.echo(summary(lines, run.path, files))
+    typer.echo(summary(lines, run))
 
 
 def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
@@ -214,7 +214,7 @@ def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool
     settings = replace(settings, device=choose_device(settings.device))
     splits = load_clips(settings)
     build_classifier(settings, splits.num_features, splits.num_classes, tracks_of(splits), splits.timeless)
-    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.model}")
+    path = chosen_path(out, f"{Path(settings.data).stem}-{settings.model}")
     run = RunFolder.create(path, {"room": "combined", "kind": "clips", **settings.as_dict()}, overwrite)
     return go_on(run, settings, quiet, splits)
 

@@ -14,7 +14,7 @@ from graphreel.combined_settings import COMPARED, ClipSettings
 from graphreel.figures import percent
 from graphreel.files import write_whole
 from graphreel.options import choose_device
-from graphreel.run_folder import RunFolder, free_path
+from graphreel.run_folder import RunFolder, chosen_path
 
 NAMES = {"both": "both", "gnn": "GNN alone", "rnn": "RNN alone"}
 CONFUSED = 0.2  # share of two classes' clips taken for each other from which they count as not told apart
@@ -28,7 +28,7 @@ def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool
     """
     settings = replace(settings, device=choose_device(settings.device))
     splits = load_clips(settings)
-    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-compare")
+    path = chosen_path(out, f"{Path(settings.data).stem}-compare")
     run = RunFolder.create(path, {"room": "combined", "kind": "compare", **settings.as_dict()}, overwrite)
     for name in COMPARED:
         _make_part(run, settings, name)

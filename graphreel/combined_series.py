@@ -19,10 +19,10 @@ from graphreel.combined_linear import LinearFits
 from graphreel.combined_parts import SeriesParts
 from graphreel.combined_settings import SeriesSettings
 from graphreel.curves import draw_curves
-from graphreel.figures import mean_and_std, over_seeds, summary
+from graphreel.figures import mean_and_std, over, over_seeds, summary
 from graphreel.options import choose_device
 from graphreel.progress import Progress
-from graphreel.run_folder import RunFolder, free_path
+from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
 from graphreel.training import Plan, Task, train
 from graphreel.training_errors import NotFinite
@@ -165,10 +165,10 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         if linear is None
         else {"lags": linear.lags, "inputs": list(linear.inputs), "nodes": linear.nodes},
     }
-    seeds = range(settings.seed, settings.seed + settings.seeds)
     rows = train(
-        run, list(seeds), plan, lambda seed: series_task(parts, settings, first, seed), test, Progress(quiet), extra
-    )
+        run, settings.every_seed, plan, lambda seed: series_task(parts, settings, first, seed), test,
+        Progress(quiet), extra,
+    )  # fmt: skip
     steps = [
         {
             "step": s["step"],
@@ -220,8 +220,8 @@ def show_series(run: RunFolder, settings: SeriesSettings, splits: Any, metrics: 
         "model": f"{settings.model}, {metrics['parameters']:,} parameters, memory {settings.memory}",
     }
     for name in FIGURES:
-        lines[name.replace("test_", "test ").upper().replace("TEST", "test")] = (
-            f"{metrics[name]['mean']:.4g} ± {metrics[name]['std']:.2g} over {len(rows)} seed{'s'[: len(rows) > 1]}"
+        lines[name.replace("test_", "test ").upper().replace("TEST", "test")] = over(
+            f"{metrics[name]['mean']:.4g} ± {metrics[name]['std']:.2g}", rows
         )
     if "without_edges" in metrics:
         without = metrics["without_edges"]
@@ -236,8 +236,7 @@ def show_series(run: RunFolder, settings: SeriesSettings, splits: Any, metrics: 
             f"{row['step']}: RMSE {row['rmse_up_to']:.3f}, MAE {row['mae_up_to']:.3f}" for row in shown
         )
     lines["time"] = f"{sum(row['seconds'] for row in rows) / len(rows):.1f} s a seed"
-    files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path]
-    typer.echo(summary(lines, run.path, files))
+    typer.echo(summary(lines, run))
 
 
 def start(settings: SeriesSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
@@ -248,7 +247,7 @@ def start(settings: SeriesSettings, out: Path | None, overwrite: bool, quiet: bo
     """
     settings = replace(settings, device=choose_device(settings.device))
     splits, settings = load_series(settings)
-    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.model}")
+    path = chosen_path(out, f"{Path(settings.data).stem}-{settings.model}")
     run = RunFolder.create(path, {"room": "combined", "kind": "series", **settings.as_dict()}, overwrite)
     shutil.rmtree(run.path / WITHOUT_EDGES, ignore_errors=True)  # of the run that this one replaces
     return go_on(run, settings, quiet, splits)

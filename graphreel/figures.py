@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphreel.run_folder import RunFolder
+
 
 def mean_and_std(values: Sequence[float]) -> dict[str, float]:
     """{"mean", "std"}: the sample standard deviation (n - 1), 0 for a single value."""
@@ -21,9 +23,14 @@ def percent(figure: Mapping[str, float]) -> str:
     return f"{100 * figure['mean']:.1f} ± {100 * figure['std']:.1f} %"
 
 
-def summary(lines: Mapping[str, str], folder: Path, files: Sequence[Path]) -> str:
-    """Aligned `name  value` lines, then where the files are."""
+def over(said: str, rows: Sequence[Any]) -> str:
+    """`81.9 ± 0.5 % over 10 seeds`."""
+    return f"{said} over {len(rows)} seed{'s'[: len(rows) != 1]}"
+
+
+def summary(lines: Mapping[str, str], run: RunFolder, *more: Path) -> str:
+    """Aligned `name  value` lines, then where the run's files are, and those that it has beyond the usual."""
     width = max(len(name) for name in lines) + 2
     body = [f"  {name:<{width}}{value}" for name, value in lines.items()]
-    written = ", ".join(path.name for path in files if path.exists())
-    return "\n".join([*body, f"  {'in':<{width}}{folder}: {written}"])
+    written = ", ".join(path.name for path in [*run.files, *more])
+    return "\n".join([*body, f"  {'in':<{width}}{run.path}: {written}"])

@@ -9,12 +9,12 @@ from torch_geometric.data import Data
 
 from graphreel.allocator import tune_allocator
 from graphreel.curves import draw_curves
-from graphreel.figures import over_seeds, percent, summary
+from graphreel.figures import over, over_seeds, percent, summary
 from graphreel.gnn_settings import GnnSettings
 from graphreel.gnn_tasks import graph_set_task, node_task, prepare_graph, steps_per_epoch
 from graphreel.options import choose_device
 from graphreel.progress import Progress
-from graphreel.run_folder import RunFolder, free_path
+from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load, num_classes_of
 from graphreel.training import Plan, Task, train
 
@@ -30,7 +30,7 @@ def start_training(settings: GnnSettings, out: Path | None, overwrite: bool, qui
     """
     settings = replace(settings, device=choose_device(settings.device))
     source = load_for_training(settings.data)
-    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.model}")
+    path = chosen_path(out, f"{Path(settings.data).stem}-{settings.model}")
     run = RunFolder.create(path, {"room": "gnn", **settings.as_dict()}, overwrite)
     return _train_into(run, settings, source, quiet)
 
@@ -66,7 +66,6 @@ def _baselines(graph: Data) -> dict[str, float]:
 
 def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool) -> RunFolder:
     tune_allocator()
-    seeds = range(settings.seed, settings.seed + settings.seeds)
     tests: dict[int, Any] = {}
     if isinstance(source, Data):
         graph = prepare_graph(source, settings, settings.device)
@@ -93,29 +92,26 @@ def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool)
         monitor="val_rank" if settings.monitor == "val_accuracy" else settings.monitor,
         patience=settings.patience or None,
     )
-    parameters: list[int] = []
 
     def test(task: Task) -> dict[str, Any]:
-        parameters.append(sum(p.numel() for p in task.model.parameters()))
         return tests.pop(id(task.model))()
 
     extra = {"num_features": int((source if isinstance(source, Data) else source[0]).x.size(-1))}
-    rows = train(run, list(seeds), plan, build, test, Progress(quiet), extra)
-    checkpoint = run.load_checkpoint()
-    count = sum(value.numel() for value in checkpoint["model"].values())
+    rows = train(run, settings.every_seed, plan, build, test, Progress(quiet), extra)
+    parameters = rows[0]["parameters"]
     figures = over_seeds(rows, ("test_accuracy", "val_accuracy"))
     run.write_metrics(
         {
             "data": settings.data,
             "model": settings.model,
-            "parameters": parameters[0] if parameters else count,
+            "parameters": parameters,
             **figures,
             "baselines": baselines,
             "seeds": rows,
         }
     )
     draw_curves(
-        checkpoint["history"],
+        run.load_checkpoint()["history"],
         {"loss (nats)": ("train_loss", "val_loss"), "validation accuracy": ("val_accuracy",)},
         run.curves_path,
         f"{settings.data}, {settings.model}",
@@ -125,12 +121,11 @@ def _train_into(run: RunFolder, settings: GnnSettings, source: Any, quiet: bool)
         seconds = sum(row["seconds"] for row in rows) / len(rows)
         lines = {
             "data": f"{settings.data} ({kind})",
-            "model": f"{settings.model}, {parameters[0] if parameters else count:,} parameters",
-            "test accuracy": f"{percent(figures['test_accuracy'])} over {len(rows)} seed{'s'[: len(rows) > 1]}",
+            "model": f"{settings.model}, {parameters:,} parameters",
+            "test accuracy": over(percent(figures["test_accuracy"]), rows),
             "validation": percent(figures["val_accuracy"]),
             "baselines": ", ".join(f"{name.replace('_', ' ')} {100 * v:.1f} %" for name, v in baselines.items()),
             "time": f"{seconds:.2f} s a seed",
         }
-        files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path]
-        typer.echo(summary(lines, run.path, files))
+        typer.echo(summary(lines, run))
     return run

@@ -6,9 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
+
+def _known_device(name: str | None) -> str | None:
+    if name not in (None, "auto", "cpu", "cuda"):
+        raise ValueError(f"--device expects auto, cpu or cuda, got {name!r}")
+    return name
+
+
 Seed = Annotated[int | None, typer.Option(help="First seed.", show_default="0")]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Train this many seeds; mean and standard deviation.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="auto")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="auto", callback=_known_device)]
 Out = Annotated[Path | None, typer.Option(help="Run folder to make.", show_default="runs/DATA-MODEL")]
 Resume = Annotated[Path | None, typer.Option(help="Run folder to go on with, under its own settings.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --out already holds.")]
@@ -37,8 +44,7 @@ def choose_device(name: str) -> str:
     Raises:
         ValueError: an unknown device, or cuda where there is none.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"--device expects auto, cpu or cuda, got {name!r}")
+    _known_device(name)
     if name == "cpu":
         return name
     import torch

@@ -85,11 +85,6 @@ def train(
     check_room(data, "rnn")
     settings: TaskSettings | TextSettings
     settings = (TaskSettings if data in TASKS else TextSettings).resolve(data, given(typed))
-    from dataclasses import replace
-
-    from graphreel.options import choose_device
-
-    settings = replace(settings, device=choose_device(settings.device))
     if isinstance(settings, TaskSettings):
         from graphreel.sequence_training import start as start_task
 
@@ -101,23 +96,16 @@ def train(
 
 
 def _resume(path: Path, quiet: bool) -> None:
-    from graphreel.options import choose_device
     from graphreel.run_folder import RunFolder
 
-    run = RunFolder.open(path, "rnn")
-    config = run.config()
-    if config.get("kind") == "task":
-        settings = TaskSettings.from_dict(config)
-        choose_device(settings.device)
-        from graphreel.sequence_training import train_task
+    if RunFolder.open(path, "rnn").config().get("kind") == "task":
+        from graphreel.sequence_training import resume as resume_task
 
-        train_task(run, settings, quiet)
+        resume_task(path, quiet)
     else:
-        text = TextSettings.from_dict(config)
-        choose_device(text.device)
-        from graphreel.text_training import load_text, train_text
+        from graphreel.text_training import resume as resume_text
 
-        train_text(run, text, load_text(text), quiet)
+        resume_text(path, quiet)
 
 
 @app.command()

@@ -83,6 +83,12 @@ class RunFolder:
     def checkpoint_path(self) -> Path:
         return self.path / "checkpoint.pt"
 
+    @property
+    def files(self) -> list[Path]:
+        """Those of the five that are there."""
+        five = (self.config_path, self.metrics_path, self.history_path, self.curves_path, self.checkpoint_path)
+        return [path for path in five if path.exists()]
+
     def config(self) -> dict[str, Any]:
         return _read_json(self.config_path)
 
@@ -129,6 +135,11 @@ class RunFolder:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"{self.checkpoint_path} is not a checkpoint of graphreel: it does not say {FORMAT!r}")
         return content
+
+
+def chosen_path(out: Path | None, name: str) -> Path:
+    """Where a training goes: `out`, or the first free runs/NAME, runs/NAME-2, ..."""
+    return out or free_path(Path("runs") / name)
 
 
 def free_path(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """`graphreel rnn train` on a sequence task: from settings to a run folder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 
 from graphreel.allocator import tune_allocator
 from graphreel.curves import draw_curves
-from graphreel.figures import over_seeds, percent, summary
+from graphreel.figures import over, over_seeds, percent, summary
+from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.rnn_settings import TaskSettings
-from graphreel.run_folder import RunFolder, free_path
+from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
 from graphreel.training import Plan, Task, train
 from rnn import SequenceClassifier, draw_gates, gates
@@ -77,10 +79,9 @@ def train_task(run: RunFolder, settings: TaskSettings, quiet: bool) -> RunFolder
             "val_accuracy": scores(task.model, *source.validation)[1],
         }
 
-    seeds = range(settings.seed, settings.seed + settings.seeds)
-    rows = train(run, list(seeds), plan, lambda seed: build_task(settings, source, seed), test, Progress(quiet))
+    rows = train(run, settings.every_seed, plan, lambda seed: build_task(settings, source, seed), test, Progress(quiet))
     checkpoint = run.load_checkpoint()
-    parameters = sum(value.numel() for value in checkpoint["model"].values())
+    parameters = rows[0]["parameters"]
     figures = over_seeds(rows, ("test_accuracy", "val_accuracy"))
     run.write_metrics(
         {
@@ -103,13 +104,12 @@ def train_task(run: RunFolder, settings: TaskSettings, quiet: bool) -> RunFolder
         lines = {
             "data": f"{settings.data}, length {settings.length} ({source.sequence_length} symbols)",
             "model": f"{settings.cell}, {parameters:,} parameters",
-            "test accuracy": f"{percent(figures['test_accuracy'])} over {len(rows)} seed{'s'[: len(rows) > 1]}",
+            "test accuracy": over(percent(figures["test_accuracy"]), rows),
             "chance": f"{100 * source.chance:.1f} % (majority class)",
             "steps": ", ".join(str(row["steps"]) for row in rows),
             "time": f"{seconds / len(rows):.1f} s a seed, {1000 * seconds / max(steps, 1):.1f} s per 1000 steps",
         }
-        files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path, *pictures]
-        typer.echo(summary(lines, run.path, files))
+        typer.echo(summary(lines, run, *pictures))
     return run
 
 
@@ -134,6 +134,15 @@ def start(settings: TaskSettings, out: Path | None, overwrite: bool, quiet: bool
         ValueError, OSError: bad settings or folder; nothing is written then.
     """
     load(settings.data, length=settings.length, test_size=1, validation_size=1)  # refuses a bad length
-    path = out or free_path(Path("runs") / f"{settings.data}-{settings.length}-{settings.cell}")
+    settings = replace(settings, device=choose_device(settings.device))
+    path = chosen_path(out, f"{settings.data}-{settings.length}-{settings.cell}")
     run = RunFolder.create(path, {"room": "rnn", "kind": "task", **settings.as_dict()}, overwrite)
+    return train_task(run, settings, quiet)
+
+
+def resume(path: Path, quiet: bool) -> RunFolder:
+    """Go on with an interrupted run under its own settings; a finished one is only shown again."""
+    run = RunFolder.open(path, "rnn")
+    settings = TaskSettings.from_dict(run.config())
+    choose_device(settings.device)
     return train_task(run, settings, quiet)

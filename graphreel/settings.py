@@ -9,6 +9,12 @@ S = TypeVar("S", bound="Settings")
 class Settings:
     """Base of dataclasses whose fields are the options of a command."""
 
+    @property
+    def every_seed(self) -> list[int]:
+        """seed, seed + 1, ...: as many as `seeds` says."""
+        first, count = self.seed, self.seeds  # type: ignore[attr-defined]
+        return list(range(first, first + count))
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload]
 

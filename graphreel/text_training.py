@@ -1,6 +1,7 @@
 """`graphreel rnn train` on a text: from settings to a run folder."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,9 +12,10 @@ from torch import Tensor
 from graphreel.allocator import tune_allocator
 from graphreel.curves import draw_curves
 from graphreel.figures import over_seeds, percent, summary
+from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.rnn_settings import TextSettings
-from graphreel.run_folder import RunFolder, free_path
+from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
 from graphreel.text_samples import SamplesFile
 from graphreel.training import Plan, Task, average_of, train
@@ -123,13 +125,12 @@ def train_text(run: RunFolder, settings: TextSettings, book: Any, quiet: bool) -
             "val_bits_per_char": loss_and_accuracy(model, book.validation)[0] / math.log(2),
         }
 
-    seeds = range(settings.seed, settings.seed + settings.seeds)
     rows = train(
-        run, list(seeds), plan, lambda seed: build_task(settings, book, seed), test, Progress(quiet),
+        run, settings.every_seed, plan, lambda seed: build_task(settings, book, seed), test, Progress(quiet),
         {"vocabulary": book.vocabulary}, on_step,
     )  # fmt: skip
     checkpoint = run.load_checkpoint()
-    parameters = sum(value.numel() for value in checkpoint["model"].values())
+    parameters = rows[0]["parameters"]
     figures = over_seeds(rows, ("bits_per_char", "train_accuracy", "val_bits_per_char"))
     baselines = book.baselines()
     run.write_metrics(
@@ -161,8 +162,7 @@ def train_text(run: RunFolder, settings: TextSettings, book: Any, quiet: bool) -
             "training": f"{percent(figures['train_accuracy'])} of the characters right",
             "time": f"{seconds:.0f} s, {1000 * seconds / max(steps, 1):.1f} s per 1000 steps",
         }
-        files = [run.config_path, run.metrics_path, run.history_path, run.curves_path, run.checkpoint_path]
-        typer.echo(summary(lines, run.path, [*files, samples.path]))
+        typer.echo(summary(lines, run, samples.path))
     return run
 
 
@@ -190,8 +190,17 @@ def start(settings: TextSettings, out: Path | None, overwrite: bool, quiet: bool
     Raises:
         ValueError, OSError: bad settings, text or folder; nothing is written then.
     """
+    settings = replace(settings, device=choose_device(settings.device))
     book = load_text(settings)
-    path = out or free_path(Path("runs") / f"{Path(settings.data).stem}-{settings.cell}")
+    path = chosen_path(out, f"{Path(settings.data).stem}-{settings.cell}")
     run = RunFolder.create(path, {"room": "rnn", "kind": "text", **settings.as_dict()}, overwrite)
     (run.path / "samples.txt").unlink(missing_ok=True)
     return train_text(run, settings, book, quiet)
+
+
+def resume(path: Path, quiet: bool) -> RunFolder:
+    """Go on with an interrupted run under its own settings; a finished one is only shown again."""
+    run = RunFolder.open(path, "rnn")
+    settings = TextSettings.from_dict(run.config())
+    choose_device(settings.device)
+    return train_text(run, settings, load_text(settings), quiet)

@@ -160,7 +160,9 @@ def train(
                 current = None
             loop.run()
             figures = test(task)
-            finished.append({"seed": seed, "steps": loop.step, "seconds": round(loop.seconds, 3), **figures})
+            count = sum(p.numel() for p in task.model.parameters())
+            said = {"seed": seed, "steps": loop.step, "seconds": round(loop.seconds, 3), "parameters": count}
+            finished.append({**said, **figures})
             score = loop.sign * loop.best_score
             if best_run is None or score > best_run["score"]:
                 best_run = {"seed": seed, "score": score, "model": task.model.state_dict()}

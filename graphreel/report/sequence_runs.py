@@ -1,8 +1,7 @@
 """Trainings on sequence tasks, shared by the questions on LSTMs: palindromes in, first digit out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from torch import Tensor
 
 from graphreel import sequence_training
-from graphreel.options import choose_device
 from graphreel.report.workspace import Workspace
 from graphreel.rnn_settings import TaskSettings
 from graphreel.run_folder import RunFolder
@@ -98,9 +96,8 @@ def learn_palindromes(
 ) -> Learning:
     """Train on palindromes of a length (or find it trained) and look at the curves."""
     settings = TaskSettings.resolve("palindrome", sizes.typed(length, cell, plain))
-    settings = replace(settings, device=choose_device(settings.device))
     name = f"palindrome-{length}-{cell}{'-plain' if plain else ''}"
-    run = workspace.trainings.train(name, settings, sequence_training.start, _resume)
+    run = workspace.trainings.train(name, settings, sequence_training.start, sequence_training.resume)
     return _look(run.metrics(), workspace.trainings.history(name))
 
 
@@ -130,11 +127,6 @@ def first_symbols(tokens: Tensor, model: SequenceClassifier) -> Tensor:
     if model.padding is None:
         return torch.zeros(len(tokens), dtype=torch.long)
     return (tokens != model.padding).to(torch.uint8).argmax(1)
-
-
-def _resume(path: Path, quiet: bool) -> RunFolder:
-    run = RunFolder.open(path, "rnn")
-    return sequence_training.train_task(run, TaskSettings.from_dict(run.config()), quiet)
 
 
 def _look(metrics: dict[str, Any], history: list[dict[str, Any]]) -> Learning:

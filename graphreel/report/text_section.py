@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from statistics import fmean
@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from graphreel import text_training
-from graphreel.options import choose_device
 from graphreel.report.answer import Answer, Finding, Table, Text
 from graphreel.report.disk_data import WANTED
 from graphreel.report.samples import Group, read_samples
@@ -20,7 +19,6 @@ from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
 from graphreel.rnn_settings import TextSettings
 from graphreel.rnn_writing import load_model
-from graphreel.run_folder import RunFolder
 from graphreel.sources import load
 from graphreel.text_samples import COMPLETED, MODES
 from rnn import generate, known_words, text_measures
@@ -50,8 +48,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     data = workspace.on_disk.get("grimm", "book")
     typed = {"steps": sizes.steps, "evaluate_every": sizes.evaluate_every, "hidden": sizes.hidden}
     settings = TextSettings.resolve(data, typed)
-    settings = replace(settings, device=choose_device(settings.device))
-    trained = workspace.trainings.train("text", settings, text_training.start, _resume)
+    trained = workspace.trainings.train("text", settings, text_training.start, text_training.resume)
     metrics, groups = trained.metrics(), read_samples(trained.path / "samples.txt")
     title = WANTED["grimm"].title if data != "book" else "the Python language reference, which comes with every Python"
     text = load(data).text
@@ -98,12 +95,6 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         f"Trained on {title}{'' if data == 'book' else ', found on disk'}: {sizes.steps:,} steps of 64 windows of 30 "
         f"characters (the report: {CLAIMED_STEPS:,} steps).",
     )  # fmt: skip
-
-
-def _resume(path: Path, quiet: bool) -> RunFolder:
-    run_folder = RunFolder.open(path, "rnn")
-    settings = TextSettings.from_dict(run_folder.config())
-    return text_training.train_text(run_folder, settings, text_training.load_text(settings), quiet)
 
 
 def _named(data: str) -> str:

@@ -28,7 +28,9 @@ def six_node_run(tmp_path, said):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["gnn", "--help"], ["gnn", "train", "--help"], ["gnn", "train", "--x"]]
+    "arguments",
+    [["--help"], ["gnn", "--help"], ["gnn", "train", "--help"], ["gnn", "train", "--x"]]
+    + [[room, "train", "--data", "x", "--device", "tpu"] for room in ("gnn", "rnn", "combined")],
 )
 def test_help_and_wrong_arguments_import_neither_torch_nor_pyg(arguments):
     code = (
