@@ -94,6 +94,12 @@ class LinearForecast(nn.Module):
         parts += [x[:, -1, :, 1:], torch.ones_like(x[:, -1, :, :1])]
         return torch.cat(parts, dim=-1)
 
+    def columns_of(self, inputs: Sequence[str]) -> Tensor:
+        """Which columns a forecast of the same sizes with some of these inputs reads, in its order."""
+        every = torch.arange(self.weight.size(1))
+        own = [every[self.lags * self.inputs.index(name) :][: self.lags] for name in inputs]
+        return torch.cat([*own, every[self.lags * len(self.inputs) :]])
+
     def of_all(self, x: Tensor) -> Tensor:
         """What the second term reads, [windows, lags of `reach` * nodes]."""
         return torch.cat([x[:, -lag, :, 0] for lag in self.reach], dim=1)

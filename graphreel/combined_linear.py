@@ -1,5 +1,6 @@
 """The linear forecast of a series: what it reads and its penalties, chosen by cross-validation in the training part."""
 
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from combined import LinearForecast
+from combined.linear_forecast import INPUTS
 from graphreel.combined_settings import SeriesSettings
 
 STRENGTHS = (0.1, 1.0, 10.0, 30.0, 100.0, 1000.0)
@@ -23,12 +25,26 @@ def lags_of_linear(settings: SeriesSettings) -> int:
     return (settings.skip_lags or settings.lags) if settings.memory == "carried" else settings.lags
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What the linear forecast is made of.
+
+    Attributes:
+        sets: inputs and penalty of each forecast that is averaged; one alone, or all.
+        across: the penalty of the term over every node; None leaves it out.
+    """
+
+    sets: tuple[tuple[tuple[str, ...], float], ...]
+    across: float | None = None
+
+
 class LinearFits:
     """Linear forecasts of the settings, fitted on parts of a series.
 
     Inputs and penalties are chosen once, by cross-validation over blocks in time of the training and validation parts
     together: each block in turn is forecast by what was fitted on the others, but for the windows at its ends, whose
-    targets lie in another block too. A validation part alone is short where the training part is.
+    targets lie in another block too. (A validation part alone is short where the training part is.) Besides each set
+    of inputs, the mean of the forecasts of all sets is tried: where data are few, it may err less than any.
 
     Args:
         parts: `SeriesParts`.
@@ -37,15 +53,38 @@ class LinearFits:
     def __init__(self, settings: SeriesSettings, parts: Any) -> None:
         self.settings, self.parts = settings, parts
         self.tables = cache(self._tables)
-        self.choice = self._chosen()
+        sets = [s for s in INPUT_SETS if settings.spatial != "none" or "neighbours" not in s]
+        found = {inputs: self._errors(inputs) for inputs in sets}
+        every = tuple((inputs, min(errors, key=lambda s: errors[s])) for inputs, errors in found.items())
+        single = min(every, key=lambda choice: found[choice[0]][choice[1]])
+        alone = Choice((single,))
+        least = found[single[0]][single[1]]
+        together = self._error(Choice(every))
+        chosen, least = (Choice(every), together) if together < least else (alone, least)
+        across = {a: self._error(replace(chosen, across=a)) for a in ACROSS}
+        best = min(across, key=lambda a: across[a])
+        self.choice = replace(chosen, across=best) if across[best] < WORTH * least else chosen
 
     def fitted(self, part: str) -> LinearForecast:
-        """The forecast of the chosen inputs and penalties, fitted on a part: train, or both (validation as well)."""
-        inputs, strength, across = self.choice
+        """The forecast that was chosen, fitted on a part: train, or both (validation as well)."""
+        return self._fitted(self.choice, part)
+
+    def _fitted(self, choice: Choice, part: str, kept: Tensor | slice = slice(None)) -> LinearForecast:
+        """Fit on the windows `kept` of a part."""
+        inputs = choice.sets[0][0] if len(choice.sets) == 1 else INPUTS
+        if self.settings.spatial == "none":
+            inputs = tuple(name for name in inputs if name != "neighbours")
+        linear = self._made(inputs, choice.across is not None)
+        weight = torch.zeros_like(linear.weight)
+        for own, strength in choice.sets:
+            columns, _, y, observed = self.tables(own, part)
+            alone = self._made(own).fit(columns[kept], y[kept], observed[kept], strength, self.parts.deviation)
+            weight[:, linear.columns_of(own)] += alone.weight / len(choice.sets)
+        linear.weight = weight
+        if choice.across is None:
+            return linear
         columns, all_nodes, y, observed = self.tables(inputs, part)
-        linear = self._made(inputs, across is not None)
-        linear.fit(columns, y, observed, strength, self.parts.deviation)
-        return linear if across is None else linear.fit_across(columns, all_nodes, y, observed, across)
+        return linear.fit_across(columns[kept], all_nodes[kept], y[kept], observed[kept], choice.across)
 
     def _made(self, inputs: tuple[str, ...], across: bool = False) -> LinearForecast:
         nodes = self.parts.nodes if across else 0
@@ -55,15 +94,18 @@ class LinearFits:
         tables: tuple[Tensor, ...] = self.parts.tables(self._made(inputs), part)
         return tables
 
-    def _chosen(self) -> tuple[tuple[str, ...], float, float | None]:
-        errors = {}
-        for inputs in INPUT_SETS:
-            if self.settings.spatial != "none" or "neighbours" not in inputs:
-                errors |= {(inputs, strength): error for strength, error in self._errors(inputs).items()}
-        inputs, strength = min(errors, key=lambda choice: errors[choice])
-        across = self._errors_across(inputs, strength)
-        best = min(across, key=lambda a: across[a])
-        return inputs, strength, best if across[best] < WORTH * errors[inputs, strength] else None
+    def _error(self, choice: Choice) -> float:
+        """The mean error over the blocks."""
+        found = 0.0
+        for a, b in (blocks := self._blocks(len(self.tables(choice.sets[0][0], "both")[2]))):
+            inner = slice(*self._inner(a, b))
+            count = blocks[-1][1]
+            linear = self._fitted(choice, "both", torch.cat([torch.arange(a), torch.arange(b, count)]))
+            columns, all_nodes, y, observed = self.tables(linear.inputs, "both")
+            if observed[inner].any():
+                told = linear.of_columns(columns[inner], all_nodes[inner])
+                found += float(self.parts.loss_of(told, y[inner], observed[inner], "mse")) / len(blocks)
+        return found
 
     def _errors(self, inputs: tuple[str, ...]) -> dict[float, float]:
         """The mean error of every strength, over the blocks."""
@@ -83,24 +125,6 @@ class LinearFits:
             for strength in STRENGTHS:
                 told = linear.solve(equations, strength).of_columns(columns[a:b], all_nodes[a:b])
                 found[strength] += float(self.parts.loss_of(told, y[a:b], observed[a:b], "mse")) / len(blocks)
-        return found
-
-    def _errors_across(self, inputs: tuple[str, ...], strength: float) -> dict[float, float]:
-        """The same for the term over every node, on top of the first."""
-        columns, all_nodes, y, observed = self.tables(inputs, "both")
-        linear = self._made(inputs, across=True)
-        blocks = self._blocks(len(y))
-        found = dict.fromkeys(ACROSS, 0.0)
-        for a, b in blocks:
-            if not observed[slice(*self._inner(a, b))].any():
-                continue
-            kept = torch.cat([torch.arange(a), torch.arange(b, len(y))])
-            linear.fit(columns[kept], y[kept], observed[kept], strength, self.parts.deviation)
-            a, b = self._inner(a, b)
-            for across in ACROSS:
-                linear.fit_across(columns[kept], all_nodes[kept], y[kept], observed[kept], across)
-                told = linear.of_columns(columns[a:b], all_nodes[a:b])
-                found[across] += float(self.parts.loss_of(told, y[a:b], observed[a:b], "mse")) / len(blocks)
         return found
 
     def _blocks(self, count: int) -> list[tuple[int, int]]:

@@ -110,3 +110,27 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="x has 1 steps, but the forecast reads 2"):
         LinearForecast(2, 1)(values(1, 1, 3, 1).float(), EDGES)
     assert INPUTS == ("own", "neighbours", "network")
+
+
+def test_the_equations_of_parts_add_up_to_those_of_the_whole():
+    linear = LinearForecast(3, 2, inputs=("own", "network"))
+    columns, y = linear.columns(values(9, 3, 4, 1), EDGES), values(9, 2, 4)
+    observed = torch.ones_like(y, dtype=torch.bool)
+    scale = torch.tensor([1.0, 2.0, 0.5, 1.0])
+    for holes in (False, True):
+        observed[5, 1, 2] = not holes
+        (q1, p1), (q2, p2) = (
+            linear.equations(columns[part], y[part], observed[part], scale) for part in (slice(0, 4), slice(4, 9))
+        )
+        squares, products = linear.equations(columns, y, observed, scale)
+        assert len(squares) == (2 if holes else 1)
+        torch.testing.assert_close(q1 + q2, squares)
+        torch.testing.assert_close(p1 + p2, products)
+        for step in range(2):  # each step by itself, on what is observed alone
+            seen = observed[:, step].flatten()
+            rows, told = columns.flatten(0, 1)[seen], y[:, step].flatten()[seen]
+            weigh = (scale**2).repeat(9)[seen].double()
+            penalty = torch.diag(torch.tensor([2.0] * (rows.size(1) - 1) + [1e-6], dtype=torch.float64))
+            expected = torch.linalg.solve(rows.t() @ (rows * weigh[:, None]) + penalty, rows.t() @ (weigh * told))
+            found = linear.solve((squares, products), 2.0).weight[step]
+            torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)

@@ -10,7 +10,7 @@ import torch
 
 from graphreel.__main__ import run
 from graphreel.combined_forecaster import build_forecaster, edges_of_windows, recent
-from graphreel.combined_linear import LinearFits
+from graphreel.combined_linear import INPUT_SETS, Choice, LinearFits
 from graphreel.combined_parts import SeriesParts
 from graphreel.combined_prediction import forecast_of
 from graphreel.combined_runs import load_forecaster
@@ -243,6 +243,124 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, mo
     assert all(torch.equal(whole["model"][key], value) for key, value in parts["model"].items())
 
 
+def test_a_refit_is_a_training_on_both_parts_for_the_epochs_that_validation_told(tmp_path, speeds, said):
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--epochs", 3, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", speeds, *typed)[::2] == (0, "")
+    row = json.loads((tmp_path / "run" / "metrics.json").read_text())["seeds"][0]
+    with (tmp_path / "run" / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    best = min(range(3), key=lambda epoch: float(history[epoch]["val_loss"]))
+    parts, settings = parts_of(speeds, lags=4, horizon=2, hidden=4, epochs=3, batch_size=16)
+    assert len(parts.windows["both"]) == len(parts.windows["train"]) + len(parts.windows["validation"]) + 1
+    assert row["refit_steps"] == (best + 1) * math.ceil(len(parts.windows["both"]) / 16)
+    assert row["val_mse"] == pytest.approx(float(history[best]["val_mse"]), rel=1e-4)  # from before the refit
+
+    fits = LinearFits(settings, parts)
+    torch.manual_seed(0)
+    task = series_task(parts, settings, fits.fitted("both"), 0, "both")
+    weights = list(task.model.parameters())
+    for step in range(row["refit_steps"]):
+        task.optimizer.zero_grad()
+        task.loss(task.batch(step)).backward()
+        torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
+        task.optimizer.step()
+        task.scheduler.step()
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["model"]
+    for key, value in task.model.state_dict().items():
+        torch.testing.assert_close(saved[key], value, rtol=1e-3, atol=1e-4)
+    told = parts.errors(parts.forecast(task.model.eval(), "test"), "test")
+    assert row["test_mse"] == pytest.approx(told["test_mse"], rel=1e-3)
+
+
+def test_without_a_refit_the_best_weights_are_tested(tmp_path, speeds, said):
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--no-refit", "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", speeds, *typed)[::2] == (0, "")
+    assert "refit_steps" not in json.loads((tmp_path / "run" / "metrics.json").read_text())["seeds"][0]
+
+
+def test_the_same_model_without_edges_is_trained_beside(tmp_path, speeds, said):
+    out = tmp_path / "run"
+    typed = [*SMALL[:-1], "--lags", 4, "--horizon", 2, "--compare-edges", "--out", out]
+    code, text, error = said("combined", "train", "--data", speeds, *typed)
+    assert (code, error) == (0, "") and "no edges" in text
+    without = json.loads((out / "metrics.json").read_text())["without_edges"]
+    inner = json.loads((out / "without-edges" / "metrics.json").read_text())
+    assert without["test_mse"] == inner["test_mse"] and inner["model"] == "none+gru"
+    alone = [*SMALL, "--lags", 4, "--horizon", 2, "--spatial", "none", "--out", tmp_path / "alone"]
+    assert said("combined", "train", "--data", speeds, *alone)[::2] == (0, "")
+    told = json.loads((tmp_path / "alone" / "metrics.json").read_text())
+    assert told["test_mse"] == without["test_mse"] and "without_edges" not in told
+    assert said("combined", "train", "--resume", out, "--quiet")[::2] == (0, "")
+
+
+def test_a_season_is_remembered_trained_and_forecast_with(tmp_path, said):
+    data = write_json(tmp_path / "cases.json", waves(80, 3))
+    out = tmp_path / "run"
+    typed = [*SMALL, "--memory", "carried", "--season", 12, "--out", out]
+    assert said("combined", "train", "--data", data, *typed)[::2] == (0, "")
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics["baselines"]) == {"zero", "last", "linear", "ridge", "ridge over 16 steps"}
+    code, text, error = said("combined", "predict", out, data)
+    assert (code, error) == (0, "") and len(text.splitlines()) >= 2
+
+    parts, settings = parts_of(data, memory="carried", season=12, hidden=4)
+    batch, due = parts.batch("train")
+    assert int(due.min()) == 12 and parts.features == batch.x.size(-1) == 1 + 18
+    torch.manual_seed(0)
+    model = build_forecaster(settings, parts.features, parts.nodes, LinearFits(settings, parts).fitted("both")).eval()
+    torch.nn.init.normal_(model.forecaster.head.weight)
+    batch, due = parts.batch("test")
+    told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)
+    alone = model(batch.x[:, : int(due[1]) + 1], batch.edge_index, batch.edge_weight, None, due[1:2])
+    torch.testing.assert_close(told[1], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_year_is_a_season_where_the_series_is_long_enough(tmp_path):
+    long = parts_of(write_json(tmp_path / "long.json", waves(160, 3)), memory="carried")[1]
+    short = parts_of(write_json(tmp_path / "short.json", waves(80, 3)), memory="carried")[1]
+    window = parts_of(write_json(tmp_path / "long.json", waves(160, 3)))[1]
+    assert (long.season, short.season, window.season) == (52, 0, 0)
+
+
+def test_inputs_and_penalties_are_chosen_over_blocks_of_the_training_part_alone(tmp_path):
+    values = waves(200, 4)
+    parts, settings = parts_of(write_csv(tmp_path / "a", values), lags=4, horizon=3)
+    fits = LinearFits(settings, parts)
+    blocks = fits._blocks(len(parts.windows["both"]))
+    assert [a for a, _ in blocks[1:]] == [b for _, b in blocks[:-1]]
+    assert (blocks[0][0], blocks[-1][1]) == (0, len(parts.windows["both"]))
+    first = parts.windows["test"].first + settings.lags
+    values[first:] = np.random.default_rng(1).normal(size=values[first:].shape) * 1000
+    other, _ = parts_of(write_csv(tmp_path / "b", values), lags=4, horizon=3)
+    assert LinearFits(settings, other).choice == fits.choice
+    inputs, strength = ("own", "network"), 10.0
+    columns, all_nodes, y, observed = fits.tables(inputs, "both")
+    errors = []
+    for a, b in blocks:
+        kept = torch.cat([torch.arange(a), torch.arange(b, len(y))])
+        linear = fits._made(inputs).fit(columns[kept], y[kept], observed[kept], strength, parts.deviation)
+        inner = slice(a + 2, b - 2)  # two windows at each end share a target with another block's
+        told = linear.of_columns(columns[inner], all_nodes[inner])
+        errors.append(float(parts.loss_of(told, y[inner], observed[inner], "mse")))
+    assert fits._errors(inputs)[strength] == pytest.approx(np.mean(errors), rel=1e-4)
+    assert fits._error(Choice(((inputs, strength),))) == pytest.approx(np.mean(errors), rel=1e-4)
+
+
+def test_the_mean_of_linear_forecasts_is_one_linear_forecast(speeds):
+    parts, settings = parts_of(speeds, lags=4, horizon=3)
+    fits = LinearFits(settings, parts)
+    sets = tuple((inputs, strength) for inputs, strength in zip(INPUT_SETS, (1.0, 10.0, 30.0, 100.0), strict=True))
+    linear = fits._fitted(Choice(sets), "train")
+    each = []
+    for inputs, strength in sets:
+        columns, all_nodes, y, observed = fits.tables(inputs, "train")
+        each.append(
+            fits._made(inputs).fit(columns, y, observed, strength, parts.deviation).of_columns(columns, all_nodes)
+        )
+    columns, all_nodes, _, _ = fits.tables(linear.inputs, "train")
+    torch.testing.assert_close(linear.of_columns(columns, all_nodes), torch.stack(each).mean(0), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -253,6 +371,9 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, mo
         (["--pool", "max"], "--pool is not an option for a series"),
         (["--adjacency", "nowhere.csv"], "there is no adjacency file nowhere.csv"),
         (["--calendar"], "needs dates in the first column"),
+        (["--season", 12], "--season is what a carried state remembers: it goes with --memory carried"),
+        (["--memory", "carried", "--season", 1], "--season expects at least 2 steps, or 0 for none, got 1"),
+        (["--memory", "carried", "--season", 60], "--season expects at most "),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, speeds, said, options, message):
