@@ -1,7 +1,7 @@
 """Recurrent layers beside torch.nn's: forward and backward, both in one process, medians of alternating rounds.
 
 Run as `python -m benchmarks.rnn`; `--allocator default|tuned` measures one of the two settings in place of both, each
-in a process of its own.
+in a process of its own; `--only dense` and the like one of the tables.
 """
 
 import argparse
@@ -160,25 +160,31 @@ def small(device: str) -> None:
             _print(f"T={steps} B={batch} I=32 H={hidden}, ten times {title}", "torch", rows, device)
 
 
+TABLES: dict[str, Callable[[str], None]] = {"tokens": tokens, "dense": dense, "text": text, "small": small}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--allocator", choices=("default", "tuned", "both"), default="both")
-    choice = parser.parse_args().allocator
+    parser.add_argument("--only", nargs="+", choices=list(TABLES), default=list(TABLES), metavar="TABLE")
+    arguments = parser.parse_args()
+    choice, only = arguments.allocator, arguments.only
     if choice == "both":
         for one in ("default", "tuned"):
-            subprocess.run([sys.executable, "-m", "benchmarks.rnn", "--allocator", one], check=True)
+            subprocess.run([sys.executable, "-m", "benchmarks.rnn", "--allocator", one, "--only", *only], check=True)
         return
     if choice == "tuned" and not tune_allocator():
         print("tuned allocator skipped: this C library has no mallopt")
         return
     print(f"=== {choice} allocator, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    for measure in (tokens, dense, text, small):
-        measure("cpu")
+    for name in only:
+        TABLES[name]("cpu")
     if not torch.cuda.is_available():
         print("\nthe same against cuDNN skipped: no CUDA device")
         return
-    for measure in (tokens, dense, text):
-        measure("cuda")
+    for name in only:
+        if name != "small":
+            TABLES[name]("cuda")
 
 
 if __name__ == "__main__":

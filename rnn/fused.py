@@ -30,6 +30,11 @@ class FusedCall:
     outputs: bool
     keep: bool
 
+    def buffers(self, kind: type, hidden: int, width: int, dtype: torch.dtype) -> Any:
+        """kind(call, matrices, hidden, width, dtype) out of the workspace (see rnn.workspace)."""
+        shapes = self.schedule.counts, self.outputs, self.keep, hidden, width, dtype
+        return self.space.take((kind, shapes), lambda matrices: kind(self, matrices, hidden, width, dtype))
+
     def steps(self, rows: Tensor, counts: Sequence[int]) -> Sequence[Tensor]:
         """Each step's part of a buffer; without a backward pass all steps use the same one."""
         if self.keep:
@@ -51,7 +56,7 @@ class Formula:
         cell: one step of it in plain operations.
         names: of the weights, in the order in which the two functions take them; one that is missing is None.
         forward: (call, x, state, weights) -> h of all steps (of none where call.outputs is False), the final state, and
-            what the backward pass needs, with the `memory` that it lies in.
+            the walk's buffers with what the backward pass needs.
         backward: (call, gradients of forward's results, x, state, weights, what forward left, whether the gradient of x
             is needed) -> the gradients of x, of the state's parts and of the weights.
     """
@@ -82,6 +87,7 @@ def can_fuse(schedule: Schedule, x: Tensor, others: Sequence[Tensor]) -> bool:
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
         and not torch._C._are_functorch_transforms_active()
         and not any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
     )
@@ -101,7 +107,7 @@ class _Fused(torch.autograd.Function):
         if call.keep:
             ctx.left = left
         else:
-            call.space.give_back(left.memory)
+            call.space.give_back(left)
         return y, *final
 
     @staticmethod
@@ -115,7 +121,7 @@ class _Fused(torch.autograd.Function):
         if left is None:  # an earlier backward through the same graph has used it up
             _, _, left = formula.forward(call, x, state, weights)
         results = formula.backward(call, grads, x, state, weights, left, needs[0])
-        call.space.give_back(left.memory)
+        call.space.give_back(left)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
 
 

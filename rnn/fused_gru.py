@@ -16,6 +16,7 @@ from torch import Tensor
 from rnn.cells import State, Weights, gru_torch_cell
 from rnn.fused import Formula, FusedCall, first_rows, walk_fused
 from rnn.products import product_with, tanh, weight_gradient
+from rnn.workspace import Matrices
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -24,11 +25,11 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 class _Buffers:
     """Views of a walk's memory, step by step: the gates r, z, n; q; the state h that a step starts from, and new_h."""
 
-    def __init__(self, call: FusedCall, hidden: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         shapes = (rows, 2 * hidden), (rows, hidden), (kept, hidden), (rows + batch, hidden)
-        self.memory, (self.all_rz, self.all_n, self.all_q, all_h) = call.space.take(shapes, dtype)
+        self.all_rz, self.all_n, self.all_q, all_h = matrices(shapes, dtype)
         self.all_h = all_h[:rows]
         self.rz, self.n = self.all_rz.split(counts), self.all_n.split(counts)
         self.r, self.z = (gate.split(counts) for gate in self.all_rz.view(rows, 2, hidden).unbind(1))
@@ -40,16 +41,16 @@ class _Buffers:
 def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
     hidden, schedule = h.shape[1], call.schedule
-    buffers = _Buffers(call, hidden, x.dtype)
+    buffers = call.buffers(_Buffers, hidden, x.shape[1], x.dtype)
     for part, rows in ((buffers.all_rz, slice(2 * hidden)), (buffers.all_n, slice(2 * hidden, 3 * hidden))):
-        projected = product_with(weight_ih[rows])(x, out=part)
+        projected = product_with(weight_ih[rows], len(x))(x, out=part)
         if projected is not part:
             part.copy_(projected)
         if bias_ih is not None:
             part += bias_ih[rows]
     if bias_hh is not None:
         buffers.all_rz += bias_hh[: 2 * hidden]
-    product = product_with(weight_hh)
+    product = product_with(weight_hh, schedule.rows)
     from_h, changed = torch.empty(len(h), 3 * hidden, dtype=h.dtype), torch.empty_like(h)
     before = 0
     with torch.inference_mode():
@@ -86,7 +87,8 @@ def _backward(
     hidden, counts, forks = h.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h = grads
     grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
-    from_rz, from_q = product_with(weight_hh[: 2 * hidden].t()), product_with(weight_hh[2 * hidden :].t())
+    recurrent = weight_hh[: 2 * hidden].t(), weight_hh[2 * hidden :].t()
+    from_rz, from_q = (product_with(weight, call.schedule.rows) for weight in recurrent)
     dh = torch.zeros_like(h) if grad_h is None else grad_h.clone(memory_format=torch.contiguous_format)
     dh0, work = torch.empty_like(dh), torch.empty_like(dh)
     d_rz = dh.new_empty(len(dh), 2 * hidden)
@@ -115,7 +117,8 @@ def _backward(
     d_rz, d_n, d_q = buffers.all_rz, buffers.all_n, buffers.all_q
     dx = None
     if needs_x:
-        dx = product_with(weight_ih[: 2 * hidden].t())(d_rz).add_(product_with(weight_ih[2 * hidden :].t())(d_n))
+        dx = product_with(weight_ih[: 2 * hidden].t(), len(x))(d_rz)
+        dx += product_with(weight_ih[2 * hidden :].t(), len(x))(d_n)
     d_weight_ih = torch.cat((weight_gradient(d_rz, x), weight_gradient(d_n, x)))
     d_weight_hh = torch.cat((weight_gradient(d_rz, buffers.all_h), weight_gradient(d_q, buffers.all_h)))
     sum_rz = None if bias_ih is None and bias_hh is None else d_rz.sum(0)

@@ -5,8 +5,9 @@ Forward, a step is one product and a few elementwise operations in buffers made 
     Z = [h_{t-1} | x_t | 1] [U | W | b]',   (i, f, s, o) = sigmoid(Z),   c_t = f c_{t-1} + i (1 - 2s)
 
 with one sigmoid over all four gates: g = tanh(z) = 1 - 2 sigmoid(-2z) = 1 - 2s, and the factor -2 is in g's rows of the
-weights. Backward, the gates' buffer is overwritten by the gradient of Z, and the weights' gradient is one product over
-all steps at its end.
+weights. Likewise h_t = o - 2 o q with q = sigmoid(-2 c_t), since tanh takes several times as long as a sigmoid on some
+processors. Backward, the gates' buffer is overwritten by the gradient of Z, and the weights' gradient is one product
+over all steps at its end.
 """
 
 from collections.abc import Sequence
@@ -17,29 +18,30 @@ from torch import Tensor
 
 from rnn.cells import State, Weights, lstm_cell, peephole_gers_cell
 from rnn.fused import Formula, FusedCall, first_rows, walk_fused
-from rnn.products import product_with, tanh, weight_gradient
+from rnn.products import product_with, weight_gradient
+from rnn.workspace import Matrices
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory, step by step: what enters the product, the memory, the gates, tanh(c).
+    """Views of a walk's memory, step by step: what enters the product, the memory, the gates, q.
 
     The state that a step starts from is `h` and `c`, the one that it writes `new_h` and `new_c`.
     """
 
-    def __init__(self, call: FusedCall, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         shapes = (rows + batch, width), (kept + batch, hidden), (kept, 4 * hidden), (kept, hidden)
-        self.memory, (all_x, all_c, self.all_gates, all_tanh) = call.space.take(shapes, dtype)
+        all_x, all_c, self.all_gates, all_q = matrices(shapes, dtype)
         self.all_x = all_x[:rows]
         self.x = all_x.split((*counts, batch))
         self.h = all_x[:, :hidden].split((*counts, batch))
         self.c = call.steps(all_c, (*counts, batch))
         self.new_h, self.new_c = first_rows(self.h[1:], counts), first_rows(self.c[1:], counts)
         self.gates = call.steps(self.all_gates, counts)
-        self.tanh = call.steps(all_tanh, counts)
+        self.q = call.steps(all_q, counts)
         by_gate = self.all_gates.view(kept, 4, hidden).unbind(1)
         self.by_gate = list(zip(*(call.steps(gate, counts) for gate in by_gate), strict=True))
 
@@ -53,14 +55,12 @@ def _scaled(weights: Tensor, factor: float) -> Tensor:
 
 
 def _stack(weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor | None, bias_hh: Tensor | None) -> Tensor:
-    """[U | W | b]' as [H + I + 1, 4H], with g's columns times -2."""
-    columns, hidden = weight_hh.shape
-    inputs, ones = weight_ih.shape[1], 0 if bias_ih is None else 1
-    stacked = weight_hh.new_empty(hidden + inputs + ones, columns)
-    stacked[:hidden], stacked[hidden : hidden + inputs] = weight_hh.t(), weight_ih.t()
+    """[U | W | b] as [4H, H + I + 1], with g's rows times -2."""
+    columns = [weight_hh, weight_ih]
     if bias_ih is not None and bias_hh is not None:
-        torch.add(bias_ih, bias_hh, out=stacked[-1])
-    stacked[:, 2 * hidden : 3 * hidden] *= -2
+        columns.append((bias_ih + bias_hh).unsqueeze(1))
+    stacked, hidden = torch.cat(columns, dim=1), weight_hh.shape[1]
+    stacked[2 * hidden : 3 * hidden] *= -2
     return stacked
 
 
@@ -68,11 +68,12 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     (h, c), (weight_ih, weight_hh, bias_ih, bias_hh, peephole) = state, weights
     hidden, schedule = h.shape[1], call.schedule
     stacked = _stack(weight_ih, weight_hh, bias_ih, bias_hh)
-    product = product_with(stacked.t())
-    buffers = _Buffers(call, hidden, len(stacked), x.dtype)
+    product = product_with(stacked, schedule.rows)
+    buffers = call.buffers(_Buffers, hidden, stacked.shape[1], x.dtype)
     buffers.all_x[:, hidden : hidden + x.shape[1]] = x
     if bias_ih is not None:
         buffers.all_x[:, -1] = 1
+    minus_two = x.new_full((), -2)  # a Python number would be converted in every step
     before = 0
     with torch.inference_mode():  # which saves a fifth of what a small operation costs
         for t, n in enumerate(schedule.counts):
@@ -96,7 +97,8 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
                 new_c.mul_(f).add_(i).addcmul_(i, s, value=-2)
             if peephole is not None:
                 torch.sigmoid(z[:, 3 * hidden :].addcmul_(new_c, peephole[2]), out=o)
-            torch.mul(o, tanh(new_c, out=buffers.tanh[t]), out=buffers.new_h[t])
+            q = torch.mul(new_c, minus_two, out=buffers.q[t]).sigmoid_()
+            torch.addcmul(o, o, q, value=-2, out=buffers.new_h[t])
     y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, hidden)
     return y, (buffers.h[-1].clone(), buffers.c[-1].clone()), buffers
 
@@ -115,7 +117,7 @@ def _backward(
     counts = schedule.counts
     grad_y, grad_h, grad_c = grads
     grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
-    recurrent = product_with(_scaled(weight_hh, 4).t())
+    recurrent = product_with(_scaled(weight_hh, 4).t(), schedule.rows)
     dh = torch.zeros_like(h) if grad_h is None else grad_h.clone(memory_format=torch.contiguous_format)
     dc = torch.zeros_like(h) if grad_c is None else grad_c.clone(memory_format=torch.contiguous_format)
     dh0, dc0 = torch.empty_like(dh), torch.empty_like(dc)
@@ -124,15 +126,15 @@ def _backward(
     peephole_sums = h.new_zeros(0 if peephole is None else 3, schedule.batch, hidden)
     with torch.inference_mode():
         for t in range(len(counts) - 1, -1, -1):
-            n, c_t, tanh_c = counts[t], buffers.c[t], buffers.tanh[t]
+            n, c_t, q = counts[t], buffers.c[t], buffers.q[t]
             gates, (i, f, s, o) = buffers.gates[t], buffers.by_gate[t]
             if len(dh) > n:
                 dh0[n : len(dh)], dc0[n : len(dc)] = dh[n:], dc[n:]
                 dh, dc, dz, work, d_i, d_f, d_s, d_o = (part[:n] for part in (dh, dc, dz, work, d_i, d_f, d_s, d_o))
             if grad_y_steps is not None:
                 dh.add_(grad_y_steps[t])
-            torch.mul(dh, tanh_c, out=d_o)
-            dc.addcmul_(o, torch.addcmul(dh, d_o, tanh_c, value=-1, out=work))
+            torch.addcmul(dh, dh, q, value=-2, out=d_o)
+            dc.addcmul_(o, _sigmoid_backward(dh, q, grad_input=work), value=4)
             if peephole is not None:
                 dc.addcmul_(_sigmoid_backward(d_o, o, grad_input=work), peephole[2])
                 peephole_sums[2, :n].addcmul_(work, buffers.new_c[t])
@@ -152,7 +154,7 @@ def _backward(
                 schedule.forks[t].backward_(dc)
     dh0[: len(dh)], dc0[: len(dc)] = dh, dc
     all_dz = buffers.all_gates
-    dx = product_with(_scaled(weight_ih, 4).t())(all_dz) if needs_x else None
+    dx = product_with(_scaled(weight_ih, 4).t(), schedule.rows)(all_dz) if needs_x else None
     stacked = weight_gradient(all_dz, buffers.all_x)
     stacked[2 * hidden : 3 * hidden] *= 4
     bias = None if bias_ih is None else stacked[:, -1].contiguous()

@@ -4,6 +4,7 @@ Only the memory recurs, so a step is one product and three elementwise operation
 
     Z = [c_{t-1} | x_t | 1] [V | W | b]',   (i, f, o) = sigmoid(Z),   c_t = f c_{t-1} + i g_t
 
+and h_t = o tanh(c_t) = o - 2 o q with q = sigmoid(-2 c_t), since tanh takes several times as long on some processors.
 The candidates g of all steps are one product before the loop. The output gate and h feed nothing back: where only the
 final state is wanted, o is computed for the last step alone, which leaves half of an LSTM's recurrent product.
 """
@@ -16,31 +17,31 @@ from torch import Tensor
 
 from rnn.cells import State, Weights, peephole_uva_cell
 from rnn.fused import Formula, FusedCall, first_rows, walk_fused
-from rnn.products import product_with, tanh, weight_gradient
+from rnn.products import product_with, weight_gradient
+from rnn.workspace import Matrices
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory: what enters the product, the gates, the candidates, o and tanh(c) where h is wanted.
+    """Views of a walk's memory: what enters the product, the gates, the candidates, o and q where h is wanted.
 
     The memory that a step starts from is `c`, the one that it writes `new_c`.
     """
 
-    def __init__(self, call: FusedCall, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         gates = 3 if call.outputs else 2
-        shapes = (rows + batch, width), (kept, gates * hidden), (rows, hidden), (rows, hidden)
-        self.memory, (all_x, self.all_gates, self.all_g, all_tanh) = call.space.take(shapes, dtype)
+        shapes = (rows + batch, width), (kept, gates * hidden), (rows, hidden), (rows, hidden), (batch, hidden)
+        all_x, self.all_gates, self.all_g, all_q, self.last_o = matrices(shapes, dtype)
         self.all_x = all_x[:rows]
         self.x = all_x.split((*counts, batch))
         self.c = all_x[:, :hidden].split((*counts, batch))
         self.new_c = first_rows(self.c[1:], counts)
         self.gates = call.steps(self.all_gates, counts)
         self.g = self.all_g.split(counts)
-        self.tanh = all_tanh.split(counts)
-        self.last_o = all_tanh.new_empty(batch, hidden)
+        self.q = all_q.split(counts)
         by_gate = self.all_gates.view(kept, gates, hidden).unbind(1)
         self.by_gate = list(zip(*(call.steps(gate, counts) for gate in by_gate), strict=True))
 
@@ -58,15 +59,16 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     c, counts, forks = state[1], call.schedule.counts, call.schedule.forks
     hidden = c.shape[1]
     stacked, candidate = _columns(weights)
-    buffers = _Buffers(call, hidden, stacked.shape[1], x.dtype)
+    buffers = call.buffers(_Buffers, hidden, stacked.shape[1], x.dtype)
     from_x = buffers.all_x[:, hidden:]
     from_x[:, : x.shape[1]] = x
     if weights[2] is not None:
         from_x[:, -1] = 1
-    torch.sigmoid(product_with(candidate)(from_x.contiguous(), out=buffers.all_g), out=buffers.all_g)
+    torch.sigmoid(product_with(candidate, len(x))(from_x.contiguous(), out=buffers.all_g), out=buffers.all_g)
     all_y = x.new_empty(call.schedule.rows if call.outputs else len(c), hidden)
     y = all_y.split(counts) if call.outputs else [all_y]
-    product = product_with(stacked if call.outputs else stacked[: 2 * hidden])
+    product = product_with(stacked if call.outputs else stacked[: 2 * hidden], len(x))
+    minus_two = x.new_full((), -2)  # a Python number would be converted in every step
     before = 0
     with torch.inference_mode():
         for t, n in enumerate(counts):
@@ -80,10 +82,12 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
             i, f, *o = buffers.by_gate[t]
             torch.mul(f, c_t, out=new_c).addcmul_(i, buffers.g[t])
             if o:
-                torch.mul(tanh(new_c, out=buffers.tanh[t]), o[0], out=y[t])
+                q = torch.mul(new_c, minus_two, out=buffers.q[t]).sigmoid_()
+                torch.addcmul(o[0], o[0], q, value=-2, out=y[t])
     if not call.outputs:
         torch.sigmoid(product_with(stacked[2 * hidden :])(buffers.x[-2]), out=buffers.last_o)
-        torch.mul(tanh(buffers.c[-1], out=buffers.tanh[-1]), buffers.last_o, out=all_y)
+        q = torch.mul(buffers.c[-1], minus_two, out=buffers.q[-1]).sigmoid_()
+        torch.addcmul(buffers.last_o, buffers.last_o, q, value=-2, out=all_y)
     final = all_y[-len(c) :].clone(), buffers.c[-1].clone()
     return (all_y if call.outputs else all_y[:0]), final, buffers
 
@@ -102,18 +106,19 @@ def _backward(
     grad_y, grad_h, grad_c = grads
     dh = torch.zeros_like(c) if grad_h is None else grad_h
     dc = torch.zeros_like(c) if grad_c is None else grad_c.clone(memory_format=torch.contiguous_format)
-    recurrent = product_with(weight_ch[: buffers.all_gates.shape[1]].t())
+    recurrent = product_with(weight_ch[: buffers.all_gates.shape[1]].t(), len(x))
     d_last_o = None
     if not call.outputs:
-        d_last_o = _sigmoid_backward(dh * buffers.tanh[-1], buffers.last_o, grad_input=torch.empty_like(dc))
-        dc += torch.ops.aten.tanh_backward(dh * buffers.last_o, buffers.tanh[-1])
+        q, last_o = buffers.q[-1], buffers.last_o
+        d_last_o = _sigmoid_backward(torch.addcmul(dh, dh, q, value=-2), last_o, grad_input=torch.empty_like(dc))
+        dc.addcmul_(last_o, torch.ops.aten.sigmoid_backward(dh, q), value=4)
     grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
     dc0 = torch.empty_like(dc)
     dz, work = torch.empty_like(buffers.all_gates[: call.schedule.batch]), torch.empty_like(dc)
     by_gate = list(dz.view(len(dz), -1, hidden).unbind(1))
     with torch.inference_mode():
         for t in range(len(counts) - 1, -1, -1):
-            n, g, tanh_c = counts[t], buffers.g[t], buffers.tanh[t]
+            n, g, q = counts[t], buffers.g[t], buffers.q[t]
             gates, (i, f, *o) = buffers.gates[t], buffers.by_gate[t]
             if len(dc) > n:
                 dc0[n : len(dc)] = dc[n:]
@@ -122,8 +127,8 @@ def _backward(
             if o:
                 dy = torch.zeros_like(dc) if grad_y_steps is None else grad_y_steps[t]
                 dy = dy + dh if t == len(counts) - 1 else dy
-                torch.mul(dy, tanh_c, out=d_o[0])
-                dc.addcmul_(o[0], torch.addcmul(dy, d_o[0], tanh_c, value=-1, out=work))
+                torch.addcmul(dy, dy, q, value=-2, out=d_o[0])
+                dc.addcmul_(o[0], _sigmoid_backward(dy, q, grad_input=work), value=4)
             torch.mul(dc, g, out=d_i)
             torch.mul(dc, buffers.c[t], out=d_f)
             torch.mul(dc, i, out=work)
@@ -150,8 +155,8 @@ def _input_gradient(buffers: _Buffers, d_last_o: Tensor | None, weight_ih: Tenso
     hidden = weight_ih.shape[0] // 4
     i_f, g, o = weight_ih.split((2 * hidden, hidden, hidden))
     from_gates = i_f if d_last_o is not None else torch.cat((i_f, o))
-    dx = product_with(from_gates.t())(buffers.all_gates)
-    dx += product_with(g.t())(buffers.all_g)
+    dx = product_with(from_gates.t(), len(buffers.all_gates))(buffers.all_gates)
+    dx += product_with(g.t(), len(buffers.all_g))(buffers.all_g)
     if d_last_o is not None:
         dx[-len(d_last_o) :].addmm_(d_last_o, o)
     return dx

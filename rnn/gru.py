@@ -65,4 +65,4 @@ class GRU(Recurrent):
         return {"weight_ih": (3 * h, input_size), "weight_hh": (3 * h, h), **biases}
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, variant={self.variant}"
+        return super().extra_repr() + ("" if self.variant == "torch" else f", variant={self.variant}")

@@ -1,11 +1,12 @@
 """Matrix products of the fused walks, by MKL or oneDNN, whichever is the faster one on this processor.
 
 torch.mm goes to MKL, which is the faster library on Intel's processors (156 against 99 GFLOP/s for [64, 128] times
-[128, 512] on an Ice Lake Xeon) and runs at less than half of oneDNN's speed on AMD's (93 against 217 GFLOP/s a thread
-on an EPYC of family 26). torch.nn.LSTM reaches oneDNN inside; a single product reaches it through an operator that
-torch keeps for its own compiler. Because that is no public interface, it is tried once against torch.mm, and dropped
-where it is missing or differs. Which library is taken depends on nothing but the processor, so that a resumed training
-repeats its figures.
+[128, 512] on an Ice Lake Xeon) and the slower one on AMD's: 93 against 217 GFLOP/s a thread on an EPYC of family 26; on
+one of family 25, which has no wider arithmetic units than MKL makes use of there, still 129 against 221 for
+[256, 321] times [321, 1024] on two threads. torch.nn.LSTM reaches oneDNN inside; a single product reaches it through
+operators that torch keeps for its own compiler. Because they are no public interface, they are tried once against
+torch.mm, and dropped where they are missing or differ. Which library is taken depends on nothing but the processor and
+the shapes, so that a resumed training repeats its figures.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_ROWS_AT_ONCE = 2048
+_ROWS_TO_PACK = 512  # packing a weight costs as much as it saves on 300 to 450 rows
 
 Product = Callable[..., Tensor]
 
@@ -29,7 +30,8 @@ def onednn_agrees() -> bool:
     """Whether oneDNN's product can be called in this process and agrees with torch.mm."""
     try:
         x, weight = torch.linspace(-1, 1, 15).view(3, 5), torch.linspace(-2, 2, 10).view(2, 5)
-        return torch.allclose(_onednn(x, weight), x @ weight.t(), rtol=1e-5, atol=1e-5)
+        wanted = x @ weight.t()
+        return all(torch.allclose(_onednn(x, w), wanted, rtol=1e-5, atol=1e-5) for w in (weight, _packed(weight)))
     except (AttributeError, RuntimeError, TypeError):
         return False
 
@@ -47,15 +49,25 @@ def _onednn(x: Tensor, weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
-def product_with(weight: Tensor) -> Product:
+def _packed(weight: Tensor) -> Tensor:
+    """W [N, K] in oneDNN's own layout, which no other operator reads."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+
+
+def product_with(weight: Tensor, rows: int = 0) -> Product:
     """The product x W' with one W [N, K], which is laid out once as the library wants it.
+
+    Args:
+        weight: W.
+        rows: how many rows of x there will be, in all products together.
 
     Returns:
         A function of a contiguous x [n, K] and `out` [n, N], where the result may be written, or else is new.
     """
     if weight.dtype == torch.float32 and prefers_onednn():
-        contiguous = weight.contiguous()  # oneDNN is slower by orders of magnitude on some strides
-        return lambda x, out=None: _onednn(x, contiguous)
+        # oneDNN is slower by orders of magnitude on some strides.
+        laid_out = _packed(weight) if rows >= _ROWS_TO_PACK else weight.contiguous()
+        return lambda x, out=None: _onednn(x, laid_out)
     transposed = weight.t().contiguous()
     return lambda x, out=None: torch.mm(x, transposed, out=out)
 
@@ -64,16 +76,14 @@ def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     """gradient' [N, S] times x [S, K], the gradient of W [N, K] in x W' from that of all S rows at once."""
     if x.dtype != torch.float32 or not prefers_onednn():
         return torch.mm(x.t(), gradient).t()  # MKL takes 1.1 to 1.4 times as long the other way round
-    # In parts that fit into the cache: a sum over 10 000 rows at once takes half as long again.
-    parts = zip(gradient.split(_ROWS_AT_ONCE), x.split(_ROWS_AT_ONCE), strict=True)
-    first, *others = (_onednn(rows.t().contiguous(), columns.t()) for rows, columns in parts)
-    for other in others:
-        first.add_(other)
-    return first
+    if gradient.shape[1] < x.shape[1]:  # the narrower one is transposed: oneDNN takes the other one as it is
+        return _onednn(gradient.t().contiguous(), x.t())
+    return _onednn(x.t().contiguous(), gradient.t()).t()
 
 
 def tanh(x: Tensor, out: Tensor) -> Tensor:
     """tanh(x) into `out`; in float32 as 2 sigmoid(2x) - 1 where MKL, which torch.tanh calls, is slow."""
     if x.dtype != torch.float32 or mkl_is_at_home():
         return torch.tanh(x, out=out)
-    return torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
+    s = torch.add(x, x, out=out).sigmoid_()
+    return torch.add(x.new_full((), -1), s, alpha=2, out=s)

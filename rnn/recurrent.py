@@ -82,7 +82,7 @@ class Recurrent(nn.Module):
                 for name, shape in self.weight_shapes(width).items():
                     parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     self.register_parameter(_full_name(name, layer, direction), parameter)
-        self._workspace = Workspace()
+        self._workspace = Workspace(num_layers * self.num_directions)
         self.reset_parameters()
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
@@ -93,6 +93,13 @@ class Recurrent(nn.Module):
         """One layer's parameters in one direction, named without suffix."""
         names = self.weight_shapes(self.input_size)
         return {name: getattr(self, _full_name(name, layer, direction)) for name in names}
+
+    @property
+    def all_weights(self) -> list[list[nn.Parameter]]:
+        """The parameters of each layer and direction, as torch.nn's layers list them."""
+        places = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
+        names = self.weight_shapes(self.input_size)
+        return [[getattr(self, _full_name(name, *place)) for name in names] for place in places]
 
     def _dropped(self, weights: Weights) -> Weights:
         recurrent = ("weight_hh", "weight_ch")

@@ -3,9 +3,11 @@
 import torch
 
 from rnn.cells import rnn_relu_cell, rnn_tanh_cell
+from rnn.fused_rnn import fused_rnn_relu, fused_rnn_tanh
 from rnn.recurrent import Recurrent
 
 _CELLS = {"tanh": rnn_tanh_cell, "relu": rnn_relu_cell}
+_FUSED = {"tanh": fused_rnn_tanh, "relu": fused_rnn_relu}
 
 
 class RNN(Recurrent):
@@ -43,6 +45,7 @@ class RNN(Recurrent):
         if nonlinearity not in _CELLS:
             raise ValueError(f"nonlinearity must be one of {', '.join(_CELLS)}, but got {nonlinearity!r}")
         self.cell = _CELLS[nonlinearity]
+        self.fused = _FUSED[nonlinearity]
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,

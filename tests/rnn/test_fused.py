@@ -1,13 +1,14 @@
 """The fused walks against the plain loop, and what they must not break."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 import rnn.products
-from rnn import GRU, LSTM, PeepholeLSTM
+from rnn import GRU, LSTM, RNN, PeepholeLSTM
 from rnn.products import prefers_onednn, product_with, tanh, weight_gradient
 
 LAYERS = {
@@ -15,6 +16,8 @@ LAYERS = {
     "gers": lambda **options: PeepholeLSTM(3, 5, variant="gers", **options),
     "uva": lambda **options: PeepholeLSTM(3, 5, variant="uva", **options),
     "gru": lambda **options: GRU(3, 5, **options),
+    "rnn": lambda **options: RNN(3, 5, **options),
+    "relu": lambda **options: RNN(3, 5, nonlinearity="relu", **options),
 }
 
 
@@ -156,3 +159,28 @@ def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) 
             patch.setattr(rnn.products, "mkl_is_at_home", lambda: not other)
             got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_training_after_inference_mode(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name](num_layers=2)
+    plain = _plain(layer)
+    for steps in (9, 90):  # in memory of their own, then in memory that a longer evaluation leaves behind
+        x = torch.randn(9, 4, 3)
+        with torch.inference_mode():
+            layer(torch.randn(steps, 4, 3))
+        got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
+        want = torch.autograd.grad(_loss(plain(x)), list(plain.parameters()))
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_threads_share_a_layer() -> None:
+    torch.manual_seed(0)
+    layer = LSTM(3, 5, num_layers=2)
+    inputs = [torch.randn(9, 4, 3) for _ in range(20)]
+    with torch.no_grad():
+        expected = [layer(x)[0] for x in inputs]
+        with ThreadPoolExecutor(4) as pool:
+            got = list(pool.map(lambda x: layer(x)[0], inputs * 5))
+    torch.testing.assert_close(got, expected * 5)
