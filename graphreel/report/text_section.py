@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import log
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +19,7 @@ from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
 from graphreel.rnn_settings import TextSettings
 from graphreel.rnn_writing import load_model
+from graphreel.settings import dashed
 from graphreel.sources import load
 from graphreel.text_samples import COMPLETED, MODES
 from rnn import generate, known_words, text_measures
@@ -33,12 +34,19 @@ class Sizes:
 
     Attributes:
         steps, evaluate_every, hidden: of the training.
+        dropout, averaging, skip, carried, forget_bias: of the training; as the report's, they do without what
+            `graphreel rnn train` adds by default.
         prompts, count, length: texts drawn at the end: first letters, texts of each, characters.
     """
 
     steps: int = CLAIMED_STEPS
     evaluate_every: int = 2000
     hidden: int = 128
+    dropout: float = 0.0
+    averaging: float = 0.0
+    skip: bool = False
+    carried: bool = False
+    forget_bias: float = 0.0
     prompts: int = 5
     count: int = 8
     length: int = 200
@@ -46,7 +54,7 @@ class Sizes:
 
 def run(sizes: Sizes, workspace: Workspace) -> Answer:
     data = workspace.on_disk.get("grimm", "book")
-    typed = {"steps": sizes.steps, "evaluate_every": sizes.evaluate_every, "hidden": sizes.hidden}
+    typed = {name: value for name, value in asdict(sizes).items() if name not in ("prompts", "count", "length")}
     settings = TextSettings.resolve(data, typed)
     trained = workspace.trainings.train("text", settings, text_training.start, text_training.resume)
     metrics, groups = trained.metrics(), read_samples(trained.path / "samples.txt")
@@ -89,12 +97,24 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             "steps": sizes.steps, "by_third": thirds, "by_mode": modes, "text": own,
         },
         {
-            f"graphreel rnn train --data {_named(data)} --steps {sizes.steps} --out RUN": "Writes `RUN/samples.txt`:",
+            f"graphreel rnn train --data {_named(data)} {_options(typed)} --out RUN": "Writes `RUN/samples.txt`:",
             f'graphreel rnn generate RUN --prompt "{COMPLETED}" --temperature 0.5 --count 5': "The bonus question:",
         },
         f"Trained on {title}{'' if data == 'book' else ', found on disk'}: {sizes.steps:,} steps of 64 windows of 30 "
         f"characters (the report: {CLAIMED_STEPS:,} steps).",
     )  # fmt: skip
+
+
+def _options(typed: dict[str, Any]) -> str:
+    flags = {"skip": ("--no-skip", "--skip"), "carried": ("--fresh", "--carried")}
+    return " ".join(
+        flags[name][value]
+        if name in flags
+        else f"--{dashed(name)} {value:g}"
+        if isinstance(value, float)
+        else f"--{dashed(name)} {value}"
+        for name, value in typed.items()
+    )
 
 
 def _named(data: str) -> str:
@@ -269,6 +289,6 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(steps=1000, evaluate_every=250), "full": Sizes()},
-    expected={"quick": 64, "full": 7200},
+    expected={"quick": 64, "full": 18000},
     uses=("grimm",),
 )
