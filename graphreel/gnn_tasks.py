@@ -45,7 +45,7 @@ def build_optimizer(model: nn.Module, settings: GnnSettings) -> torch.optim.Opti
         rest = [p for p in model.parameters() if id(p) not in chosen]
         groups = [{"params": first, "weight_decay": settings.weight_decay}]
         groups += [{"params": rest, "weight_decay": 0.0}] if rest else []
-    return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
+    return torch.optim.Adam(groups, lr=settings.learning_rate)
 
 
 def prepare_graph(graph: Data, settings: GnnSettings, device: str) -> Data:
