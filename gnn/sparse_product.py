@@ -139,8 +139,14 @@ def _csr(pointer: Tensor, column: Tensor, values: Tensor, size: tuple[int, int])
     return torch.sparse_csr_tensor(pointer, column, values, size, check_invariants=False)
 
 
-def multiply(compressed: Tensor, dense: Tensor) -> Tensor:
-    """A @ dense without a graph, for A sparse CSR ``[T, S]`` and dense ``[S, F]`` or ``[S]``."""
+def multiply(compressed: Tensor, dense: Tensor, out: Tensor | None = None) -> Tensor:
+    """A @ dense without a graph, for A sparse CSR ``[T, S]`` and dense ``[S, F]`` or ``[S]``.
+
+    Args:
+        compressed: A.
+        dense: What it is multiplied with.
+        out: ``[T, F]``, to be written over, where the dense operand is ``[S, F]``.
+    """
     if dense.dim() == 1:
         return torch.mv(compressed, dense) if compressed.values().numel() else dense.new_zeros(compressed.size(0))
     if compressed.values().numel() == 0 or dense.size(1) == 0:
@@ -148,7 +154,8 @@ def multiply(compressed: Tensor, dense: Tensor) -> Tensor:
     if not _HAS_MKL:
         return torch.sparse.mm(compressed, dense, "sum")
     # torch.sparse.mm would fill a buffer with zeros and add to it; beta = 0 never reads the buffer
-    out = dense.new_empty(compressed.size(0), dense.size(1))
+    if out is None:
+        out = dense.new_empty(compressed.size(0), dense.size(1))
     return torch.addmm(out, compressed, dense, beta=0, out=out)
 
 
