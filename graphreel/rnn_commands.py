@@ -1,4 +1,4 @@
-"""`graphreel rnn ...`: train, generate, gradients. torch is imported only when work starts."""
+"""`graphreel rnn ...`: train, generate, gates, gradients. torch is imported only when work starts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -139,6 +139,25 @@ def generate(
         map_unknown=map_unknown,
     )  # fmt: skip
     write(run, prompt, length, seed, options)
+
+
+@app.command("gates")
+def draw_gates(
+    run: Annotated[Path, typer.Argument(help="Run folder of a training on a task or a text.")],
+    text: Annotated[
+        str | None, typer.Option(help="For a run on a text: what to read.", show_default="what the model writes")
+    ] = None,
+    number: Annotated[int, typer.Option(min=0, help="For a task: which sequence of the test part.")] = 0,
+    layer: Annotated[int, typer.Option(min=0, help="For a run on a text: which layer, from 0.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Picture to write.", show_default="gates.png in RUN")] = None,
+) -> None:
+    """Draw what the gates of a trained model do along a sequence."""
+    from graphreel.run_folder import RunFolder
+
+    RunFolder.open(run, "rnn")
+    from graphreel.rnn_gates import show
+
+    show(run, text, number, layer, out)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from graphreel.rnn_settings import TaskSettings
 from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
 from graphreel.training import Plan, Task, train
-from rnn import SequenceClassifier, draw_gates, gates
+from rnn import SequenceClassifier
 
 _EVALUATED_AT_ONCE = 500
 
@@ -114,17 +114,11 @@ def train_task(run: RunFolder, settings: TaskSettings, quiet: bool) -> RunFolder
 
 
 def _draw_gates(run: RunFolder, settings: TaskSettings, source: Any, checkpoint: dict[str, Any]) -> Path:
-    from graphreel.files import write_whole
+    from graphreel.rnn_gates import draw_task_gates
 
     model = build_classifier(settings, source)
     model.load_state_dict(checkpoint["model"])
-    tokens = source.test[0][:1]
-    if settings.skip_padding and source.padding is not None:
-        tokens = tokens[:, int((tokens[0] != source.padding).int().argmax()) :]
-    one = {name: gate[0] for name, gate in gates(model, tokens).items()}
-    figure = draw_gates(one, ["·" if token == source.padding else str(token) for token in tokens[0].tolist()])
-    figure.suptitle(f"{settings.data}, {settings.cell}: a test sequence")
-    return write_whole(run.path / "gates.png", lambda beside: figure.savefig(beside, dpi=120))
+    return draw_task_gates(model, settings, source, run.path / "gates.png")
 
 
 def start(settings: TaskSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:

@@ -114,6 +114,11 @@ class CharLM(nn.Module):
             self.recurrent = _layers(cell, stack, between, weight_dropout, forget_bias)
         self.head = nn.Linear(hidden_size * (num_layers if skip else 1), num_tokens)
 
+    def layers(self) -> list[Recurrent]:
+        """The recurrent layers, from below, where each stands by itself (skip=True); otherwise the one stack."""
+        parts = self.recurrent.layers if isinstance(self.recurrent, _Skipping) else (self.recurrent,)
+        return [part for part in parts if isinstance(part, Recurrent)]
+
     def forward(
         self, tokens: Tensor, targets: Tensor | None = None, state: State | None = None
     ) -> tuple[Tensor, Tensor | None, State]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rnn.alignment import align_full
+from rnn.char_lm import CharLM
 from rnn.recurrent import Recurrent
 from rnn.sequence_classifier import SequenceClassifier
 from rnn.unroll import unroll_gates
@@ -11,15 +12,15 @@ from rnn.unroll import unroll_gates
 
 @torch.no_grad()
 def gates(
-    model: Recurrent | SequenceClassifier, input: Tensor, layer: int = 0, reverse: bool = False
+    model: Recurrent | SequenceClassifier | CharLM, input: Tensor, layer: int = 0, reverse: bool = False
 ) -> dict[str, Tensor]:
     """The gates of one layer at every step, each [B, T, H].
 
     Dropout and zoneout are left out, and padding tokens count as steps, so that a picture shows them too.
 
     Args:
-        model: an RNN, LSTM, PeepholeLSTM, GRU or a SequenceClassifier.
-        input: tokens [B, T] for a SequenceClassifier; for a layer [T, B, I], with batch_first [B, T, I].
+        model: an RNN, LSTM, PeepholeLSTM, GRU, SequenceClassifier or CharLM.
+        input: tokens [B, T] for a SequenceClassifier or a CharLM; for a layer [T, B, I], with batch_first [B, T, I].
         layer: which of a stack.
         reverse: the backward direction of a bidirectional layer; step t is still that of input t.
 
@@ -29,6 +30,8 @@ def gates(
     Raises:
         ValueError: there is no such layer or direction, or the input does not fit.
     """
+    if isinstance(model, CharLM):
+        return _text_gates(model, input, layer, reverse)
     if isinstance(model, SequenceClassifier):
         model._check(input)
         recurrent, x = model.recurrent, model.embedding(input.t())
@@ -43,6 +46,19 @@ def gates(
     for below in range(layer):
         x = torch.cat([_walk(recurrent, x, below, bool(way))["h"] for way in range(recurrent.num_directions)], dim=2)
     return {name: gate.transpose(0, 1) for name, gate in _walk(recurrent, x, layer, reverse).items()}
+
+
+def _text_gates(model: CharLM, tokens: Tensor, layer: int, reverse: bool) -> dict[str, Tensor]:
+    x = model.embedding(tokens)
+    if isinstance(model.recurrent, Recurrent):
+        return gates(model.recurrent, x, layer, reverse)
+    layers = model.layers()
+    if not 0 <= layer < len(layers):
+        raise ValueError(f"layer must lie between 0 and {len(layers) - 1}, but got {layer!r}")
+    read = x
+    for below in layers[:layer]:
+        read = torch.cat((x, gates(below, read)["h"]), dim=2)
+    return gates(layers[layer], read, 0, reverse)
 
 
 def _walk(recurrent: Recurrent, x: Tensor, layer: int, reverse: bool) -> dict[str, Tensor]:

@@ -242,6 +242,37 @@ def test_bad_training_is_one_sentence_and_leaves_nothing(said, tmp_path, monkeyp
     assert {path.name for path in tmp_path.iterdir()} == set(files)
 
 
+def test_gates_of_a_text_run(writer, said, tmp_path):
+    for options in (["--text", "there was a king"], []):
+        picture = tmp_path / f"gates{len(options)}.png"
+        code, text, error = said("rnn", "gates", writer, *options, "--out", picture)
+        assert (code, error) == (0, "") and str(picture) in text
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    for options, sentence in (
+        (["--text", "the Ω"], "'Ω'"),
+        (["--text", ""], "--text expects at least one character"),
+        (["--layer", 1], "layer must lie between 0 and 0, but got 1"),
+    ):
+        code, text, error = said("rnn", "gates", writer, *options, "--out", tmp_path / "none.png")
+        assert code == 2 and sentence in error and len(error.strip().splitlines()) == 1
+        assert not (tmp_path / "none.png").exists()
+
+
+def test_gates_of_a_task_run(tmp_path, said):
+    for cell in ("gru", "rnn"):
+        task = ["--data", "random-combinations", "--length", 3, "--cell", cell, *TASK, "--steps", 2]
+        assert said("rnn", "train", *task, "--out", tmp_path / cell, "--quiet")[0] == 0
+    code, _, error = said("rnn", "gates", tmp_path / "gru", "--number", 3, "--out", tmp_path / "gates.png")
+    assert (code, error) == (0, "") and (tmp_path / "gates.png").exists()
+    for run_, options, sentence in (
+        ("gru", ["--number", 100000], "--number expects one of the"),
+        ("gru", ["--text", "12"], "expect a run on a text"),
+        ("rnn", [], "expects a cell that has gates"),
+    ):
+        code, _, error = said("rnn", "gates", tmp_path / run_, *options, "--out", tmp_path / "none.png")
+        assert code == 2 and sentence in error and not (tmp_path / "none.png").exists()
+
+
 def test_gradients_prints_the_check_and_draws(tmp_path, said):
     out = tmp_path / "picture.png"
     code, text, error = said("rnn", "gradients", "--out", out, "--steps", 0)

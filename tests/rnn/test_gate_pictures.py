@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from rnn.char_lm import CharLM
 from rnn.gate_pictures import draw_gates, unit_order
 from rnn.gates import gates
 from rnn.sequence_classifier import SequenceClassifier
@@ -39,3 +40,18 @@ def test_bad_gates():
         draw_gates({"i": torch.rand(3, 2)}, "abc", names=["q"])
     with pytest.raises(ValueError, match=r"gate i must have shape \[4, H\], got \[3, 2\]"):
         draw_gates({"i": torch.rand(3, 2)}, "abcd")
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_gates_of_a_character_model_are_those_of_its_walk(skip: bool) -> None:
+    torch.manual_seed(0)
+    model = CharLM(7, 3, 5, num_layers=2, skip=skip, dropout=0.4).eval()
+    tokens = torch.randint(7, (2, 9))
+    lower, upper = (gates(model, tokens, layer) for layer in range(2))
+    hidden = torch.cat((lower["h"], upper["h"]), dim=2) if skip else upper["h"]
+    logits, _, (h, c) = model(tokens)
+    torch.testing.assert_close(model.head(hidden), logits)
+    torch.testing.assert_close(torch.stack((lower["h"][:, -1], upper["h"][:, -1])), h)
+    torch.testing.assert_close(torch.stack((lower["c"][:, -1], upper["c"][:, -1])), c)
+    with pytest.raises(ValueError, match="layer must lie between 0 and 1, but got 2"):
+        gates(model, tokens, 2)
