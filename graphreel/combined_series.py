@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -150,10 +151,12 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         model: Any = task.model
         more = {"val_mse": parts.errors(parts.forecast(model, "validation"), "validation")["test_mse"]}
         if settings.refit:
+            started = time.perf_counter()
             torch.manual_seed(task.seed)
             again = series_task(parts, settings, linear, task.seed, "both")
             epochs = task.best.step // per_epoch
             more["refit_steps"] = refit(task, again, settings, epochs * steps_per_epoch(parts, settings, "both"))
+            more["refit_seconds"] = round(time.perf_counter() - started, 3)
         figures = parts.errors(parts.forecast(model, "test"), "test")
         return {**figures, **more, "parameters": parameters_of(model)}
 
@@ -235,7 +238,7 @@ def show_series(run: RunFolder, settings: SeriesSettings, splits: Any, metrics: 
         lines["up to step"] = ", ".join(
             f"{row['step']}: RMSE {row['rmse_up_to']:.3f}, MAE {row['mae_up_to']:.3f}" for row in shown
         )
-    lines["time"] = f"{sum(row['seconds'] for row in rows) / len(rows):.1f} s a seed"
+    lines["time"] = f"{sum(row['seconds'] + row.get('refit_seconds', 0) for row in rows) / len(rows):.1f} s a seed"
     typer.echo(summary(lines, run))
 
 

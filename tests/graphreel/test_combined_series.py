@@ -253,6 +253,7 @@ def test_a_refit_is_a_training_on_both_parts_for_the_epochs_that_validation_told
     parts, settings = parts_of(speeds, lags=4, horizon=2, hidden=4, epochs=3, batch_size=16)
     assert len(parts.windows["both"]) == len(parts.windows["train"]) + len(parts.windows["validation"]) + 1
     assert row["refit_steps"] == (best + 1) * math.ceil(len(parts.windows["both"]) / 16)
+    assert row["refit_seconds"] > 0
     assert row["val_mse"] == pytest.approx(float(history[best]["val_mse"]), rel=1e-4)  # from before the refit
 
     fits = LinearFits(settings, parts)
