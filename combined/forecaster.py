@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from combined.clip_classifier import width_of
+from combined.over_time import ends_in_state, state_after
 
 
 class Forecaster(nn.Module):
@@ -127,6 +128,8 @@ class Forecaster(nn.Module):
 
     def _in_time(self, z: Tensor, every_step: bool) -> Tensor:
         """[T, B * N, width] -> the states [1 or T, B * N, hidden]."""
+        if not every_step and ends_in_state(self.temporal):
+            return state_after(self.temporal, z)[None]
         if getattr(self.temporal, "batch_first", False):
             outputs, _ = self.temporal(z.transpose(0, 1))
             outputs = outputs.transpose(0, 1)

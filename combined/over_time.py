@@ -1,12 +1,15 @@
 """Run any recurrent layer once over a padded batch, and sum its steps up."""
 
 import inspect
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from combined.frames import within
+from rnn.recurrent import Recurrent
+from rnn.schedule import Schedule
 
 READOUTS = ("last", "mean", "max", "attention")
 
@@ -38,6 +41,27 @@ def run_over_time(temporal: nn.Module, x: Tensor, lengths: Tensor) -> tuple[Tens
     hidden = state[0] if isinstance(state, tuple) else state
     directions = 2 if getattr(temporal, "bidirectional", False) else 1
     return outputs, torch.cat(list(hidden[-directions:]), dim=-1)
+
+
+def ends_in_state(temporal: nn.Module) -> TypeGuard[Recurrent]:
+    """Whether `state_after` serves: one of `rnn`'s layers, a single one in one direction, that nothing looks at."""
+    return (
+        isinstance(temporal, Recurrent)
+        and (temporal.num_layers, temporal.num_directions) == (1, 1)
+        and not (temporal._forward_hooks or temporal._forward_pre_hooks)
+        and not (temporal.training and temporal.weight_dropout)
+    )
+
+
+def state_after(temporal: Recurrent, x: Tensor) -> Tensor:
+    """The last output of a layer, x [steps, sequences, features] -> [sequences, hidden], without making the others."""
+    temporal._check_features(x, dims=(3,))
+    steps, sequences, width = x.shape
+    zero = x.new_zeros(sequences, temporal.hidden_size)
+    initial = tuple(zero for _ in temporal.state_names)
+    schedule = Schedule((sequences,) * steps)
+    flat = x.reshape(steps * sequences, width)
+    return temporal.walk_once(flat, schedule, initial, temporal.layer_weights(0, 0), outputs=False)[1][0]
 
 
 class TimeConvolution(nn.Module):

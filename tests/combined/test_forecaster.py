@@ -159,3 +159,23 @@ def test_bad_input_is_named():
         model()(x, EDGES, frame=torch.arange(3))
     with pytest.raises(ValueError, match="temporal has input_size 5: expected 4, the width of spatial, or 6"):
         Forecaster(gnn.GCNConv(2, 4), rnn.GRU(5, 3), 1).double()(x, EDGES)
+
+
+@pytest.mark.parametrize("layer", [rnn.RNN, rnn.GRU, rnn.LSTM, rnn.PeepholeLSTM])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_the_last_state_alone_is_the_last_of_all_steps(layer, batch_first):
+    torch.manual_seed(0)
+    forecast = Forecaster(gnn.GCNConv(2, 4), layer(6, 3, batch_first=batch_first), 3).double()
+    parameters = list(forecast.parameters())
+    x = inputs(steps=6).requires_grad_()
+    weights = torch.randn(2, 3, 5, dtype=torch.float64)
+    found = []
+    for told in (forecast(x, EDGES, WEIGHTS), forecast(x, EDGES, WEIGHTS, every_step=True)[:, -1]):
+        found.append((told, *torch.autograd.grad((told * weights).sum(), [x, *parameters])))
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_features_that_do_not_fit_the_recurrent_layer_are_named():
+    with pytest.raises(ValueError, match="input must have 3 features \\(input_size\\), but got 2"):
+        Forecaster(None, rnn.GRU(3, 4), 1).double()(inputs(), EDGES)
