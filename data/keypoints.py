@@ -38,7 +38,8 @@ def load_keypoints(
 
     Raises:
         ValueError: the file is damaged, an array is missing or of another size, a clip has no frames, the joints don't
-            match a skeleton, or a test label is unseen in training.
+            match a skeleton, a test label is unseen in training, or there are fewer than two classes or too few clips
+            to hold some out.
     """
     path = Path(path)
     arrays = _read(path)
@@ -57,10 +58,13 @@ def load_keypoints(
             raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
         clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, frames)
         if len(clips) != len(given):
-            raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips in its {part} part")
+            where = f" in its {part} part" if parted else ""
+            raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips{where}")
         for clip, label in zip(clips, given, strict=True):
             clip.y = torch.tensor([classes.index(label)])
         parts[part] = clips
+    if len(classes) < 2:
+        raise ValueError(f"{path.name} has clips of {len(classes)} classes: expected at least 2")
     assert reader is not None
     training = parts["train" if parted else "all"]
     testing = parts.get("test")
@@ -68,6 +72,11 @@ def load_keypoints(
         kept, held = stratified_holdout(torch.cat([clip.y for clip in training]), 0.2, seed)
         training, testing = [training[i] for i in kept], [training[i] for i in held]
     kept, held = stratified_holdout(torch.cat([clip.y for clip in training]), validation, seed)
+    if not held or not testing:
+        raise ValueError(
+            f"{path.name} has {len(labels['train' if parted else 'all'])} clips of {len(classes)} classes, too few to "
+            f"hold out a {'validation' if testing else 'test'} part: expected at least {2 if parted else 3} of a class"
+        )
     dimensions = training[0].pos.size(1)
     settings = {
         "velocity": velocity,

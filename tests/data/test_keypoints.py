@@ -237,3 +237,16 @@ def test_jhmdb():
     splits = load("jhmdb")
     assert (len(splits.train) + len(splits.validation), len(splits.test), splits.num_classes) == (433, 176, 14)
     assert min(int(c.num_frames) for c in splits.train) >= 15
+
+
+def test_too_few_clips_or_classes_are_named(tmp_path):
+    given = arrays(clips=2)
+    with pytest.raises(ValueError, match=r"clips.npz has 2 clips of 2 classes, too few to hold out a test part"):
+        load(saved(tmp_path, **given))
+    with pytest.raises(ValueError, match=r"clips.npz has clips of 1 classes: expected at least 2"):
+        load(saved(tmp_path, **given | {"labels": np.array(["run", "run"])}))
+    with pytest.raises(ValueError, match=r"clips.npz has 3 labels for 2 clips$"):
+        load(saved(tmp_path, **given | {"labels": np.array(["run", "sit", "sit"])}))
+    apart = {f"{part}_{name}": array for part in ("train", "test") for name, array in given.items()}
+    with pytest.raises(ValueError, match="too few to hold out a validation part: expected at least 2 of a class"):
+        load(saved(tmp_path, **apart))
