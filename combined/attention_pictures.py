@@ -13,6 +13,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 from torch_geometric.data import Data
@@ -21,6 +22,7 @@ from combined.clip_classifier import ClipClassifier
 from gnn import attention_weights
 
 WIDEST = 4.0  # points, of an edge with all attention on it
+DRAWN, OTHER = "#d55e00", "#9db4c8"  # frames in the axis of time; told apart by colour-blind readers and in grey
 
 
 def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] | None = None) -> dict[str, Any]:
@@ -149,12 +151,15 @@ class _Scene:
         time = figure.add_subplot(grid[1, :])
         marked = shown if now is None else [now]
         shares = self.numbers["frames"]
-        time.bar(
-            range(len(shares)), shares, color=["#c44e52" if t in marked else "#8c9fb5" for t in range(len(shares))]
-        )
-        time.set(xlabel="frame", ylabel="weight", xlim=(-0.6, len(shares) - 0.4))
+        time.bar(range(len(shares)), shares, color=[DRAWN if t in marked else OTHER for t in range(len(shares))])
+        time.set(ylabel="frame weight", xlim=(-0.6, len(shares) - 0.4))
+        time.xaxis.set_major_locator(MaxNLocator(integer=True))
+        wide = "their attention" if self.numbers["attention"] else "1 / in-degree (no layer attends)"
+        many = len(shown) > 3
+        time.set_xlabel(f"frame; orange: drawn above, edges as wide as {wide}" if many else "frame")
         likely = sorted(self.numbers["probabilities"].items(), key=lambda item: -item[1])[:3]
-        figure.suptitle("   ".join(f"{name} {share:.2f}" for name, share in likely), fontsize=10)
+        told = (",   " if many else "\n").join(f"{name} {share:.2f}" for name, share in likely)
+        figure.suptitle(f"predicted:   {told}" if many else told, fontsize=10)
         return figure
 
     def _draw_frame(self, axes: Any, t: int) -> None:
@@ -174,7 +179,7 @@ class _Scene:
         fill = "none" if self.pictures is not None else "#4c9be8"
         axes.scatter(*self.pos[own].T, s=6 + 40 * share, c=fill, edgecolors="#4c9be8", linewidths=0.8, zorder=3)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
-        axes.set_title(f"{t}", fontsize=8)
+        axes.set_title(f"frame {t}", fontsize=8)
 
 
 def _pixels(figure: Figure) -> np.ndarray:
