@@ -133,7 +133,7 @@ def chickenpox() -> Iterator[Line]:
 
     at_a_time = "PyG-Temporal GConvGRU, one window at a time"
     yield Line(at_a_time, *medians(sides[0], epoch(stepwise, one_by_one), 15, warm_up=1), "20x")
-    whole = forecasting(splits, ours, looped, len(splits.train), None)[0]
+    whole = forecasting(splits, ours, LoopedForecaster(1, 32, 1).copy(ours), len(splits.train), None)[0]
     example = epoch(at_once, as_its_example)
     yield Line(
         "PyG-Temporal GConvGRU as its example: one step an epoch", *medians(whole, example, 15, warm_up=1), "20x"
