@@ -69,7 +69,7 @@ def is_little(num_edges: int, width: int, least: int = 1 << 16) -> bool:
     """Whether messages cost less than sorting, where every call comes with a new graph.
 
     By size alone, so that neither the result nor its last digit depends on what was called before. Measured beside PyG:
-    below 8192 edges the calls that sort cost more than they save up to a width of about 64; from there on up to one of
+    below 8192 edges the calls that sort cost more than they save up to a width of about 128; from there on up to one of
     4 to 8.
 
     Args:
@@ -77,7 +77,7 @@ def is_little(num_edges: int, width: int, least: int = 1 << 16) -> bool:
         width: Numbers per node that the edges carry: all heads, and all leading dimensions.
         least: Numbers that sorting is worth from 8192 edges on.
     """
-    return num_edges * width < (max(least, 1 << 19) if num_edges < 1 << 13 else least)
+    return num_edges * width < (max(least, 1 << 20) if num_edges < 1 << 13 else least)
 
 
 def _is_plain(layer: MessagePassing, defined_in: type) -> bool:
