@@ -23,6 +23,7 @@ SHORTER = {
     "gnn updates": "",
     "rnn train --data palindrome": "--steps 2 --seeds 1 --hidden 8 --batch-size 4",
     "rnn train --data BOOK.txt": "--steps 3 --hidden 8 --batch-size 4",
+    "rnn gates": "",
     "rnn generate": "--length 5",
     "rnn gradients": "--steps 2",
     "combined train --data digits": "--epochs 1",
@@ -62,7 +63,7 @@ def folder(tmp_path_factory):
 
 
 def _filled(command: str, folder: Path) -> list[str]:
-    runs = {"gnn attention": "six-node", "rnn generate": "book"}
+    runs = {"gnn attention": "six-node", "rnn gates": "book", "rnn generate": "book"}
     stands = {"RUN": str(folder / runs.get(_kind(command), "clips")), "PATH": str(folder / "PATH.npz")}
     stands |= {"FILE": str(folder / "FILE.npz"), "CLIP": "0", "BOOK.txt": str(folder / "BOOK.txt")}
     return [stands.get(word, word) for word in shlex.split(command)]
@@ -72,6 +73,7 @@ def _prepare(command: str, folder: Path) -> None:
     """Train what a command reads, unless that is there."""
     needs = {
         "gnn attention": ("six-node", "gnn train --data six-node --model gat --epochs 5"),
+        "rnn gates": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
         "rnn generate": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
         "combined predict": ("clips", "combined train --data PATH --epochs 1"),
         "combined attention": ("clips", "combined train --data PATH --epochs 1"),
