@@ -15,7 +15,7 @@ from torch_geometric.utils.loop import compute_loop_attr
 from torch_geometric.utils.sparse import set_sparse_value
 
 from gnn import sparse_features
-from gnn.fast_path import fast_path_serves
+from gnn.fast_path import fast_path_serves, widened
 from gnn.fast_path import is_little as _is_little
 from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges, split_loops
 
@@ -144,6 +144,33 @@ class AttentionConv(MessagePassing):
         if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), self._worth_sorting):
             return None
         return sorted_edges(edge_index, nodes, self.add_self_loops)
+
+    def _without_messages(
+        self,
+        h_source: Tensor,
+        h_target: Tensor,
+        edge_index: Tensor,
+        edge_attr: OptTensor,
+        leading: torch.Size,
+        residual: OptTensor,
+        return_attention_weights: bool | None,
+    ) -> Any:
+        """What ``forward`` returns, over sorted edges, or as they are listed where they are few or weights are wanted.
+
+        A subclass defines ``_attend`` (over sorted edges) and ``_attend_listed``, which gives what
+        :func:`gnn.listed_attention.attend_listed` does.
+        """
+        edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
+        dtype, wide = h_source.dtype, widened(h_source)
+        wide_target = wide if h_target is h_source else widened(h_target)
+        if edges is not None:
+            return self._finish(self._attend(wide, wide_target, edge_attr, edges).to(dtype), leading, residual)
+        edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+        out, weight, total = self._attend_listed(wide, wide_target, edge_index, edge_attr)
+        out = self._finish(out.to(dtype), leading, residual)
+        if not return_attention_weights:
+            return out
+        return with_attention(out, edge_index, (weight / total.index_select(0, edge_index[1])).to(dtype), leading)
 
     def _listed(self, edge_index: Tensor, edge_attr: OptTensor, nodes: tuple[int, int]) -> tuple[Tensor, OptTensor]:
         """What :meth:`_with_loops` gives, in fewer operations."""

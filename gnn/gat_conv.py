@@ -118,19 +118,11 @@ class GATConv(AttentionConv):
         leading, residual = x_source.shape[:-2], self._residual(x_target)
         h_source, h_target = self._project(x_source, x_target)
         if h_target is not None:
-            nodes = (h_source.size(0), h_target.size(0))
-            self._check_edges(edge_index, edge_attr, nodes)
+            self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
             if self._is_direct(GATConv, h_source, h_target, edge_index, edge_attr, size):
-                edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
-                dtype, wide = h_source.dtype, widened(h_source)
-                wide_target = wide if h_target is h_source else widened(h_target)
-                if edges is not None:
-                    out = self._attend(wide, wide_target, edge_attr, edges)
-                    return self._finish(out.to(dtype), leading, residual)
-                edge_index, edge_attr = self._listed(edge_index, edge_attr, nodes)
-                out, alpha = self._attend_listed(wide, wide_target, edge_index, edge_attr, return_attention_weights)
-                out = self._finish(out.to(dtype), leading, residual)
-                return out if alpha is None else with_attention(out, edge_index, alpha, leading)
+                return self._without_messages(
+                    h_source, h_target, edge_index, edge_attr, leading, residual, return_attention_weights
+                )
 
         targets = None if h_target is None else h_target.size(0)
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), targets, size)
@@ -171,18 +163,15 @@ class GATConv(AttentionConv):
         return out.view(edges.num_targets, *h_source.shape[1:])
 
     def _attend_listed(
-        self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor, with_weights: bool | None
-    ) -> tuple[Tensor, OptTensor]:
-        """The same over few edges as they are listed, with the weight of each edge if wanted."""
+        self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same over few edges as they are listed."""
         source, target = edge_index
         source_score, target_score = self._scores(h_source, h_target)
         assert target_score is not None
         score = source_score.index_select(0, source) + target_score.index_select(0, target)
         p = self.dropout if self.training else 0.0
-        attended = attend_listed(h_source, self._score(score, edge_attr), source, target, h_target.size(0), p)
-        out, weight, total = attended
-        alpha = weight / total.index_select(0, target) if with_weights else None
-        return out, None if alpha is None else alpha.to(self.att_src.dtype)
+        return attend_listed(h_source, self._score(score, edge_attr), source, target, h_target.size(0), p)
 
     def _scores(self, h_source: Tensor, h_target: OptTensor) -> OptPairTensor:
         """``a_src . h_j`` and ``a_dst . h_i``, each ``[N, (B,) heads]``."""

@@ -120,22 +120,9 @@ class GATv2Conv(AttentionConv):
 
         self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
         if self._is_direct(GATv2Conv, h_source, h_target, edge_index, edge_attr, None):
-            edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
-            dtype, wide = h_source.dtype, widened(h_source)
-            wide_target = wide if h_target is h_source else widened(h_target)
-            if edges is not None:
-                out = self._attend(wide, wide_target, edge_attr, edges)
-                return self._finish(out.to(dtype), leading, residual)
-            edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
-            source, target = edge_index
-            sent = wide.index_select(0, source)  # read twice: by the score and as the message
-            score = self._score(wide_target.index_select(0, target), sent, edge_attr)
-            p = self.dropout if self.training else 0.0
-            out, weight, total = attend_listed(wide, score, source, target, h_target.size(0), p, sent=sent)
-            out = self._finish(out.to(dtype), leading, residual)
-            if not return_attention_weights:
-                return out
-            return with_attention(out, edge_index, (weight / total.index_select(0, target)).to(dtype), leading)
+            return self._without_messages(
+                h_source, h_target, edge_index, edge_attr, leading, residual, return_attention_weights
+            )
         edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), h_target.size(0), None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)
@@ -156,6 +143,16 @@ class GATv2Conv(AttentionConv):
         score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
         out = attend(h, None, None, score, edges, 1.0, self.dropout if self.training else 0.0)
         return out.view(edges.num_targets, *h_source.shape[1:])
+
+    def _attend_listed(
+        self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same over few edges as they are listed."""
+        source, target = edge_index
+        sent = h_source.index_select(0, source)  # read twice: by the score and as the message
+        score = self._score(h_target.index_select(0, target), sent, edge_attr)
+        p = self.dropout if self.training else 0.0
+        return attend_listed(h_source, score, source, target, h_target.size(0), p, sent=sent)
 
     def edge_update(
         self,
