@@ -21,7 +21,8 @@ from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import kind_of, load
-from graphreel.training import Plan, Task, train
+from graphreel.training import Plan, train
+from graphreel.training_task import Task
 
 _EVALUATED_AT_ONCE = 128
 

@@ -25,8 +25,8 @@ from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
-from graphreel.training import Plan, Task, train
-from graphreel.training_errors import NotFinite
+from graphreel.training import Plan, train
+from graphreel.training_task import Task, train_step
 
 FIGURES = ("test_mse", "test_rmse", "test_mae")
 SEASON = 52  # weeks of a year
@@ -116,16 +116,7 @@ def refit(task: Task, again: Task, settings: SeriesSettings, steps: int) -> int:
     weights = [p for group in again.optimizer.param_groups for p in group["params"]]
     again.model.train()
     for step in range(steps):
-        loss = again.loss(again.batch(step))
-        if not math.isfinite(loss.item()):
-            raise NotFinite(
-                f"the training loss became {loss.item()} at step {step + 1} of the refit: try a smaller --lr"
-            )
-        again.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
-        again.optimizer.step()
-        again.scheduler.step()
+        train_step(again, step, weights, settings.clip_norm, "the refit")
     task.model.load_state_dict(again.model.state_dict())
     return steps
 

@@ -12,7 +12,7 @@ from torch_geometric.utils import to_undirected
 
 from gnn import GAT, GCN
 from graphreel.gnn_settings import GnnSettings
-from graphreel.training import Task
+from graphreel.training_task import Task
 
 _SPARSE_BELOW = 0.1  # share of non-zeros under which products on the stored values alone are faster
 

@@ -16,7 +16,8 @@ from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load, num_classes_of
-from graphreel.training import Plan, Task, train
+from graphreel.training import Plan, train
+from graphreel.training_task import Task
 
 FOLDS = 10
 _LINEAR_UP_TO = 20_000  # training nodes; beyond, the logistic regression would take longer than the network

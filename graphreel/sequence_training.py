@@ -17,7 +17,8 @@ from graphreel.progress import Progress
 from graphreel.rnn_settings import TaskSettings
 from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
-from graphreel.training import Plan, Task, train
+from graphreel.training import Plan, train
+from graphreel.training_task import Task
 from rnn import SequenceClassifier
 
 _EVALUATED_AT_ONCE = 500

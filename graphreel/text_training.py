@@ -18,7 +18,8 @@ from graphreel.rnn_settings import TextSettings
 from graphreel.run_folder import RunFolder, chosen_path
 from graphreel.sources import load
 from graphreel.text_samples import SamplesFile
-from graphreel.training import Plan, Task, average_of, train
+from graphreel.training import Plan, train
+from graphreel.training_task import Task, average_of
 from rnn import CharLM, Vocabulary, bits_per_character
 from rnn.char_lm import State, detached
 

@@ -6,65 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import EarlyStopping
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder
-from graphreel.training_errors import NotFinite
-
-
-class Stateful(Protocol):
-    def state_dict(self) -> Mapping[str, Any]: ...
-
-    def load_state_dict(self, state: Any) -> Any: ...
-
-
-@dataclass
-class Task:
-    """What one seed trains.
-
-    Attributes:
-        model: the weights that are trained, checkpointed, and set back to the best ones at the end.
-        optimizer: its optimiser.
-        batch: step number (from 0) -> batch. It depends on the seed and the step alone, so that a resumed run reads
-            what an uninterrupted one would have read.
-        loss: batch -> scalar loss, in training mode.
-        evaluate: () -> figures on the training and validation parts, in eval mode without gradients.
-        scheduler: stepped after every optimiser step.
-        carried: further state that must survive a resume, by name (a hidden state carried between batches, say).
-        averaged: running mean of the model's weights, from `average_of`. Where there is one, its weights are those that
-            are evaluated, kept as the best and tested.
-    """
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    batch: Callable[[int], Any]
-    loss: Callable[[Any], Tensor]
-    evaluate: Callable[[], dict[str, float]]
-    scheduler: Any = None
-    carried: dict[str, Stateful] = field(default_factory=dict)
-    averaged: AveragedModel | None = None
-
-    @property
-    def result(self) -> nn.Module:
-        """The model as it would be used if training ended now."""
-        return self.model if self.averaged is None else self.averaged.module
-
-
-def average_of(model: nn.Module, decay: float) -> AveragedModel:
-    """Exponential moving average of a model's weights (Polyak and Juditsky, 1992), shorter during the first steps."""
-
-    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
-        share = max(1 - decay, 9 / (10 + int(count)))
-        torch._foreach_lerp_(list(averages), list(weights), share)
-
-    return AveragedModel(model, multi_avg_fn=update).eval()
+from graphreel.training_task import Task, train_step
 
 
 @dataclass(frozen=True)
@@ -241,24 +192,9 @@ class _Loop:
         self.bar.reach(self.offset + self.plan.steps, self._line())
 
     def _train_step(self, engine: Engine, _: Any) -> float:
-        task = self.task
-        loss = task.loss(task.batch(engine.state.iteration - 1))
-        value = loss.item()
-        if not math.isfinite(value):
-            raise NotFinite(
-                f"the training loss became {value} at step {engine.state.iteration} of seed {self.seed}: "
-                "try a smaller --lr, or look for extreme values in the data"
-            )
-        task.optimizer.zero_grad()
-        loss.backward()
-        if self.plan.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.plan.clip_norm)
-        task.optimizer.step()
-        if task.scheduler is not None:
-            task.scheduler.step()
-        if task.averaged is not None:
-            task.averaged.update_parameters(task.model)
-        return value
+        return train_step(
+            self.task, engine.state.iteration - 1, self.parameters, self.plan.clip_norm, f"seed {self.seed}"
+        )
 
     def _after_step(self, engine: Engine) -> None:
         self.loss_sum, self.loss_count = self.loss_sum + engine.state.output, self.loss_count + 1  # type: ignore[operator]

@@ -7,8 +7,9 @@ from torch import nn
 
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder
-from graphreel.training import Plan, Task, average_of, train
+from graphreel.training import Plan, train
 from graphreel.training_errors import NotFinite
+from graphreel.training_task import Task, average_of
 
 
 class Killed(Exception):
