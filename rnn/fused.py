@@ -43,6 +43,16 @@ class FusedCall:
         return [parts[count] for count in counts]
 
 
+    def by_step(self, grad_y: Tensor | None) -> Sequence[Tensor] | None:
+        """The gradient of h of all steps, step by step; None where there is none."""
+        return None if grad_y is None or not self.outputs else grad_y.split(self.schedule.counts)
+
+
+def gradient_at_end(grad: Tensor | None, final: Tensor) -> Tensor:
+    """The gradient of a part of the final state, to be written over on the way back; zeros where there is none."""
+    return torch.zeros_like(final) if grad is None else grad.clone(memory_format=torch.contiguous_format)
+
+
 def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
     """The first rows of each part, as many as `counts` says."""
     return [part if len(part) == count else part[:count] for part, count in zip(parts, counts, strict=True)]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, gru_torch_cell
-from rnn.fused import Formula, FusedCall, first_rows, walk_fused
+from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, tanh, weight_gradient
 from rnn.workspace import Matrices
 
@@ -86,10 +86,10 @@ def _backward(
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
     hidden, counts, forks = h.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h = grads
-    grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
+    grad_y_steps = call.by_step(grad_y)
     recurrent = weight_hh[: 2 * hidden].t(), weight_hh[2 * hidden :].t()
     from_rz, from_q = (product_with(weight, call.schedule.rows) for weight in recurrent)
-    dh = torch.zeros_like(h) if grad_h is None else grad_h.clone(memory_format=torch.contiguous_format)
+    dh = gradient_at_end(grad_h, h)
     dh0, work = torch.empty_like(dh), torch.empty_like(dh)
     d_rz = dh.new_empty(len(dh), 2 * hidden)
     d_r, d_z = d_rz.view(-1, 2, hidden).unbind(1)

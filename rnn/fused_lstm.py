@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, lstm_cell, peephole_gers_cell
-from rnn.fused import Formula, FusedCall, first_rows, walk_fused
+from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, weight_gradient
 from rnn.workspace import Matrices
 
@@ -116,10 +116,10 @@ def _backward(
     hidden, inputs, schedule = h.shape[1], x.shape[1], call.schedule
     counts = schedule.counts
     grad_y, grad_h, grad_c = grads
-    grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
+    grad_y_steps = call.by_step(grad_y)
     recurrent = product_with(_scaled(weight_hh, 4).t(), schedule.rows)
-    dh = torch.zeros_like(h) if grad_h is None else grad_h.clone(memory_format=torch.contiguous_format)
-    dc = torch.zeros_like(h) if grad_c is None else grad_c.clone(memory_format=torch.contiguous_format)
+    dh = gradient_at_end(grad_h, h)
+    dc = gradient_at_end(grad_c, h)
     dh0, dc0 = torch.empty_like(dh), torch.empty_like(dc)
     dz, work = torch.empty_like(buffers.all_gates[: schedule.batch]), torch.empty_like(dh)
     d_i, d_f, d_s, d_o = dz.view(-1, 4, hidden).unbind(1)

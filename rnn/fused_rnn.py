@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, rnn_relu_cell, rnn_tanh_cell
-from rnn.fused import Formula, FusedCall, first_rows, walk_fused
+from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, tanh, weight_gradient
 from rnn.workspace import Matrices
 
@@ -78,9 +78,9 @@ def _backward(
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
     hidden, inputs, counts, forks = h.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h = grads
-    grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
+    grad_y_steps = call.by_step(grad_y)
     recurrent = product_with(weight_hh.t(), call.schedule.rows)
-    dh = torch.zeros_like(h) if grad_h is None else grad_h.clone(memory_format=torch.contiguous_format)
+    dh = gradient_at_end(grad_h, h)
     dh0 = torch.empty_like(dh)
     with torch.inference_mode():
         for t in range(len(counts) - 1, -1, -1):

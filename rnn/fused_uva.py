@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, peephole_uva_cell
-from rnn.fused import Formula, FusedCall, first_rows, walk_fused
+from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, weight_gradient
 from rnn.workspace import Matrices
 
@@ -105,14 +105,14 @@ def _backward(
     hidden, inputs, counts, forks = c.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h, grad_c = grads
     dh = torch.zeros_like(c) if grad_h is None else grad_h
-    dc = torch.zeros_like(c) if grad_c is None else grad_c.clone(memory_format=torch.contiguous_format)
+    dc = gradient_at_end(grad_c, c)
     recurrent = product_with(weight_ch[: buffers.all_gates.shape[1]].t(), len(x))
     d_last_o = None
     if not call.outputs:
         q, last_o = buffers.q[-1], buffers.last_o
         d_last_o = _sigmoid_backward(torch.addcmul(dh, dh, q, value=-2), last_o, grad_input=torch.empty_like(dc))
         dc.addcmul_(last_o, torch.ops.aten.sigmoid_backward(dh, q), value=4)
-    grad_y_steps = None if grad_y is None or not call.outputs else grad_y.split(counts)
+    grad_y_steps = call.by_step(grad_y)
     dc0 = torch.empty_like(dc)
     dz, work = torch.empty_like(buffers.all_gates[: call.schedule.batch]), torch.empty_like(dc)
     by_gate = list(dz.view(len(dz), -1, hidden).unbind(1))

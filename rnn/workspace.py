@@ -45,9 +45,8 @@ class Workspace:
 
         def matrices(shapes: Sequence[tuple[int, int]], dtype: torch.dtype) -> list[Tensor]:
             nonlocal memory
-            sizes = [
-                -(-rows * columns // 16) * 16 for rows, columns in shapes
-            ]  # each starts at a cache line of its own
+            # each starts at a cache line of its own
+            sizes = [-(-rows * columns // 16) * 16 for rows, columns in shapes]
             if memory is None or memory.dtype != dtype or memory.numel() < sum(sizes):
                 memory = torch.empty(sum(sizes) + sum(sizes) // 8, dtype=dtype)
             pieces = memory[: sum(sizes)].split(sizes)
