@@ -6,8 +6,6 @@ Data comes from $GRAPHREEL_DATA where it is there, else it is random and of the 
 is one of the other sides where it is installed, and is skipped by name where not.
 """
 
-import ctypes
-import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +25,7 @@ from data.keypoint_clips import KeypointReader
 from data.skeletons import JHMDB_15
 from data.windows import SensorSeries, SensorSplits, split_in_time
 from gnn import GATConv, GCNConv
+from graphreel.allocator import give_memory_back
 from rnn import GRU
 
 Epoch = Callable[[], object]
@@ -307,11 +306,10 @@ def _training_step_of(frames: int, nodes: int, batch: int) -> tuple[float, int |
 
 def _peak_of(run: Callable[[], None]) -> int | None:
     """The most memory of the process while `run` runs, above what it had before, where Linux tells."""
-    gc.collect()
+    give_memory_back()  # what earlier runs freed would be used again, unseen
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # what earlier runs freed would be used again, unseen
         Path("/proc/self/clear_refs").write_text("5")
-    except (OSError, AttributeError):
+    except OSError:
         return None
 
     def status(name: str) -> int:

@@ -7,7 +7,6 @@ parameters: of an edge_index that no call has seen before, as mini-batches bring
 the same one each time (same). ``edges`` stands for 4 heads with 4 features on each edge.
 """
 
-import argparse
 from collections.abc import Callable
 
 import torch
@@ -15,10 +14,12 @@ import torch_geometric.nn as pyg
 from torch import Tensor, nn
 
 import gnn
-from benchmarks.side_by_side import medians
+from benchmarks.side_by_side import arguments, medians
 
-SIZES = ((6, 12), (100, 300), (200, 1_000), (500, 2_000), (1_000, 4_000), (2_000, 13_000), (5_000, 50_000))
-SIZES = (*SIZES, (20_000, 100_000))
+SIZES = (
+    (6, 12), (100, 300), (200, 1_000), (500, 2_000),
+    (1_000, 4_000), (2_000, 13_000), (5_000, 50_000), (20_000, 100_000),
+)  # fmt: skip
 WIDTHS = (8, 16, 64)
 HEADS = (1, 4, 8)
 LAYERS = ("GCNConv", "GATConv", "GATv2Conv")
@@ -74,18 +75,9 @@ def table(name: str, mode: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=LAYERS, default=LAYERS)
-    parser.add_argument("--mode", nargs="+", choices=MODES, default=MODES)
-    parser.add_argument("--allocator", choices=("default", "tuned"), default="default")
-    chosen = parser.parse_args()
-    if chosen.allocator == "tuned":
-        from graphreel.allocator import tune_allocator
-
-        if not tune_allocator():
-            parser.error("this C library's allocator cannot be tuned")
+    chosen = arguments(LAYERS, "The graph layers beside PyG's over a grid of sizes.", mode=MODES)
     torch.manual_seed(0)
-    for name in chosen.only:
+    for name in chosen.only or LAYERS:
         for mode in chosen.mode:
             table(name, mode)
 

@@ -53,9 +53,11 @@ def print_lines(lines: Iterable[Line]) -> None:
         print(f"{line.work:58} {line.ours * 1e3:8.2f}ms {line.theirs * 1e3:8.2f}ms {shown:>8}  {line.bar}", flush=True)
 
 
-def arguments(names: Iterable[str], description: str) -> argparse.Namespace:
-    """``--only`` and ``--allocator``; the allocator is set here, before PyTorch works."""
+def arguments(names: Iterable[str], description: str, **more: Iterable[str]) -> argparse.Namespace:
+    """``--only``, ``--allocator`` and ``more`` choices by name; the allocator is set here, before PyTorch works."""
     parser = argparse.ArgumentParser(description=description)
+    for name, choices in more.items():
+        parser.add_argument(f"--{name}", nargs="+", choices=list(choices), default=list(choices))
     parser.add_argument("--only", nargs="+", choices=list(names), metavar="LINE", help=f"of {', '.join(names)}")
     parser.add_argument("--allocator", choices=("default", "tuned"), default="default")
     chosen = parser.parse_args()
