@@ -65,7 +65,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
             "Frames of a clip with its digits as nodes, edges as wide as their attention, and a bar for the weight of "
             "each frame below.",
             "The combined model at work on a test clip: to whom each digit listens (the wider the line, the more), and "
-            "the frames that the answer rests on (red: those shown above).",
+            "the frames that the answer rests on (orange: those shown above).",
             wide=True,
         ),
     ]
