@@ -1,10 +1,11 @@
 """The GRU in torch.nn's form as one autograd function over all steps.
 
-    A = x [W | b_x]' of all steps at once,   (r, z) = sigmoid(A_rz + h_{t-1} U_rz'),   q = h_{t-1} U_n' + b_q,
-    n = tanh(A_n + r q),   h_t = (1 - z) n + z h_{t-1}
+    A = x W' + b_x,   (R, Z, q) = h_{t-1} U' + b_h,   r, z = sigmoid(A_rz + (R, Z)),   n = tanh(A_n + r q),
+    h_t = (1 - z) n + z h_{t-1}
 
-The buffer of A becomes that of the gates r, z, n step by step, and backward that of their gradients; that of q becomes
-its gradient, so that the weights' gradients are products over all steps at the end.
+The buffer of (r, z, q) becomes that of their gradients step by step on the way back. What is a product over many steps
+(A, and the gradients of x, W and U) is taken in stretches of steps, which are large enough for the product and small
+enough to be still in the cache.
 """
 
 from collections.abc import Sequence
@@ -23,54 +24,42 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory, step by step: the gates r, z, n; q; the state h that a step starts from, and new_h."""
+    """Views of a walk's memory, step by step: (r, z, q), n, the state h that a step starts from, and new_h."""
 
     def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
-        shapes = (rows, 2 * hidden), (rows, hidden), (kept, hidden), (rows + batch, hidden)
-        self.all_rz, self.all_n, self.all_q, all_h = matrices(shapes, dtype)
-        self.all_h = all_h[:rows]
-        self.rz, self.n = self.all_rz.split(counts), self.all_n.split(counts)
-        self.r, self.z = (gate.split(counts) for gate in self.all_rz.view(rows, 2, hidden).unbind(1))
-        self.q = call.steps(self.all_q, counts)
-        self.h = all_h.split((*counts, batch))
+        shapes = (kept, 3 * hidden), (kept, hidden), (rows + batch, hidden)
+        self.all_rzq, self.all_n, self.all_h = matrices(shapes, dtype)
+        self.rzq, self.n = call.steps(self.all_rzq, counts), call.steps(self.all_n, counts)
+        self.h = self.all_h.split((*counts, batch))
         self.new_h = first_rows(self.h[1:], counts)
 
 
 def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
-    hidden, schedule = h.shape[1], call.schedule
-    buffers = call.buffers(_Buffers, hidden, x.shape[1], x.dtype)
-    for part, rows in ((buffers.all_rz, slice(2 * hidden)), (buffers.all_n, slice(2 * hidden, 3 * hidden))):
-        projected = product_with(weight_ih[rows], len(x))(x, out=part)
-        if projected is not part:
-            part.copy_(projected)
-        if bias_ih is not None:
-            part += bias_ih[rows]
-    if bias_hh is not None:
-        buffers.all_rz += bias_hh[: 2 * hidden]
-    product = product_with(weight_hh, schedule.rows)
-    from_h, changed = torch.empty(len(h), 3 * hidden, dtype=h.dtype), torch.empty_like(h)
+    two, schedule = 2 * h.shape[1], call.schedule
+    buffers = call.buffers(_Buffers, h.shape[1], x.shape[1], x.dtype)
+    project, recur = (product_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
+    from_h = torch.empty(len(h), 3 * h.shape[1], dtype=h.dtype)
     before = 0
     with torch.inference_mode():
-        for t, n in enumerate(schedule.counts):
-            h_t, r, z, candidate, q = buffers.h[t], buffers.r[t], buffers.z[t], buffers.n[t], buffers.q[t]
-            if before < n:
-                h_t[before:] = h[before:n]
-                before = n
-            if t in schedule.forks:
-                schedule.forks[t].apply_(h_t)
-            recurrent = product(h_t, out=from_h[:n])
-            buffers.rz[t].add_(recurrent[:, : 2 * hidden]).sigmoid_()
-            if bias_hh is None:
-                q.copy_(recurrent[:, 2 * hidden :])
-            else:
-                torch.add(recurrent[:, 2 * hidden :], bias_hh[2 * hidden :], out=q)
-            torch.addcmul(candidate, r, q, out=changed[:n])
-            tanh(changed[:n], out=candidate)
-            torch.lerp(candidate, h_t, z, out=buffers.new_h[t])
-    y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, hidden)
+        for steps, rows in schedule.stretches():
+            parts = project(x[rows]).split(schedule.counts[steps.start : steps.stop])
+            for t, from_x in zip(steps, parts, strict=True):
+                n, h_t, rzq, candidate = schedule.counts[t], buffers.h[t], buffers.rzq[t], buffers.n[t]
+                if before < n:
+                    h_t[before:] = h[before:n]
+                    before = n
+                if t in schedule.forks:
+                    schedule.forks[t].apply_(h_t)
+                recurrent = recur(h_t, out=from_h[:n])
+                rz = torch.add(from_x[:, :two], recurrent[:, :two], out=rzq[:, :two]).sigmoid_()
+                r, z = rz.chunk(2, dim=1)
+                q = rzq[:, two:].copy_(recurrent[:, two:])
+                tanh(torch.addcmul(from_x[:, two:], r, q, out=candidate), out=candidate)
+                torch.lerp(candidate, h_t, z, out=buffers.new_h[t])
+    y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, h.shape[1])
     return y, (buffers.h[-1].clone(),), buffers
 
 
@@ -84,47 +73,51 @@ def _backward(
     needs_x: bool,
 ) -> tuple[Tensor | None, ...]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
-    hidden, counts, forks = h.shape[1], call.schedule.counts, call.schedule.forks
+    hidden, schedule = h.shape[1], call.schedule
+    counts, forks, two = schedule.counts, schedule.forks, 2 * hidden
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
-    recurrent = weight_hh[: 2 * hidden].t(), weight_hh[2 * hidden :].t()
-    from_rz, from_q = (product_with(weight, call.schedule.rows) for weight in recurrent)
+    recur, to_x = (product_with(weight.t(), schedule.rows) for weight in (weight_hh, weight_ih))
     dh = gradient_at_end(grad_h, h)
-    dh0, work = torch.empty_like(dh), torch.empty_like(dh)
-    d_rz = dh.new_empty(len(dh), 2 * hidden)
-    d_r, d_z = d_rz.view(-1, 2, hidden).unbind(1)
+    dh0, work, d_rz = torch.empty_like(dh), torch.empty_like(dh), dh.new_empty(len(dh), two)
+    dx = torch.empty_like(x) if needs_x else None
+    d_weights, d_biases = (torch.zeros_like(weight_ih), torch.zeros_like(weight_hh)), h.new_zeros(2, 3 * hidden)
     with torch.inference_mode():
-        for t in range(len(counts) - 1, -1, -1):
-            n, h_t, candidate, q = counts[t], buffers.h[t], buffers.n[t], buffers.q[t]
-            rz, r, z = buffers.rz[t], buffers.r[t], buffers.z[t]
-            if len(dh) > n:
-                dh0[n : len(dh)] = dh[n:]
-                dh, work, d_rz, d_r, d_z = (part[:n] for part in (dh, work, d_rz, d_r, d_z))
-            if grad_y_steps is not None:
-                dh.add_(grad_y_steps[t])
-            torch.mul(dh, torch.sub(h_t, candidate, out=work), out=d_z)
-            torch.addcmul(dh, dh, z, value=-1, out=work)
-            dh.mul_(z)
-            _tanh_backward(work, candidate, grad_input=candidate)
-            torch.mul(candidate, q, out=d_r)
-            torch.mul(candidate, r, out=q)
-            _sigmoid_backward(d_rz, rz, grad_input=rz)
-            dh.add_(from_rz(rz, out=work))
-            dh.add_(from_q(q, out=work))
-            if t in forks:
-                forks[t].backward_(dh)
+        for steps, rows in reversed(schedule.stretches()):
+            for t in reversed(steps):
+                n, h_t, rzq, candidate = counts[t], buffers.h[t], buffers.rzq[t], buffers.n[t]
+                rz = rzq[:, :two]
+                (r, z), q = rz.chunk(2, dim=1), rzq[:, two:]
+                if len(dh) > n:
+                    dh0[n : len(dh)] = dh[n:]
+                    dh, work, d_rz = (part[:n] for part in (dh, work, d_rz))
+                if grad_y_steps is not None:
+                    dh.add_(grad_y_steps[t])
+                d_r, d_z = d_rz.chunk(2, dim=1)
+                torch.mul(dh, torch.sub(h_t, candidate, out=work), out=d_z)
+                torch.addcmul(dh, dh, z, value=-1, out=work)
+                dh.mul_(z)
+                _tanh_backward(work, candidate, grad_input=candidate)
+                torch.mul(candidate, q, out=d_r)
+                torch.mul(candidate, r, out=q)
+                _sigmoid_backward(d_rz, rz, grad_input=rz)
+                dh.add_(recur(rzq, out=work))
+                if t in forks:
+                    forks[t].backward_(dh)
+            d_rzq, d_n = buffers.all_rzq[rows], buffers.all_n[rows]
+            d_weights[1].add_(weight_gradient(d_rzq, buffers.all_h[rows]))
+            d_biases[1] += d_rzq.sum(0)
+            d_rzq[:, two:] = d_n
+            d_weights[0].add_(weight_gradient(d_rzq, x[rows]))
+            d_biases[0, two:] += d_n.sum(0)
+            if dx is not None:
+                told = to_x(d_rzq, out=dx[rows])
+                if told.data_ptr() != dx[rows].data_ptr():
+                    dx[rows] = told
+    d_biases[0, :two] = d_biases[1, :two]
     dh0[: len(dh)] = dh
-    d_rz, d_n, d_q = buffers.all_rz, buffers.all_n, buffers.all_q
-    dx = None
-    if needs_x:
-        dx = product_with(weight_ih[: 2 * hidden].t(), len(x))(d_rz)
-        dx += product_with(weight_ih[2 * hidden :].t(), len(x))(d_n)
-    d_weight_ih = torch.cat((weight_gradient(d_rz, x), weight_gradient(d_n, x)))
-    d_weight_hh = torch.cat((weight_gradient(d_rz, buffers.all_h), weight_gradient(d_q, buffers.all_h)))
-    sum_rz = None if bias_ih is None and bias_hh is None else d_rz.sum(0)
-    d_bias_ih = None if bias_ih is None or sum_rz is None else torch.cat((sum_rz, d_n.sum(0)))
-    d_bias_hh = None if bias_hh is None or sum_rz is None else torch.cat((sum_rz, d_q.sum(0)))
-    return dx, dh0, d_weight_ih, d_weight_hh, d_bias_ih, d_bias_hh
+    of_ih, of_hh = (None if b is None else d for b, d in zip((bias_ih, bias_hh), d_biases, strict=True))
+    return dx, dh0, *d_weights, of_ih, of_hh
 
 
 _FORMULA = Formula(gru_torch_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from rnn.cells import State
 
+_STRETCH = 4096  # rows
+
 
 @dataclass(frozen=True)
 class Fork:
@@ -54,6 +56,16 @@ class Schedule:
     @property
     def rows(self) -> int:
         return sum(self.counts)
+
+    def stretches(self) -> list[tuple[range, slice]]:
+        """The steps in stretches of a few thousand rows, or of one step with more; and their rows in a flat buffer."""
+        found, first, start, end = [], 0, 0, 0
+        for step, count in enumerate(self.counts):
+            end += count
+            if end - start >= _STRETCH or step == len(self.counts) - 1:
+                found.append((range(first, step + 1), slice(start, end)))
+                first, start = step + 1, end
+        return found
 
     def enter(self, step: int, state: State, initial: State) -> State:
         """The state [counts[step], H] that goes into a step, from the one that came out of the step before."""
