@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_ROWS_TO_PACK = 512  # packing a weight costs as much as it saves on 300 to 450 rows
+_WORK_TO_PACK = 2**27  # multiplications; packing a weight [1024, 321] costs as much as it saves on 300 to 450 rows
 _SMALL_RESULT = 2**16  # entries of a gradient that MKL, in pieces, makes in .5 to .9 of oneDNN's time on an EPYC
 _PIECE = 1024  # rows
 
@@ -69,7 +69,7 @@ def product_with(weight: Tensor, rows: int = 0, bias: Tensor | None = None) -> P
     """
     if weight.dtype == torch.float32 and prefers_onednn():
         # oneDNN is slower by orders of magnitude on some strides.
-        laid_out = _packed(weight) if rows >= _ROWS_TO_PACK else weight.contiguous()
+        laid_out = _packed(weight) if rows * weight.numel() >= _WORK_TO_PACK else weight.contiguous()
         return lambda x, out=None: _onednn(x, laid_out, bias)
     transposed = weight.t().contiguous()
     if bias is not None:
