@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 from data import load
 from graphreel.allocator import tune_allocator
 from rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
+from rnn.products import product_with, weight_gradient
 
 STEPS, BATCH, INPUTS, HIDDEN = 41, 256, 64, 256
 
@@ -25,7 +26,8 @@ STEPS, BATCH, INPUTS, HIDDEN = 41, 256, 64, 256
 class TorchClassifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.embedding, self.lstm = nn.Embedding(3, INPUTS), nn.LSTM(INPUTS, HIDDEN, batch_first=True)
+        self.embedding = nn.Embedding(3, INPUTS)
+        self.lstm: nn.Module = nn.LSTM(INPUTS, HIDDEN, batch_first=True)
         self.head = nn.Linear(HIDDEN, 2)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -58,6 +60,24 @@ def _print(title: str, base: str, rows: list[tuple[str, Callable[[], object], st
         print(f"{name:34}{spent:9.2f}  {spent / times[0]:<24.2f}{bar}")
 
 
+def _products(x: Tensor) -> Callable[[], object]:
+    """The matrix products that an LSTM over x cannot do without: each step's, forward and back, and the gradients'."""
+    z = torch.randn(*x.shape[:2], 4 * HIDDEN, device=x.device)
+    joined = torch.randn(*x.shape[:2], x.shape[2] + HIDDEN, device=x.device)
+    rows = len(x) * x.shape[1]
+    forth = product_with(torch.randn(4 * HIDDEN, joined.shape[2], device=x.device), rows)
+    back = product_with(torch.randn(HIDDEN, 4 * HIDDEN, device=x.device), rows)
+
+    def run() -> None:
+        for step in joined:
+            forth(step)
+        for step in z:
+            back(step)
+        weight_gradient(z.flatten(0, 1), joined.flatten(0, 1))
+
+    return run
+
+
 def dense(device: str) -> None:
     x = torch.randn(STEPS, BATCH, INPUTS, device=device)
 
@@ -76,6 +96,7 @@ def dense(device: str) -> None:
         ("rnn.PeepholeLSTM gers", step(PeepholeLSTM(INPUTS, HIDDEN)), "1.30"),
         ("rnn.PeepholeLSTM uva", step(PeepholeLSTM(INPUTS, HIDDEN, variant="uva")), "1.00"),
         ("plain loop of autograd operations", step(_plain(LSTM(INPUTS, HIDDEN))), "1.5 times rnn.LSTM"),
+        ("an LSTM's matrix products alone", _products(x), "the floor"),
     ]
     _print(f"dense input, T={STEPS} B={BATCH} I={INPUTS} H={HIDDEN}, forward and backward", "torch", rows, device)
 
@@ -98,6 +119,9 @@ def tokens(device: str) -> None:
         for padding in (None, 2):
             model = SequenceClassifier(3, INPUTS, HIDDEN, 2, cell=cell, padding=padding)
             rows.append((f"{cell}, padding={padding}", step(model), "1.00"))
+    looped = TorchClassifier()
+    looped.lstm = _plain(LSTM(INPUTS, HIDDEN, batch_first=True))
+    rows.append(("the same with a plain loop", step(looped), "1.5 times lstm"))
     _print(f"palindrome, T={STEPS} B={BATCH} H={HIDDEN}, forward and backward", "torch", rows, device)
 
 
