@@ -139,3 +139,73 @@ def test_the_whole_page_in_a_browser(report, browser, width):
     assert seen == {"wide": False, "blank": 0, "images": pictures, "unformed": 0, "marks": []}
     asked = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+FAINT = """(() => {
+  const light = colour => {
+    const channels = colour.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255);
+    const [r, g, b] = channels.map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const paper = e => {
+    const colour = getComputedStyle(e).backgroundColor;
+    return colour == 'rgba(0, 0, 0, 0)' && e.parentElement ? paper(e.parentElement) : colour;
+  };
+  const texts = [...document.body.querySelectorAll('*')]
+    .filter(e => e.getClientRects().length && [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim()));
+  const ratios = texts.map(e => {
+    const [a, b] = [light(getComputedStyle(e).color), light(paper(e))];
+    return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.tagName, e.className, e.textContent.slice(0, 30)];
+  });
+  return {count: ratios.length, faint: ratios.filter(([ratio]) => ratio < 4.5)};
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_all_text_stands_out_from_its_ground(report, browser, dark):
+    """At 4.5 to 1 or more: level AA of the Web Content Accessibility Guidelines 2.2, 1.4.3."""
+    browser.open(report[0] / "index.html", dark=dark)
+    seen = browser.evaluate(FAINT)
+    assert seen["count"] > 200 and seen["faint"] == []
+
+
+def test_the_page_by_keyboard(report, browser):
+    browser.open(report[0] / "index.html", 390)
+
+    def press(key):
+        for kind in ("rawKeyDown", "keyUp"):
+            code = {"Tab": 9, "Enter": 13}[key]
+            browser.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+            if key == "Enter" and kind == "rawKeyDown":
+                browser.call("Input.dispatchKeyEvent", type="char", text="\r", key=key)
+
+    def focus():
+        return browser.evaluate(
+            "(e => [e.className || e.tagName, getComputedStyle(e).outlineStyle, e.getBoundingClientRect().left])"
+            "(document.activeElement)"
+        )
+
+    press("Tab")
+    name, outline, left = focus()
+    assert name == "skip" and outline == "solid" and left >= 0
+    press("Enter")
+    assert focus()[0] == "MAIN"
+    reachable = "[...document.querySelectorAll('main a[href], main [tabindex=\"0\"], main summary')].length"
+    found = []
+    for _ in range(browser.evaluate(reachable)):
+        press("Tab")
+        found.append(focus())
+    assert found and all(name != "BODY" and outline == "solid" for name, outline, _ in found)
+
+
+def test_the_page_on_paper(report, browser):
+    browser.open(report[0] / "index.html", 700)  # A4 between its margins
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    shown = browser.evaluate("['nav', '.skip'].map(s => getComputedStyle(document.querySelector(s)).display)")
+    assert shown == ["block", "none"]
+    assert not browser.evaluate(LOOK)["wide"]
+    hidden = (
+        """[...document.querySelectorAll('main .scroll')].filter(e => getComputedStyle(e).overflowX != 'visible')"""
+    )
+    assert browser.evaluate(hidden + ".length") == 0
+    browser.call("Emulation.setEmulatedMedia", media="")
