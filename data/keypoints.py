@@ -131,18 +131,21 @@ def read_keypoints(
         velocity, distances: which features.
         frames: moments of every clip, or 0.
         joints: how many joints there must be.
-        edges: the bones, in place of those of the file or of the built-in skeleton.
+        edges: the bones, in place of the built-in skeleton; a file that brings its own must bring the same.
 
     Raises:
-        ValueError: as `load_keypoints`.
+        ValueError: as `load_keypoints`, and other joints or bones than those expected.
     """
     arrays = _read(Path(path))
-    if edges is not None:
-        arrays["edges"] = np.array(edges)
     found = arrays["keypoints"].shape[1] if "keypoints" in arrays and arrays["keypoints"].ndim == 3 else joints
     if joints is not None and found != joints:
         raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
-    return _clips(arrays, "", Path(path).name, velocity, distances, frames)[0]
+    if edges is not None:
+        arrays.setdefault("edges", np.array(edges))
+    clips, reader = _clips(arrays, "", Path(path).name, velocity, distances, frames)
+    if edges is not None and set(map(frozenset, reader.skeleton.bones)) != set(map(frozenset, edges)):
+        raise ValueError(f"{Path(path).name} has other edges between the joints than the skeleton")
+    return clips
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

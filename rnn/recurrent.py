@@ -205,7 +205,11 @@ class Recurrent(nn.Module):
             flat = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
             if layer + 1 < self.num_layers:
                 flat = drop_out(flat, self.dropout, self.training)
-        return flat, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+        states = tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+        if torch.is_autocast_enabled(flat.device.type):  # as torch.nn's layers answer
+            dtype = torch.get_autocast_dtype(flat.device.type)
+            return flat.to(dtype), tuple(part.to(dtype) for part in states)
+        return flat, states
 
     def walk_once(
         self, x: Tensor, schedule: Schedule, initial: State, weights: Weights, outputs: bool = True

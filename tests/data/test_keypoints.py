@@ -200,6 +200,10 @@ def test_a_new_file_is_read_as_the_training_clips_were(tmp_path):
     assert len(same) == 1 and torch.equal(same[0].edge_index, clip.edge_index)
     with pytest.raises(ValueError, match=r"clips.npz has 17 joints, but the skeleton has 4"):
         read_keypoints(saved(tmp_path / "new", keypoints=np.zeros((3, 17, 2))), **splits.settings)
+    turned = np.array([[1, 0], [3, 2], [2, 1]])
+    assert len(read_keypoints(saved(tmp_path / "new", keypoints=np.ones((3, 4, 2)), edges=turned), **splits.settings))
+    with pytest.raises(ValueError, match=r"clips.npz has other edges between the joints than the skeleton"):
+        read_keypoints(saved(tmp_path / "new", keypoints=np.ones((3, 4, 2)), edges=turned[:2]), **splits.settings)
 
 
 def test_labels_unseen_in_training_are_named(tmp_path):
