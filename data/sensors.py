@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+from array import array
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -142,33 +144,32 @@ def _series(
 
 def _read_wide(path: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Values [time, nodes] with NaN for missing ones, times or None, and the names of the nodes."""
+    stamps, numbers = [], array("d")  # rows are dropped as they are read: fields take ten times the memory of numbers
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if any(field.strip() for field in row)]
-    if len(rows) < 2:
-        raise ValueError(f"{path.name} has {len(rows)} rows: expected a series, [time x node]")
-    width = len(rows[0])
-    for number, row in enumerate(rows, start=1):
-        if len(row) != width:
-            raise ValueError(f"row {number} of {path.name} has {len(row)} fields, but the first has {width}")
-    has_header = _is_header(rows)
-    header = rows[0] if has_header else None
-    body = rows[1:] if has_header else rows
-    named_time = header is not None and header[0].strip().lower() in TIME_NAMES
-    has_times = named_time or not _is_number(body[0][0])
-    times = _read_times([row[0] for row in body], path, 1 + has_header) if has_times else None
-    start = int(has_times)
-    if width == start:
-        raise ValueError(f"{path.name} has a column of times and no others: expected [time x node]")
-    values = np.empty((len(body), width - start))
-    for number, row in enumerate(body):
-        try:
-            values[number] = [float(field) if field.strip() else math.nan for field in row[start:]]
-        except ValueError:
-            column, field = next((c, f) for c, f in enumerate(row) if c >= start and not _is_number(f))
-            where = f"row {number + 1 + has_header}, column {column + 1} of {path.name}"
-            raise ValueError(f"{where} holds {field!r}: expected a number") from None
+        rows = (row for row in csv.reader(file) if any(field.strip() for field in row))
+        head = list(islice(rows, 20))
+        if len(head) < 2:
+            raise ValueError(f"{path.name} has {len(head)} rows: expected a series, [time x node]")
+        width, header = len(head[0]), head[0] if _is_header(head) else None
+        named_time = header is not None and header[0].strip().lower() in TIME_NAMES
+        start = int(named_time or not _is_number(head[int(header is not None)][0]))
+        if width == start:
+            raise ValueError(f"{path.name} has a column of times and no others: expected [time x node]")
+        for number, row in enumerate(chain(head, rows), start=1):
+            if len(row) != width:
+                raise ValueError(f"row {number} of {path.name} has {len(row)} fields, but the first has {width}")
+            if row is header:
+                continue
+            stamps += row[:start]
+            try:
+                numbers.extend([float(field) if field.strip() else math.nan for field in row[start:]])
+            except ValueError:
+                column, field = next((c, f) for c, f in enumerate(row) if c >= start and not _is_number(f))
+                where = f"row {number}, column {column + 1} of {path.name}"
+                raise ValueError(f"{where} holds {field!r}: expected a number") from None
+    times = _read_times(stamps, path, 1 + (header is not None)) if start else None
     names = [name.strip() for name in header[start:]] if header else _numbers(width - start)
-    return values, times, names
+    return np.frombuffer(numbers).reshape(-1, width - start), times, names
 
 
 def _is_header(rows: list[list[str]]) -> bool:
