@@ -10,12 +10,13 @@ the shapes, so that a resumed training repeats its figures.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 _WORK_TO_PACK = 2**27  # multiplications; packing a weight [1024, 321] costs as much as it saves on 300 to 450 rows
+_WORK_FOR_ONEDNN = 2**22  # multiplications; a call of oneDNN costs some 18 us before it begins, one of MKL 1
 _SMALL_RESULT = 2**16  # entries of a gradient that MKL, in pieces, makes in .5 to .9 of oneDNN's time on an EPYC
 _PIECE = 1024  # rows
 
@@ -67,14 +68,24 @@ def product_with(weight: Tensor, rows: int = 0, bias: Tensor | None = None) -> P
     Returns:
         A function of a contiguous x [n, K] and `out` [n, N], where the result may be written, or else is new.
     """
-    if weight.dtype == torch.float32 and prefers_onednn():
-        # oneDNN is slower by orders of magnitude on some strides.
-        laid_out = _packed(weight) if rows * weight.numel() >= _WORK_TO_PACK else weight.contiguous()
-        return lambda x, out=None: _onednn(x, laid_out, bias)
-    transposed = weight.t().contiguous()
-    if bias is not None:
-        return lambda x, out=None: torch.addmm(bias, x, transposed, out=out)
-    return lambda x, out=None: torch.mm(x, transposed, out=out)
+    if weight.dtype != torch.float32 or not prefers_onednn():
+        return partial(_mm, weight.t().contiguous(), bias)
+    # oneDNN is slower by orders of magnitude on some strides, and takes a bias for contiguous.
+    laid_out = _packed(weight) if rows * weight.numel() >= _WORK_TO_PACK else weight.contiguous()
+    few = _WORK_FOR_ONEDNN // weight.numel()
+    return partial(_the_faster, few, weight.t(), laid_out, None if bias is None else bias.contiguous())
+
+
+def _mm(transposed: Tensor, bias: Tensor | None, x: Tensor, out: Tensor | None = None) -> Tensor:
+    return torch.mm(x, transposed, out=out) if bias is None else torch.addmm(bias, x, transposed, out=out)
+
+
+def _the_faster(
+    few: int, transposed: Tensor, laid_out: Tensor, bias: Tensor | None, x: Tensor, out: Tensor | None = None
+) -> Tensor:
+    if x.shape[0] < few:
+        return _mm(transposed, bias, x, out)
+    return _onednn(x, laid_out, bias)
 
 
 def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:

@@ -127,14 +127,18 @@ def test_where_the_fused_walk_does_not_apply(name: str) -> None:
         torch.testing.assert_close(layer(x)[0], y)
 
 
+@pytest.mark.parametrize("small", [0, 2**16])
 @pytest.mark.parametrize("library", ["oneDNN", "MKL"])
-def test_products(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if library == "oneDNN" and not rnn.products.onednn_agrees():
         pytest.skip("this torch has no oneDNN product")
     monkeypatch.setattr(rnn.products, "prefers_onednn", lambda: library == "oneDNN")
     monkeypatch.setattr(rnn.products, "mkl_is_at_home", lambda: library == "MKL")
+    monkeypatch.setattr(rnn.products, "_WORK_FOR_ONEDNN", 0)
+    monkeypatch.setattr(rnn.products, "_SMALL_RESULT", small)
     x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
     torch.testing.assert_close(product_with(weight)(x), x @ weight.t(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(product_with(weight, 0, weight[:, 0])(x), x @ weight.t() + weight[:, 0])
     torch.testing.assert_close(product_with(weight.t())(x[:, :4].contiguous()), x[:, :4] @ weight, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-5, atol=1e-5)
     many, wide = torch.randn(5001, 3), torch.randn(5001, 6)[:, :4]
@@ -157,6 +161,7 @@ def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) 
         with monkeypatch.context() as patch:
             patch.setattr(rnn.products, "prefers_onednn", lambda: other)
             patch.setattr(rnn.products, "mkl_is_at_home", lambda: not other)
+            patch.setattr(rnn.products, "_WORK_FOR_ONEDNN", 0)
             got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 
