@@ -17,7 +17,7 @@ from torch import Tensor
 
 _WORK_TO_PACK = 2**27  # multiplications; packing a weight [1024, 321] costs as much as it saves on 300 to 450 rows
 _WORK_FOR_ONEDNN = 2**22  # multiplications; a call of oneDNN costs some 18 us before it begins, one of MKL 1
-_SMALL_RESULT = 2**16  # entries of a gradient that MKL, in pieces, makes in .5 to .9 of oneDNN's time on an EPYC
+_SMALL_RESULT = 2**18  # entries of a gradient that MKL, in pieces, makes in .5 to .95 of oneDNN's time on an EPYC
 _PIECE = 1024  # rows
 
 Product = Callable[..., Tensor]
@@ -92,7 +92,7 @@ def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     """gradient' [N, S] times x [S, K], the gradient of W [N, K] in x W' from that of all S rows at once."""
     if x.dtype != torch.float32 or not prefers_onednn():
         return torch.mm(x.t(), gradient).t()  # MKL takes 1.1 to 1.4 times as long the other way round
-    if gradient.shape[1] * x.shape[1] <= _SMALL_RESULT:
+    if gradient.shape[1] * x.shape[1] < _SMALL_RESULT:
         return _tall_product(gradient, x)
     if gradient.shape[1] < x.shape[1]:  # the narrower one is transposed: oneDNN takes the other one as it is
         return _onednn(gradient.t().contiguous(), x.t())

@@ -127,7 +127,7 @@ def test_where_the_fused_walk_does_not_apply(name: str) -> None:
         torch.testing.assert_close(layer(x)[0], y)
 
 
-@pytest.mark.parametrize("small", [0, 2**16])
+@pytest.mark.parametrize("small", [0, 2**18])
 @pytest.mark.parametrize("library", ["oneDNN", "MKL"])
 def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if library == "oneDNN" and not rnn.products.onednn_agrees():
