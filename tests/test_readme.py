@@ -29,6 +29,7 @@ SHORTER = {
     "combined train --data digits": "--epochs 1",
     "combined train --data jhmdb": "--epochs 1 --seeds 1",
     "combined train --data PATH": "--epochs 1",
+    "combined train --data SENSORS.csv": "--epochs 1 --seeds 1 --lags 4 --horizon 2",
     "combined compare --data digits": "--epochs 1 --seeds 1 --hidden 8",
     "combined predict": "",
     "combined attention": "",
@@ -59,13 +60,16 @@ def folder(tmp_path_factory):
     keypoints = draw.normal(size=(12 * 6, 15, 2))
     np.savez(place / "PATH.npz", keypoints=keypoints, lengths=np.full(12, 6), labels=np.arange(12) % 2)
     np.savez(place / "FILE.npz", keypoints=keypoints[:6], lengths=[6])
+    np.savetxt(place / "SENSORS.csv", draw.normal(size=(80, 3)).cumsum(0), delimiter=",")
+    np.savetxt(place / "SENSORS_adj.csv", 1 - np.eye(3), delimiter=",")
     return place
 
 
 def _filled(command: str, folder: Path) -> list[str]:
     runs = {"gnn attention": "six-node", "rnn gates": "book", "rnn generate": "book"}
     stands = {"RUN": str(folder / runs.get(_kind(command), "clips")), "PATH": str(folder / "PATH.npz")}
-    stands |= {"FILE": str(folder / "FILE.npz"), "CLIP": "0", "BOOK.txt": str(folder / "BOOK.txt")}
+    stands |= {"FILE": str(folder / "FILE.npz"), "CLIP": "0"}
+    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv")}
     return [stands.get(word, word) for word in shlex.split(command)]
 
 
