@@ -4,30 +4,50 @@
 (`weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, without the layer's suffix) to tensors; biases may be missing. `drop`,
 where given, is a mask [N, H] that multiplies the state where it enters a product: the recurrent (variational) dropout
 of Gal and Ghahramani (2016), one mask for all steps of a sequence. Gates are returned by name so that they can be seen.
+
+With `norm_ih`, `norm_hh` (uva: `norm_ch`) and `norm_c` among the weights, the two products of a step, and the memory on
+its way to h, are normalised over their features (Ba et al., 2016, "Layer Normalization"): the first are the gains, the
+biases (`bias_ih`, `bias_hh`, `bias_c`) their shifts.
 """
 
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import layer_norm, linear
 
 State = tuple[Tensor, ...]
 Weights = Mapping[str, Tensor]
 Gates = dict[str, Tensor]
 Cell = Callable[[Tensor, State, Weights, Tensor | None], tuple[State, Gates]]
 
+_ALL = slice(None)
+
 
 def _dropped(h: Tensor, drop: Tensor | None) -> Tensor:
     return h if drop is None else h * drop
 
 
+def _product(x: Tensor, weights: Weights, which: str, rows: slice = _ALL) -> Tensor:
+    weight, bias, gain = (weights.get(f"{kind}_{which}") for kind in ("weight", "bias", "norm"))
+    assert weight is not None
+    bias = None if bias is None else bias[rows]
+    if gain is None:
+        return linear(x, weight[rows], bias)
+    return layer_norm(linear(x, weight[rows]), gain[rows].shape, gain[rows], bias)
+
+
 def _input_product(x: Tensor, weights: Weights) -> Tensor:
-    return linear(x, weights["weight_ih"], weights.get("bias_ih"))
+    return _product(x, weights, "ih")
 
 
 def _recurrent_product(h: Tensor, weights: Weights) -> Tensor:
-    return linear(h, weights["weight_hh"], weights.get("bias_hh"))
+    return _product(h, weights, "hh")
+
+
+def _squashed(c: Tensor, weights: Weights) -> Tensor:
+    gain = weights.get("norm_c")
+    return torch.tanh(c if gain is None else layer_norm(c, gain.shape, gain, weights.get("bias_c")))
 
 
 def rnn_tanh_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:
@@ -52,7 +72,7 @@ def lstm_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = N
     z_i, z_f, z_g, z_o = (_input_product(x, weights) + _recurrent_product(_dropped(h, drop), weights)).chunk(4, dim=1)
     i, f, g, o = torch.sigmoid(z_i), torch.sigmoid(z_f), torch.tanh(z_g), torch.sigmoid(z_o)
     c = f * c + i * g
-    return (o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
+    return (o * _squashed(c, weights), c), {"i": i, "f": f, "g": g, "o": o}
 
 
 def peephole_gers_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:
@@ -67,7 +87,7 @@ def peephole_gers_cell(x: Tensor, state: State, weights: Weights, drop: Tensor |
     i, f, g = torch.sigmoid(z_i + p_i * c), torch.sigmoid(z_f + p_f * c), torch.tanh(z_g)
     c = f * c + i * g
     o = torch.sigmoid(z_o + p_o * c)
-    return (o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
+    return (o * _squashed(c, weights), c), {"i": i, "f": f, "g": g, "o": o}
 
 
 def peephole_uva_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:
@@ -82,10 +102,10 @@ def peephole_uva_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | 
     if "bias_hh" in weights:
         z = z + weights["bias_hh"]
     z_i, z_f, z_g, z_o = z.chunk(4, dim=1)
-    v_i, v_f, v_o = linear(_dropped(c, drop), weights["weight_ch"]).chunk(3, dim=1)
+    v_i, v_f, v_o = _product(_dropped(c, drop), weights, "ch").chunk(3, dim=1)
     i, f, g, o = torch.sigmoid(z_i + v_i), torch.sigmoid(z_f + v_f), torch.sigmoid(z_g), torch.sigmoid(z_o + v_o)
     c = f * c + i * g
-    return (o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
+    return (o * _squashed(c, weights), c), {"i": i, "f": f, "g": g, "o": o}
 
 
 def gru_torch_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:
@@ -110,10 +130,9 @@ def gru_uva_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None 
     """
     (h,) = state
     size = h.shape[1]
-    u, bias = weights["weight_hh"], weights.get("bias_hh")
     dropped = _dropped(h, drop)
     x_r, x_z, x_n = _input_product(x, weights).chunk(3, dim=1)
-    h_r, h_z = linear(dropped, u[: 2 * size], None if bias is None else bias[: 2 * size]).chunk(2, dim=1)
+    h_r, h_z = _product(dropped, weights, "hh", slice(2 * size)).chunk(2, dim=1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + linear(r * dropped, u[2 * size :], None if bias is None else bias[2 * size :]))
+    n = torch.tanh(x_n + _product(r * dropped, weights, "hh", slice(2 * size, None)))
     return ((1 - z) * h + z * n,), {"r": r, "z": z, "n": n}

@@ -47,6 +47,7 @@ class LSTM(Recurrent):
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
         weight_dropout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         if proj_size != 0:
             raise ValueError(f"proj_size is not supported and must be 0, but got {proj_size!r}")
@@ -56,7 +57,7 @@ class LSTM(Recurrent):
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout,
+            weight_dropout=weight_dropout, layer_norm=layer_norm,
         )  # fmt: skip
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:

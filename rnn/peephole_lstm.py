@@ -53,6 +53,7 @@ class PeepholeLSTM(LSTM):
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
         weight_dropout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         if variant not in _CELLS:
             raise ValueError(f"variant must be one of {', '.join(_CELLS)}, but got {variant!r}")
@@ -63,7 +64,7 @@ class PeepholeLSTM(LSTM):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype,
             forget_bias=forget_bias, initialization=initialization,
             recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout,
+            weight_dropout=weight_dropout, layer_norm=layer_norm,
         )  # fmt: skip
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:

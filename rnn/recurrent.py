@@ -35,6 +35,7 @@ class Recurrent(nn.Module):
         zoneout: probability of keeping a unit's state as it was (Krueger et al., 2017).
         weight_dropout: probability of dropping an entry of the recurrent matrices, drawn once per call (DropConnect as
             in Merity et al., 2018); unlike the two before, it costs next to nothing.
+        layer_norm: normalise each step's two products, and the memory on its way to h (Ba et al., 2016; see rnn.cells).
 
     Raises:
         ValueError: an argument is out of its range.
@@ -60,6 +61,7 @@ class Recurrent(nn.Module):
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
         weight_dropout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
@@ -75,11 +77,12 @@ class Recurrent(nn.Module):
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout, self.recurrent_dropout, self.zoneout = float(dropout), float(recurrent_dropout), float(zoneout)
         self.weight_dropout, self.initialization = float(weight_dropout), initialization
+        self.layer_norm = layer_norm
         self.num_directions = 2 if bidirectional else 1
         for layer in range(num_layers):
             width = input_size if layer == 0 else hidden_size * self.num_directions
             for direction in range(self.num_directions):
-                for name, shape in self.weight_shapes(width).items():
+                for name, shape in self._shapes(width).items():
                     parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     self.register_parameter(_full_name(name, layer, direction), parameter)
         self._workspace = Workspace(num_layers * self.num_directions)
@@ -89,16 +92,27 @@ class Recurrent(nn.Module):
         """Names and shapes of one layer's parameters in one direction, in the order of the state dict."""
         raise NotImplementedError
 
+    def _shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """`weight_shapes`, and those of the gains and shifts that normalise."""
+        shapes = self.weight_shapes(input_size)
+        if not self.layer_norm:
+            return shapes
+        products = [name for name in ("ih", "hh", "ch") if f"weight_{name}" in shapes]
+        gains: dict[str, tuple[int, ...]] = {f"norm_{name}": shapes[f"weight_{name}"][:1] for name in products}
+        if len(self.state_names) == 2:
+            gains |= {"norm_c": (self.hidden_size,)} | ({"bias_c": (self.hidden_size,)} if self.bias else {})
+        return shapes | gains
+
     def layer_weights(self, layer: int, direction: int) -> Weights:
         """One layer's parameters in one direction, named without suffix."""
-        names = self.weight_shapes(self.input_size)
+        names = self._shapes(self.input_size)
         return {name: getattr(self, _full_name(name, layer, direction)) for name in names}
 
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
         """The parameters of each layer and direction, as torch.nn's layers list them."""
         places = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
-        names = self.weight_shapes(self.input_size)
+        names = self._shapes(self.input_size)
         return [[getattr(self, _full_name(name, *place)) for name in names] for place in places]
 
     def _dropped(self, weights: Weights) -> Weights:
@@ -113,7 +127,10 @@ class Recurrent(nn.Module):
         initialize = INITIALIZATIONS[self.initialization]
         with torch.no_grad():
             for name, parameter in self.named_parameters():
-                initialize(name, parameter, self.hidden_size)
+                if name.startswith("norm"):
+                    nn.init.ones_(parameter)
+                else:
+                    initialize(name, parameter, self.hidden_size)
 
     def flatten_parameters(self) -> None:
         """Nothing to do; here because callers of torch.nn's layers call it."""
@@ -122,7 +139,7 @@ class Recurrent(nn.Module):
         text = f"{self.input_size}, {self.hidden_size}"
         defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
         defaults |= {"bidirectional": False, "initialization": "uniform", "recurrent_dropout": 0.0, "zoneout": 0.0}
-        defaults["weight_dropout"] = 0.0
+        defaults |= {"weight_dropout": 0.0, "layer_norm": False}
         changed = ((name, getattr(self, name)) for name, default in defaults.items() if getattr(self, name) != default)
         return text + "".join(f", {name}={value}" for name, value in changed)
 
@@ -218,8 +235,8 @@ class Recurrent(nn.Module):
 
         With outputs=False only the final state is wanted, and h of all steps may be left out.
         """
-        regularized = self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
-        if self.fused is not None and not regularized and can_fuse(schedule, x, (*initial, *weights.values())):
+        changed = self.layer_norm or self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
+        if self.fused is not None and not changed and can_fuse(schedule, x, (*initial, *weights.values())):
             keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
             y, *final = self.fused(FusedCall(schedule, self._workspace, outputs, keep), x, initial, weights)
             return y, tuple(final)

@@ -41,6 +41,7 @@ class RNN(Recurrent):
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
         weight_dropout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         if nonlinearity not in _CELLS:
             raise ValueError(f"nonlinearity must be one of {', '.join(_CELLS)}, but got {nonlinearity!r}")
@@ -49,7 +50,7 @@ class RNN(Recurrent):
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout,
+            weight_dropout=weight_dropout, layer_norm=layer_norm,
         )  # fmt: skip
         self.nonlinearity = nonlinearity
 

@@ -107,7 +107,7 @@ class SequenceClassifier(nn.Module):
         """The final state [B, H] of sequences that end at the last step."""
         schedule, read, place = share_prefixes(tokens, first)
         weights = dict(self.recurrent.layer_weights(0, direction))
-        if self.embedding.num_embeddings <= self.embedding.embedding_dim:
+        if self.embedding.num_embeddings <= self.embedding.embedding_dim and not self.recurrent.layer_norm:
             # One-hot inputs, with the embedding multiplied into the input weights: a column for each token.
             bias = weights.pop("bias_ih")
             if len(self.recurrent.state_names) == 2:

@@ -93,3 +93,60 @@ def test_gates_of_a_stack_in_both_directions() -> None:
     torch.testing.assert_close(gates(layer, x, layer=1)["h"], y[..., :4])
     torch.testing.assert_close(gates(layer, x, layer=1, reverse=True)["h"], y[..., 4:])
     assert set(gates(layer, x)) == {"r", "z", "n", "h"}
+
+
+def _normed(z: torch.Tensor, gain: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    deviation = (z.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
+    return gain * (z - z.mean(-1, keepdim=True)) / deviation + shift
+
+
+def test_layer_norm_of_an_lstm_is_equations_20_to_22_of_the_paper() -> None:
+    """Ba, Kiros and Hinton, "Layer Normalization" (2016), supplementary material."""
+    torch.manual_seed(0)
+    layer = LSTM(3, 4, layer_norm=True, dtype=torch.float64)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    w = layer.layer_weights(0, 0)
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    h, c = x.new_zeros(2, 4), x.new_zeros(2, 4)
+    outputs = []
+    for x_t in x:
+        z = _normed(h @ w["weight_hh"].t(), w["norm_hh"], w["bias_hh"])
+        z = z + _normed(x_t @ w["weight_ih"].t(), w["norm_ih"], w["bias_ih"])
+        i, f, g, o = z.chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * _normed(c, w["norm_c"], w["bias_c"]).tanh()
+        outputs.append(h)
+    got = layer(x)
+    torch.testing.assert_close(got, (torch.stack(outputs), (h[None], c[None])), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (RNN, {}),
+        (LSTM, {"forget_bias": 1.0}),
+        (GRU, {}),
+        (GRU, {"variant": "uva"}),
+        (PeepholeLSTM, {}),
+        (PeepholeLSTM, {"variant": "uva"}),
+    ],
+)
+def test_layer_norm_in_every_layer(make, options: dict, bias: bool) -> None:
+    torch.manual_seed(0)
+    options = (options if bias else {k: v for k, v in options.items() if k == "variant"}) | {"bias": bias}
+    layer = make(3, 4, 2, bidirectional=True, layer_norm=True, dtype=torch.float64, **options)
+    plain = make(3, 4, 2, bidirectional=True, dtype=torch.float64, **options)
+    added = {name.split("_l")[0] for name in layer.state_dict()} - {name.split("_l")[0] for name in plain.state_dict()}
+    recurrent = "norm_ch" if options.get("variant") == "uva" and make is PeepholeLSTM else "norm_hh"
+    memory = {"norm_c", "bias_c"} if len(layer.state_names) == 2 else set()
+    assert added == {"norm_ih", recurrent} | (memory if bias else memory - {"bias_c"})
+    x = torch.randn(6, 2, 3, dtype=torch.float64)
+    y, _ = layer(x, lengths=[6, 4])
+    torch.testing.assert_close(y[:4, 1:], layer(x[:4, 1:])[0])
+    # what is normalised does not feel the size of the weights, but for the small number under the root
+    torch.testing.assert_close(layer(1e6 * x)[0], layer(2e6 * x)[0], rtol=1e-6, atol=1e-6)
+    y.sum().backward()
+    assert all(parameter.grad is not None for parameter in layer.parameters())
+    assert "layer_norm=True" in repr(layer)
