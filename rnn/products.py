@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 _WORK_TO_PACK = 2**27  # multiplications; packing a weight [1024, 321] costs as much as it saves on 300 to 450 rows
-_WORK_FOR_ONEDNN = 2**22  # multiplications; a call of oneDNN costs some 18 us before it begins, one of MKL 1
+_WORK_FOR_ONEDNN = 2**21  # multiplications; a call of oneDNN costs some 18 us before it begins, one of MKL 1
 _SMALL_RESULT = 2**18  # entries of a gradient that MKL, in pieces, makes in .5 to .95 of oneDNN's time on an EPYC
 _PIECE = 1024  # rows
 
