@@ -96,7 +96,7 @@ def is_little(num_edges: int, width: int, least: int = 1 << 16) -> bool:
         width: Numbers per node that the edges carry: all heads, and all leading dimensions.
         least: Numbers that sorting is worth from 8192 edges on.
     """
-    return num_edges * width < (max(least, 1 << 20) if num_edges < 1 << 13 else least)
+    return num_edges * width < (max(2 * least, 1 << 20) if num_edges < 1 << 13 else least)
 
 
 def _is_plain(layer: MessagePassing, defined_in: type) -> bool:
