@@ -47,14 +47,20 @@ def layers(
     return ours, theirs, x, edge_index
 
 
-def step(layer: Any, x: Any, edge_index: Any) -> None:
+def step(layer: Any, x: Any, edge_index: Any, **options: Any) -> None:
     layer.zero_grad()
-    layer(x.detach().requires_grad_(), edge_index).sum().backward()
+    result = layer(x.detach().requires_grad_(), edge_index, **options)
+    (result[0] if options else result).sum().backward()
 
 
-def layer_step(name: str) -> tuple[float, float]:
+def layer_step(name: str, sparse: bool = False, **options: Any) -> tuple[float, float]:
     ours, theirs, x, edge_index = layers(name)
-    return alternate(lambda: step(ours, x, edge_index), lambda: step(theirs, x, edge_index), 5)
+    if sparse:
+        from torch_geometric.utils import to_torch_csr_tensor
+
+        edge_index = to_torch_csr_tensor(edge_index.flip(0), size=(NODES, NODES))
+    sides = [partial(step, layer, x, edge_index, **options) for layer in (ours, theirs)]
+    return alternate(sides[0], sides[1], 5)
 
 
 def fresh_edges(name: str, nodes: int, edges: int, heads: int, channels: int) -> tuple[float, float]:
@@ -158,6 +164,10 @@ def cora_step() -> tuple[float, float] | None:
 LINES: dict[str, tuple[Callable[[], tuple[float, float] | None], float, float]] = {
     "layer": (lambda: layer_step("GATConv"), 4.0, 1.8),
     "layer-v2": (lambda: layer_step("GATv2Conv"), 2.0, 1.2),
+    "weights": (lambda: layer_step("GATConv", return_attention_weights=True), 4.0, 1.8),
+    "weights-v2": (lambda: layer_step("GATv2Conv", return_attention_weights=True), 2.0, 1.2),
+    "csr": (lambda: layer_step("GATConv", sparse=True), 4.0, 1.8),
+    "csr-v2": (lambda: layer_step("GATv2Conv", sparse=True), 2.0, 1.2),
     "memory": (lambda: memory("GATConv"), 4.0, 4.0),
     "memory-v2": (lambda: memory("GATv2Conv"), 4.0, 4.0),
     "cora": (cora_step, 8.0, 8.0),

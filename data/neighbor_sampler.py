@@ -33,12 +33,18 @@ class NeighborSampler(BaseSampler):
             whose own `generator` then decides. Left out, torch's global one.
 
     Raises:
-        ValueError: a fan-out is neither positive nor -1, or edge_index does not fit the graph.
+        ValueError: a fan-out is neither positive nor -1, edge_index does not fit the graph, or a seed is no node of it.
     """
 
     def __init__(self, data: Data, num_neighbors: Sequence[int], generator: torch.Generator | None = None) -> None:
-        if not num_neighbors or any(int(k) != k or (k < 1 and k != -1) for k in num_neighbors):
-            raise ValueError(f"num_neighbors is {list(num_neighbors)}, expected a positive number or -1 for each layer")
+        fits = isinstance(num_neighbors, Sequence) and len(num_neighbors) > 0
+        if not fits or any(int(k) != k or (k < 1 and k != -1) for k in num_neighbors):
+            raise ValueError(f"num_neighbors is {num_neighbors}, expected a positive number or -1 for each layer")
+        if not isinstance(data, Data):
+            kind = type(data).__name__
+            raise ValueError(
+                f"NeighborSampler samples a Data with one edge_index, got a {kind}: see its to_homogeneous()"
+            )
         check_graph(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
         self.num_neighbors = [int(k) for k in num_neighbors]
         self.generator = generator
@@ -58,7 +64,10 @@ class NeighborSampler(BaseSampler):
             num_sampled_nodes and num_sampled_edges per hop.
         """
         seeds, generator = index.node, self._current_generator()
-        count = seeds.numel()
+        count, num_nodes = seeds.numel(), self._local.numel()
+        if count and not 0 <= int(seeds.min()) <= int(seeds.max()) < num_nodes:
+            wrong = seeds[(seeds < 0) | (seeds >= num_nodes)]
+            raise ValueError(f"the seeds hold node {int(wrong[0])}, but the graph has {num_nodes} nodes")
         nodes, rows, cols, edges = [seeds], [], [], []
         frontier, first = seeds, 0
         try:

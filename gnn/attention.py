@@ -33,7 +33,8 @@ def attend(
     negative_slope: float = 0.2,
     dropout: float = 0.0,
     attention: Tensor | None = None,
-) -> Tensor:
+    want_weights: bool = False,
+) -> tuple[Tensor, Tensor | None]:
     r"""Sum the neighbours' features, weighed by a softmax over each target's edges, head by head.
 
     .. math::
@@ -50,7 +51,8 @@ def attend(
         \frac{\partial L}{\partial u_{ij}} = b_{ij} (g_i \cdot h_j - d_i).
 
     Dropout multiplies :math:`\alpha` by 0 or 1 / (1 - dropout) in the sum over h, and so :math:`\alpha` and b where
-    they stand beside g or h in the gradients.
+    they stand beside g or h in the gradients. Where the weights are wanted and enter the loss too, their gradient is
+    added to :math:`g_i \cdot h_j`, for each edge.
 
     Args:
         h: ``[sources, heads, C]``.
@@ -62,27 +64,35 @@ def attend(
         dropout: Probability of dropping a weight.
         attention: a, ``[heads, C, 2]``, in place of s and t where sources and targets are the same nodes: they are its
             products with h, see :func:`node_scores`.
+        want_weights: Return the weights, after dropout, as well.
 
     Returns:
-        o, ``[targets, heads, C]``.
+        o, ``[targets, heads, C]``, and the weights ``[E, heads]`` in the by-target order, or None.
     """
     heads = h.size(1)
     size = max(1, _EDGES_AT_ONCE // max(1, edges.num_edges))
     parts = (h, source_score, target_score, edge_score)
     if size >= heads:
-        return _attend_at_once(parts, attention, edges, negative_slope, dropout)
+        return _attend_at_once(parts, attention, edges, negative_slope, dropout, want_weights)
     split = [None if part is None else part.split(size, 1) for part in parts]
     some = None if attention is None else attention.split(size)
     groups = (
         ([None if part is None else part[k] for part in split], None if some is None else some[k])
         for k in range(-(-heads // size))
     )
-    return torch.cat([_attend_at_once(*group, edges, negative_slope, dropout) for group in groups], 1)
+    results = [_attend_at_once(*group, edges, negative_slope, dropout, want_weights) for group in groups]
+    weights = torch.cat([cast(Tensor, weight) for _, weight in results], 1) if want_weights else None
+    return torch.cat([out for out, _ in results], 1), weights
 
 
 def _attend_at_once(
-    parts: Sequence[Tensor | None], attention: Tensor | None, edges: SortedEdges, slope: float, dropout: float
-) -> Tensor:
+    parts: Sequence[Tensor | None],
+    attention: Tensor | None,
+    edges: SortedEdges,
+    slope: float,
+    dropout: float,
+    want_weights: bool,
+) -> tuple[Tensor, Tensor | None]:
     """The heads of h, s, t, u, a as one head over the interleaved graph."""
     h, s, t, u = parts
     assert h is not None
@@ -91,8 +101,13 @@ def _attend_at_once(
     if u is not None:
         u = u.reshape(-1) if heads == 1 else u.reshape(-1).index_select(0, graph.by_target.position)
     s, t = (None if part is None else part.reshape(-1) for part in (s, t))
-    out = cast(Tensor, _Attend.apply(h.contiguous(), s, t, u, attention, graph, slope, dropout))
-    return out.view(edges.num_targets, *h.shape[1:])
+    out, weight = cast(tuple[Tensor, Tensor], _Attend.apply(h.contiguous(), s, t, u, attention, graph, slope, dropout))
+    out = out.view(edges.num_targets, *h.shape[1:])
+    if not want_weights:
+        return out, None
+    if heads > 1:
+        weight = torch.empty_like(weight).index_copy(0, graph.by_target.position.long(), weight)
+    return out, weight.view(-1, heads)
 
 
 def node_scores(h: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +148,7 @@ def attend_by_edges(
     edges: SortedEdges,
     negative_slope: float = 0.2,
     factor: Tensor | None = None,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """The same as :func:`attend` in operations that have gradients of any order, without or with a dimension of heads.
 
     Args:
@@ -144,7 +159,8 @@ def attend_by_edges(
     ends = ((source_score, source), (target_score, target))
     given += [part.index_select(0, end) for part, end in ends if part is not None]
     score = F.leaky_relu(sum(given[1:], given[0]), negative_slope)
-    return attend_listed(h, score, source, target, edges.num_targets, factor=factor)[0]
+    out, weight, total = attend_listed(h, score, source, target, edges.num_targets, factor=factor)
+    return out, weight / total.index_select(0, target)
 
 
 class _Attend(Function):
@@ -164,7 +180,7 @@ class _Attend(Function):
         edges: SortedEdges,
         slope: float,
         dropout: float,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         given = (h, s, t, u, a)
         if a is not None:
             s, t = (part.reshape(-1) for part in node_scores(h, a))
@@ -186,16 +202,22 @@ class _Attend(Function):
         if signed is not None:
             ctx.edges, ctx.slope = edges, slope
             ctx.save_for_backward(*given, out, signed, factor)
-        return out
+            ctx.set_materialize_grads(False)
+        return out, weight
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         h, s, t, u, a, out, signed, factor = ctx.saved_tensors
-        g, edges, slope = grads[0].contiguous(), ctx.edges, ctx.slope
+        g, grad_weight = grads
+        g = torch.zeros_like(out) if g is None else g
+        edges, slope = ctx.edges, ctx.slope
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
-            return *_differentiable((h, s, t, u, a), edges, slope, factor, grads[0]), None, None, None
-        gradients = _gradients if u is None else _gradients_by_edge
-        grad_h, *others = gradients(edges, slope, signed, factor, h.view(-1, h.size(-1)), g, out)
+            return *_differentiable((h, s, t, u, a), edges, slope, factor, g, grad_weight), None, None, None
+        given = (edges, slope, signed, factor, h.view(-1, h.size(-1)), g.contiguous(), out)
+        if u is None and grad_weight is None:
+            grad_h, *others = _gradients(*given)
+        else:
+            grad_h, *others = _gradients_by_edge(*given, grad_weight)
         grad_h = grad_h.view(h.shape)
         grad_a = None if a is None else _through_scores(h, a, others[:2], grad_h)
         wanted = zip((grad_h, *others, grad_a), ctx.needs_input_grad, strict=False)
@@ -229,15 +251,26 @@ def _gradients(
 
 
 def _gradients_by_edge(
-    edges: SortedEdges, slope: float, signed: Tensor, factor: Tensor | None, h: Tensor, g: Tensor, out: Tensor
+    edges: SortedEdges,
+    slope: float,
+    signed: Tensor,
+    factor: Tensor | None,
+    h: Tensor,
+    g: Tensor,
+    out: Tensor,
+    grad_weight: Tensor | None,
 ) -> tuple[Any, ...]:
     """The gradients in h, s, t and u."""
     grad_edge = sampled_product(EdgeMatrix(edges, signed).csr(), g, h)
     weight = signed.abs()
+    if grad_weight is not None:
+        grad_edge += grad_weight
     if factor is not None:
         grad_edge *= factor
         weight *= factor
     d = (g * out) @ g.new_ones(g.size(1))
+    if grad_weight is not None:
+        d += EdgeMatrix(edges, weight * grad_weight).row_sums()
     grad_edge -= d.index_select(0, edges.target)
     grad_edge *= F.leaky_relu(signed, -slope)
     grad_h = EdgeMatrix(edges, weight.index_select(0, edges.by_source.position), transposed=True) @ g
@@ -245,14 +278,22 @@ def _gradients_by_edge(
 
 
 def _differentiable(
-    inputs: Sequence[Tensor | None], edges: SortedEdges, slope: float, factor: Tensor | None, grad: Tensor
+    inputs: Sequence[Tensor | None],
+    edges: SortedEdges,
+    slope: float,
+    factor: Tensor | None,
+    grad: Tensor,
+    grad_weight: Tensor | None,
 ) -> list[Tensor | None]:
     """The gradients in the inputs, with a graph of their own."""
+    # views, because those given may come from each other, and the derivative meant holds all but one of them
+    inputs = [None if part is None else part.view_as(part) for part in inputs]
     h, s, t, u, a = inputs
     assert h is not None
     wanted = [part for part in inputs if part is not None and part.requires_grad]
     if a is not None:
         s, t = (part.reshape(-1) for part in node_scores(h, a))
-    out = attend_by_edges(h.reshape(-1, h.size(-1)), s, t, u, edges, slope, factor)
-    found = iter(torch.autograd.grad(out, wanted, grad, create_graph=True))
+    results = attend_by_edges(h.reshape(-1, h.size(-1)), s, t, u, edges, slope, factor)
+    grads = (grad,) if grad_weight is None else (grad, grad_weight)
+    found = iter(torch.autograd.grad(results[: len(grads)], wanted, grads, create_graph=True))
     return [next(found) if part is not None and part.requires_grad else None for part in inputs]

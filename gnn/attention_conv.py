@@ -10,13 +10,14 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.nn.inits import glorot, zeros
 from torch_geometric.typing import Adj, OptTensor, Size, SparseTensor, torch_sparse
-from torch_geometric.utils import add_self_loops, is_torch_sparse_tensor, remove_self_loops
+from torch_geometric.utils import add_self_loops, is_torch_sparse_tensor, remove_self_loops, to_edge_index
 from torch_geometric.utils.loop import compute_loop_attr
 from torch_geometric.utils.sparse import set_sparse_value
 
 from gnn import sparse_features
-from gnn.fast_path import fast_path_serves, widened
+from gnn.fast_path import fast_path_serves, is_plain_linear, widened
 from gnn.fast_path import is_little as _is_little
+from gnn.memory import remember
 from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges, split_loops
 
 
@@ -70,7 +71,7 @@ class AttentionConv(MessagePassing):
     def reset_parameters(self) -> None:
         """Draw all weights anew (Glorot), the biases zero."""
         super().reset_parameters()
-        for module in self.children():
+        for module in self._modules.values():  # a shared one is drawn twice, as in PyG
             if isinstance(module, Linear):
                 module.reset_parameters()
         for name, parameter in self.named_parameters(recurse=False):
@@ -80,6 +81,8 @@ class AttentionConv(MessagePassing):
 
     def _map(self, linear: Linear, x: Tensor) -> Tensor:
         """``linear(x)`` as ``[N, heads, C]`` or, with leading dimensions, ``[N, B, heads, C]``; x may be sparse CSR."""
+        if x.dim() < 2:
+            raise ValueError(f"x must have the shape [..., nodes, features], but its shape is {list(x.shape)}")
         h = sparse_features.linear(x, linear.weight, linear.bias) if _is_sparse(linear, x) else linear(x)
         H, C = self.heads, self.out_channels
         if h.dim() == 2:
@@ -134,16 +137,23 @@ class AttentionConv(MessagePassing):
             size is not None and tuple(size) != (h_source.size(0), h_target.size(0))
         ):
             return False
-        if edge_attr is not None and (edge_attr.dtype != h_source.dtype or _has_hooks(self.lin_edge)):
+        if edge_attr is not None and (edge_attr.dtype != h_source.dtype or not is_plain_linear(self.lin_edge)):
             return False
-        return fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0)
+        if is_torch_sparse_tensor(edge_index) and (
+            edge_attr is not None
+            or edge_index.shape != (h_target.size(0), h_source.size(0))
+            or (edge_index.layout == torch.sparse_coo and not edge_index.is_coalesced())
+        ):
+            return False
+        layouts = (torch.strided, torch.sparse_csr, torch.sparse_coo)
+        return fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0, layouts=layouts)
 
-    def _sorted_edges(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor) -> SortedEdges | None:
+    def _sorted_edges(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> SortedEdges | None:
         """The edges sorted, or None where it costs less to leave them as they are listed."""
         nodes = (h_source.size(0), h_target.size(0))
         if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), self._worth_sorting):
             return None
-        return sorted_edges(edge_index, nodes, self.add_self_loops)
+        return sorted_edges(edge_index, nodes, loops)
 
     def _without_messages(
         self,
@@ -155,36 +165,64 @@ class AttentionConv(MessagePassing):
         residual: OptTensor,
         return_attention_weights: bool | None,
     ) -> Any:
-        """What ``forward`` returns, over sorted edges, or as they are listed where they are few or weights are wanted.
+        """What ``forward`` returns, over sorted edges, or over few edges as they are listed.
 
-        A subclass defines ``_attend`` (over sorted edges) and ``_attend_listed``, which gives what
-        :func:`gnn.listed_attention.attend_listed` does.
+        A subclass defines ``_attend`` (over sorted edges), which gives what :func:`gnn.attention.attend` does, and
+        ``_attend_listed``, which gives what :func:`gnn.listed_attention.attend_listed` does.
         """
-        edges = None if return_attention_weights else self._sorted_edges(h_source, h_target, edge_index)
-        dtype, wide = h_source.dtype, widened(h_source)
+        given, loops = edge_index, self.add_self_loops
+        if edge_index.layout != torch.strided:
+            (given, edge_index), loops = self._entries(edge_index), False
+        edges = self._sorted_edges(h_source, h_target, edge_index, loops)
+        dtype, wide, alpha = h_source.dtype, widened(h_source), None
         wide_target = wide if h_target is h_source else widened(h_target)
         if edges is not None:
-            return self._finish(self._attend(wide, wide_target, edge_attr, edges).to(dtype), leading, residual)
-        edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
-        out, weight, total = self._attend_listed(wide, wide_target, edge_index, edge_attr)
+            out, alpha = self._attend(wide, wide_target, edge_attr, edges, bool(return_attention_weights))
+            if alpha is not None:
+                alpha = torch.empty_like(alpha).index_copy(0, edges.by_target.position.long(), alpha)
+                alpha = alpha.view(-1, *h_source.shape[1:-1])
+                edge_index = edge_index if edges.given is None else edges.edge_list()
+        else:
+            edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)), loops)
+            out, weight, total = self._attend_listed(wide, wide_target, edge_index, edge_attr)
+            if return_attention_weights:
+                alpha = weight / total.index_select(0, edge_index[1])
         out = self._finish(out.to(dtype), leading, residual)
-        if not return_attention_weights:
+        if alpha is None:
             return out
-        return with_attention(out, edge_index, (weight / total.index_select(0, edge_index[1])).to(dtype), leading)
+        return with_attention(out, edge_index if given.layout == torch.strided else given, alpha.to(dtype), leading)
 
-    def _listed(self, edge_index: Tensor, edge_attr: OptTensor, nodes: tuple[int, int]) -> tuple[Tensor, OptTensor]:
+    def _entries(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
+        """A sparse A[target, source] with its self-loops, and what it stores as an edge list; remembered with it."""
+
+        def read(matrix: Tensor) -> Tensor:
+            return to_edge_index(matrix)[0].flip(0)
+
+        def read_with_loops() -> tuple[Tensor, Tensor]:
+            looped = add_self_loops(remove_self_loops(adjacency.detach())[0], fill_value=1.0)[0]
+            return looped, read(looped)
+
+        if self.add_self_loops:
+            return remember(adjacency, "entries and loops", read_with_loops)
+        return adjacency, remember(adjacency, "entries", lambda: read(adjacency.detach()))
+
+    def _listed(
+        self, edge_index: Tensor, edge_attr: OptTensor, nodes: tuple[int, int], loops: bool
+    ) -> tuple[Tensor, OptTensor]:
         """What :meth:`_with_loops` gives, in fewer operations."""
-        if not self.add_self_loops:
+        if not loops:
             return edge_index, edge_attr
         kept = split_loops(edge_index)[0]
         if kept is not None:
             edge_index = edge_index.index_select(1, kept)
             edge_attr = None if edge_attr is None else edge_attr.index_select(0, kept)
-        loops = torch.arange(min(nodes), dtype=edge_index.dtype, device=edge_index.device)
+        node = torch.arange(min(nodes), device=edge_index.device)
+        looped = torch.cat([edge_index, node.expand(2, -1)], 1)  # int64, as the gradient of compute_loop_attr needs it
         if edge_attr is not None:
-            added = compute_loop_attr(edge_index, edge_attr, loops.numel(), False, self.fill_value)
+            kept_edges = looped[:, : edge_attr.size(0)]
+            added = compute_loop_attr(kept_edges, edge_attr, node.numel(), False, self.fill_value)
             edge_attr = torch.cat([edge_attr, added])
-        return torch.cat([edge_index, loops.expand(2, -1)], 1), edge_attr
+        return looped, edge_attr
 
     def _by_target(self, edges: SortedEdges, edge_attr: Tensor) -> Tensor:
         """Edge features ``[E, D]`` in the by-target order of ``edges``, those of added loops filled in."""
@@ -210,15 +248,11 @@ class AttentionConv(MessagePassing):
 
 
 def _is_sparse(linear: Linear, x: Tensor) -> bool:
-    if not sparse_features.is_sparse_csr(x):
+    if not sparse_features.is_sparse_csr(x) or not is_plain_linear(linear):
         return False
     if is_uninitialized_parameter(linear.weight):
         linear.initialize_parameters(linear, (x,))
     return True
-
-
-def _has_hooks(linear: Linear | None) -> bool:
-    return linear is not None and bool(linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks)
 
 
 def with_attention(out: Tensor, edge_index: Adj, alpha: Tensor, leading: torch.Size) -> Any:

@@ -71,8 +71,12 @@ class _Scores(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (source, target, edge, att), edges, slope = ctx.saved_tensors, ctx.edges, ctx.slope
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
-            score = _by_edges(source, target, edge, att, edges, slope)
-            wanted = [part for part in (source, target, edge, att) if part is not None and part.requires_grad]
+            # views, because source and target may be one tensor, whose two gradients are to stay apart
+            source, target, att = (part.view_as(part) for part in (source, target, att))
+            edge = None if edge is None else edge.view_as(edge)
+            given = (source, target, edge, att)
+            score = _by_edges(*given, edges, slope)
+            wanted = [part for part in given if part is not None and part.requires_grad]
             found = iter(torch.autograd.grad(score, wanted, grads[0], create_graph=True))
             return *(next(found) if needed else None for needed in ctx.needs_input_grad[:4]), None, None
         grad, weights = grads[0].contiguous(), _Weights(att)

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.nn import Parameter
+from torch.nn import Module, Parameter
 from torch_geometric import EdgeIndex
 from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
+from torch_geometric.typing import Adj
 
-__all__ = ["fast_path_serves", "is_little", "widened"]
+__all__ = ["fast_path_serves", "is_little", "is_plain_linear", "wide_index", "widened"]
 
 _HALF = (torch.bfloat16, torch.float16)
 
@@ -33,6 +35,7 @@ def fast_path_serves(
     edge_index: object,
     *weights: Tensor | None,
     node_dim: int = -2,
+    layouts: tuple[torch.layout, ...] = (torch.strided,),
 ) -> bool:
     """Whether nothing looks at, or changes, the single messages of ``layer``, and the tensors are of plain kinds.
 
@@ -44,8 +47,9 @@ def fast_path_serves(
         edge_index: Its graph.
         weights: Other tensors that take part, or None.
         node_dim: The dimension of the nodes in that definition.
+        layouts: Those that it may have.
     """
-    if not isinstance(edge_index, Tensor) or edge_index.layout != torch.strided or edge_index.device.type != "cpu":
+    if not isinstance(edge_index, Tensor) or edge_index.layout not in layouts or edge_index.device.type != "cpu":
         return False
     if type(x) not in (Tensor, Parameter) or type(edge_index) not in (Tensor, EdgeIndex):
         return False  # a subclass has its own ways
@@ -65,6 +69,21 @@ def widened(x: Tensor) -> Tensor:
     return x.float() if x.dtype in _HALF else x
 
 
+def wide_index(edge_index: Adj) -> Adj:
+    """``edge_index`` in int64 for message passing: PyTorch's gradient of ``scatter_add`` is wrong for int32."""
+    return edge_index.long() if isinstance(edge_index, Tensor) and edge_index.dtype == torch.int32 else edge_index
+
+
+def is_plain_linear(linear: Module | None) -> bool:
+    """Whether ``linear`` is nothing but a product with its weight, or None."""
+    if linear is None:
+        return True
+    if not isinstance(linear, Linear) or type(linear) is not Linear:
+        return False
+    hooks = (linear._forward_hooks, linear._forward_pre_hooks, linear._backward_hooks, linear._backward_pre_hooks)
+    return sum(map(len, hooks)) == int(is_uninitialized_parameter(linear.weight))  # which has one, to take its size
+
+
 def is_little(num_edges: int, width: int, least: int = 1 << 16) -> bool:
     """Whether messages cost less than sorting, where every call comes with a new graph.
 
@@ -77,14 +96,20 @@ def is_little(num_edges: int, width: int, least: int = 1 << 16) -> bool:
         width: Numbers per node that the edges carry: all heads, and all leading dimensions.
         least: Numbers that sorting is worth from 8192 edges on.
     """
-    return num_edges * width < (max(least, 1 << 20) if num_edges < 1 << 13 else least)
+    return num_edges * width < (max(2 * least, 1 << 20) if num_edges < 1 << 13 else least)
 
 
 def _is_plain(layer: MessagePassing, defined_in: type) -> bool:
     if layer.aggr not in ("add", "sum") or layer.explain:
         return False
     own = layer.__dict__
-    if any(own[hooks] for hooks in _HOOKS):
-        return False
     kind = type(layer)
+    if any(own[hooks] for hooks in _HOOKS) or any(step in own and not _is_pygs(own[step], kind) for step in _STEPS):
+        return False
     return kind is defined_in or all(getattr(kind, step, None) is getattr(defined_in, step, None) for step in _STEPS)
+
+
+def _is_pygs(step: object, kind: type) -> bool:
+    """Whether PyG itself has put a step on the layer, as it does when ``explain`` is set and when it is taken back."""
+    names = ("_orig_propagate", "_jinja_propagate")
+    return any(getattr(step, "__func__", None) is getattr(kind, name, step) for name in names)

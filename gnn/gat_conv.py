@@ -12,7 +12,7 @@ from torch_geometric.utils import softmax
 
 from gnn.attention import attend, node_scores
 from gnn.attention_conv import AttentionConv, with_attention
-from gnn.fast_path import widened
+from gnn.fast_path import wide_index, widened
 from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 
@@ -125,7 +125,7 @@ class GATConv(AttentionConv):
                 )
 
         targets = None if h_target is None else h_target.size(0)
-        edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), targets, size)
+        edge_index, edge_attr = self._with_loops(wide_index(edge_index), edge_attr, h_source.size(0), targets, size)
         # edge_updater_type: (alpha: OptPairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, alpha=self._scores(h_source, h_target), edge_attr=edge_attr, size=size)
         # propagate_type: (x: OptPairTensor, alpha: Tensor)
@@ -133,7 +133,9 @@ class GATConv(AttentionConv):
         out = self._finish(out, leading, residual)
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
-    def _attend(self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges) -> Tensor:
+    def _attend(
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges, want_weights: bool
+    ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s, head by head of each leading index."""
         batch = math.prod(h_source.shape[1:-2])
         edge_score = None
@@ -159,8 +161,10 @@ class GATConv(AttentionConv):
             None if part is None else part.reshape(-1, h.size(1)) for part in (source_score, target_score)
         )
         dropout = self.dropout if self.training else 0.0
-        out = attend(h, source_score, target_score, edge_score, edges, self.negative_slope, dropout, attention)
-        return out.view(edges.num_targets, *h_source.shape[1:])
+        out, alpha = attend(
+            h, source_score, target_score, edge_score, edges, self.negative_slope, dropout, attention, want_weights
+        )
+        return out.view(edges.num_targets, *h_source.shape[1:]), alpha
 
     def _attend_listed(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
-from torch_geometric.typing import Adj, OptTensor, PairTensor
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
 from torch_geometric.utils import softmax
 
 from gnn.attention import attend
 from gnn.attention_conv import AttentionConv, with_attention
 from gnn.edge_scores import edge_scores
-from gnn.fast_path import widened
+from gnn.fast_path import wide_index, widened
 from gnn.listed_attention import attend_listed
 from gnn.sorted_edges import SortedEdges
 
@@ -112,6 +112,10 @@ class GATv2Conv(AttentionConv):
             ValueError: if edge_index is no graph on the rows of x.
         """
         x_source, x_target = (x, x) if isinstance(x, Tensor) else x
+        if x_target is None:
+            raise ValueError("x must hold the features of the targets too, but is (source features, None)")
+        if edge_attr is not None and self.lin_edge is None:
+            raise ValueError("edge_attr was given, but the layer has no edge_dim to take it")
         residual = self._residual(x_target)
         h_source = self._map(self.lin_l, x_source)
         shared = x_target is x_source and self.share_weights
@@ -123,7 +127,8 @@ class GATv2Conv(AttentionConv):
             return self._without_messages(
                 h_source, h_target, edge_index, edge_attr, leading, residual, return_attention_weights
             )
-        edge_index, edge_attr = self._with_loops(edge_index, edge_attr, h_source.size(0), h_target.size(0), None)
+        nodes = (h_source.size(0), h_target.size(0))
+        edge_index, edge_attr = self._with_loops(wide_index(edge_index), edge_attr, *nodes, None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
         alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)
         # propagate_type: (x: PairTensor, alpha: Tensor)
@@ -132,7 +137,9 @@ class GATv2Conv(AttentionConv):
         out = self._finish(out, leading, residual)
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
-    def _attend(self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges) -> Tensor:
+    def _attend(
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges, want_weights: bool
+    ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s; no features are kept per edge unless there are any."""
         batch = math.prod(h_source.shape[1:-2])
         on_edge = None
@@ -141,8 +148,9 @@ class GATv2Conv(AttentionConv):
         att = widened(self.att[0]).repeat(batch, 1)
         h = h_source.flatten(1, -2)
         score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
-        out = attend(h, None, None, score, edges, 1.0, self.dropout if self.training else 0.0)
-        return out.view(edges.num_targets, *h_source.shape[1:])
+        dropout = self.dropout if self.training else 0.0
+        out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
+        return out.view(edges.num_targets, *h_source.shape[1:]), alpha
 
     def _attend_listed(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor

@@ -17,7 +17,7 @@ from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
 
 from gnn import sparse_features
 from gnn.adjacency import check_weight, normalize_values, weight_by_target
-from gnn.fast_path import fast_path_serves, widened
+from gnn.fast_path import fast_path_serves, is_plain_linear, wide_index, widened
 from gnn.fast_path import is_little as _is_little
 from gnn.listed_convolution import ListedEdges, convolve_listed, list_edges
 from gnn.memory import lasting, remember
@@ -116,12 +116,14 @@ class GCNConv(MessagePassing):
                 "does not support bipartite message passing. Please try other layers such as 'SAGEConv' or "
                 "'GraphConv' instead"
             )
+        if x.dim() < 2:
+            raise ValueError(f"x must have the shape [..., nodes, features], but its shape is {list(x.shape)}")
         if self.normalize and self.cached and self._cached_edge_index is not None:
             edge_index, edge_weight = self._cached_edge_index
         else:
             edge_index, edge_weight = self._checked(x, edge_index, edge_weight)
             if self.normalize and self.cached:
-                edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
+                edge_index, edge_weight = self._normalized(x, wide_index(edge_index), edge_weight)
         normalize = self.normalize and not self.cached
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
             little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
@@ -131,6 +133,7 @@ class GCNConv(MessagePassing):
             return self._convolve(x, self._matrix(x, edge_index, weight, normalize))
         if sparse_features.is_sparse_csr(x):
             x = x.to_dense()
+        edge_index = wide_index(edge_index)
         if normalize:
             edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
         out = self.propagate(edge_index, x=self.lin(x), edge_weight=edge_weight)
@@ -152,7 +155,7 @@ class GCNConv(MessagePassing):
                     "flow 'target_to_source' needs an edge_index [2, E]: transpose a sparse adjacency instead"
                 )
             edge_index, edge_weight = _as_edge_list(edge_index)
-        if isinstance(edge_index, Tensor) and not torch.compiler.is_compiling():
+        if isinstance(edge_index, Tensor) and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
             check_edges(edge_index, x.shape[self.node_dim])
             if edge_weight is not None:
                 check_weight(edge_weight, edge_index.size(1))
@@ -192,12 +195,18 @@ class GCNConv(MessagePassing):
                 slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)]
         return slot[0]
 
+    def _map(self, x: Tensor) -> Tensor:
+        """``lin(x)``, for a sparse x too."""
+        if not sparse_features.is_sparse_csr(x):
+            return self.lin(x)
+        if not is_plain_linear(self.lin):
+            return self.lin(x.to_dense())
+        _initialize(self.lin, x)
+        return sparse_features.linear(x, self.lin.weight)
+
     def _convolve_few(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> Tensor:
         """Gather and add edge by edge, without sorting: what is fastest where there is little to multiply."""
-        lin = self.lin
-        if is_uninitialized_parameter(lin.weight):
-            lin.initialize_parameters(lin, (x,))
-        h = widened(sparse_features.linear(x, lin.weight) if sparse_features.is_sparse_csr(x) else lin(x))
+        h = widened(self._map(x))
         weight = None if edge_weight is None else widened(edge_weight)
         options = (h.size(-2), self.add_self_loops, 2.0 if self.improved else 1.0, self.flow, h.dtype)
         if not normalize:
@@ -211,16 +220,13 @@ class GCNConv(MessagePassing):
     def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
         """The product with the matrix and the product with the weight, in the cheaper order."""
         lin = self.lin
-        if is_uninitialized_parameter(lin.weight):
-            lin.initialize_parameters(lin, (x,))
-        if sparse_features.is_sparse_csr(x):
-            out = sparse_product(matrix, widened(sparse_features.linear(x, lin.weight))).to(x.dtype)
-        else:
-            # where x needs no gradient, gathering first saves the sparse product of the backward pass
-            passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
-            if x.size(-1) <= passes * self.out_channels and _is_plain(lin) and widened(x) is x:
-                return F.linear(_gather(matrix, x), lin.weight, self.bias)
-            out = _gather(matrix, widened(lin(x))).to(x.dtype)
+        # where x needs no gradient, gathering first saves the sparse product of the backward pass
+        passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
+        gather_first = x.size(-1) <= passes * self.out_channels and widened(x) is x and x.layout == torch.strided
+        if gather_first and is_plain_linear(lin):
+            _initialize(lin, x)
+            return F.linear(_gather(matrix, x), lin.weight, self.bias)
+        out = _gather(matrix, widened(self._map(x))).to(x.dtype)
         return out if self.bias is None else out + self.bias
 
 
@@ -233,10 +239,10 @@ def _gather(matrix: SparseMatrix, x: Tensor) -> Tensor:
     return out.view(nodes_first.shape).movedim(0, -2).contiguous()
 
 
-def _is_plain(lin: torch.nn.Module) -> bool:
-    """Whether ``lin`` is nothing but a product with its weight."""
-    hooks = (lin._forward_hooks, lin._forward_pre_hooks, lin._backward_hooks, lin._backward_pre_hooks)
-    return type(lin) is Linear and not any(hooks)
+def _initialize(lin: Linear, x: Tensor) -> None:
+    """Give a lazy weight its size."""
+    if is_uninitialized_parameter(lin.weight):
+        lin.initialize_parameters(lin, (x,))
 
 
 def _make_matrix(

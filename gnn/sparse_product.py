@@ -173,6 +173,10 @@ def sampled_product(compressed: Tensor, left: Tensor, right: Tensor) -> Tensor:
     width = left.size(1)
     if compressed.values().numel() == 0 or width == 0:
         return left.new_zeros(compressed.values().numel())
+    num_rows, num_columns = compressed.shape
+    if compressed.values().numel() > num_rows * num_columns:  # duplicates that the kernel refuses, and a small matrix
+        rows = torch.arange(num_rows, device=left.device).repeat_interleave(compressed.crow_indices().diff())
+        return (left @ right.t()).view(-1).index_select(0, rows * num_columns + compressed.col_indices())
     if width > 1 and width % 16:  # the kernel takes whole vectors and is five times slower on what is left over
         left, right = (F.pad(part, (0, -width % 16)) for part in (left, right))
     return torch.sparse.sampled_addmm(compressed, left.contiguous(), right.t(), beta=0.0).values()

@@ -6,7 +6,7 @@ from gnn import write_attention
 from graphreel.gnn_settings import GnnSettings
 from graphreel.gnn_tasks import build_model, edge_features, prepare_graph
 from graphreel.run_folder import RunFolder
-from graphreel.sources import load, num_classes_of
+from graphreel.sources import load_graph, num_classes_of
 
 
 def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | None) -> list[Path]:
@@ -23,7 +23,7 @@ def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | 
     if settings.model == "gcn":
         raise ValueError(f"{path} holds a gcn, which has no attention: train with --model gat or gatv2")
     checkpoint = run.load_checkpoint()
-    source = load(settings.data)
+    source = load_graph(settings.data)
     is_set = hasattr(source, "folds")
     if is_set and not 0 <= graph_index < len(source):
         raise ValueError(f"--graph expects 0 to {len(source) - 1}, got {graph_index}")

@@ -15,7 +15,7 @@ from graphreel.gnn_tasks import graph_set_task, node_task, prepare_graph, steps_
 from graphreel.options import choose_device
 from graphreel.progress import Progress
 from graphreel.run_folder import RunFolder, chosen_path
-from graphreel.sources import load, num_classes_of
+from graphreel.sources import load_graph, num_classes_of
 from graphreel.training import Plan, train
 from graphreel.training_task import Task
 
@@ -46,7 +46,7 @@ def resume_training(path: Path, quiet: bool) -> RunFolder:
 
 def load_for_training(name: str) -> Any:
     """A checked graph with masks, or a set of graphs."""
-    source = load(name)
+    source = load_graph(name)
     if not isinstance(source, Data):
         return source
     from data import check_graph

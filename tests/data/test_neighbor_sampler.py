@@ -9,8 +9,8 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_geometric.data import Data
-from torch_geometric.loader import NodeLoader
+from torch_geometric.data import Data, HeteroData
+from torch_geometric.loader import LinkLoader, NodeLoader
 from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.sampler import NodeSamplerInput
 
@@ -201,7 +201,7 @@ def test_sampler_is_copied_and_pickled():
 
 def test_bad_input():
     data = graph()
-    for fanout in ([], [0], [3, -2], [2.5]):
+    for fanout in ([], [0], [3, -2], [2.5], 5):
         with pytest.raises(ValueError, match=r"num_neighbors is .*expected a positive number or -1"):
             NeighborSampler(data, fanout)
     data.edge_index[0, 3] = 60
@@ -209,3 +209,10 @@ def test_bad_input():
         NeighborSampler(data, [2])
     with pytest.raises(NotImplementedError, match="samples around nodes"):
         NeighborSampler(graph(), [2]).sample_from_edges(None)
+    with pytest.raises(NotImplementedError, match="samples around nodes"):
+        next(iter(LinkLoader(graph(), NeighborSampler(graph(), [2]), graph().edge_index)))
+    with pytest.raises(ValueError, match="NeighborSampler samples a Data with one edge_index, got a HeteroData"):
+        NeighborSampler(HeteroData(), [2])
+    for wrong in (60, -1):
+        with pytest.raises(ValueError, match=f"the seeds hold node {wrong}, but the graph has 60 nodes"):
+            sample(graph(), [2], [3, wrong])

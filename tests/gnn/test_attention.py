@@ -31,7 +31,7 @@ def test_equals_plain_operations(graph, generator, monkeypatch, at_once, with_ed
     h, s, t, u = draw(edges, generator, scale=scale)
     u = u if with_edges else None
     inputs = [part for part in (h, s, t, u) if part is not None]
-    ours, plain = attend(h, s, t, u, edges), attend_by_edges(h, s, t, u, edges)
+    ours, plain = attend(h, s, t, u, edges)[0], attend_by_edges(h, s, t, u, edges)[0]
     torch.testing.assert_close(ours, plain)
     grad = torch.randn(ours.shape, dtype=torch.float64, generator=generator)
     torch.testing.assert_close(torch.autograd.grad(ours, inputs, grad), torch.autograd.grad(plain, inputs, grad))
@@ -43,7 +43,7 @@ def test_gradients_of_first_and_second_order(everything, generator, with_edges):
     inputs = draw(edges, generator, heads=2, width=2)[: 4 if with_edges else 3]
 
     def run(h: Tensor, s: Tensor, t: Tensor, u: Tensor | None = None) -> Tensor:
-        return attend(h, s, t, u, edges)
+        return attend(h, s, t, u, edges)[0]
 
     assert torch.autograd.gradcheck(run, inputs)
     assert torch.autograd.gradgradcheck(run, inputs)
@@ -57,7 +57,7 @@ def test_gradients_under_dropout(everything, generator, with_edges):
     def run(h: Tensor, s: Tensor, t: Tensor, u: Tensor | None = None) -> Tensor:
         with torch.random.fork_rng():
             torch.manual_seed(3)
-            return attend(h, s, t, u, edges, 0.2, 0.5)
+            return attend(h, s, t, u, edges, 0.2, 0.5)[0]
 
     assert torch.autograd.gradcheck(run, inputs)
     assert torch.autograd.gradgradcheck(run, inputs)
@@ -73,10 +73,10 @@ def test_scores_from_the_features(everything, generator, monkeypatch, at_once, f
     attention = torch.randn(2, 2, 2, dtype=torch.float64, generator=generator).requires_grad_()
 
     def run(h: Tensor, attention: Tensor) -> Tensor:
-        return attend(h, None, None, None, edges, attention=attention)
+        return attend(h, None, None, None, edges, attention=attention)[0]
 
     s, t = (torch.einsum("nhc,hc->nh", h, side) for side in attention.unbind(-1))
-    torch.testing.assert_close(run(h, attention), attend_by_edges(h, s, t, None, edges))
+    torch.testing.assert_close(run(h, attention), attend_by_edges(h, s, t, None, edges)[0])
     assert torch.autograd.gradcheck(run, (h, attention))
     assert torch.autograd.gradgradcheck(run, (h, attention))
 
@@ -85,7 +85,7 @@ def test_small_and_large_scores_of_different_targets_are_exact():
     # targets 0 and 1 see scores 0, 0 and 200: one maximum for both would leave 0 / 0 for target 0
     edges = sorted_edges(torch.tensor([[0, 1, 2], [0, 0, 1]]), (3, 2))
     h = torch.tensor([[[1.0]], [[3.0]], [[5.0]]])
-    out = attend(h, torch.tensor([[0.0], [0.0], [200.0]]), torch.zeros(2, 1), None, edges)
+    out, _ = attend(h, torch.tensor([[0.0], [0.0], [200.0]]), torch.zeros(2, 1), None, edges)
     torch.testing.assert_close(out.flatten(), torch.tensor([2.0, 5.0]))
 
 
@@ -94,7 +94,7 @@ def test_equal_scores_of_any_size_weigh_equally(score):
     edges = sorted_edges(torch.tensor([[0, 1], [0, 0]]), (2, 1))
     s = torch.full((2, 1), score, requires_grad=True)
     h = torch.tensor([[[1.0]], [[3.0]]], requires_grad=True)
-    out = attend(h, s, torch.zeros(1, 1), None, edges)
+    out, _ = attend(h, s, torch.zeros(1, 1), None, edges)
     out.sum().backward()
     torch.testing.assert_close(out.flatten(), torch.tensor([2.0]))
     torch.testing.assert_close(h.grad.flatten(), torch.tensor([0.5, 0.5]))
@@ -107,8 +107,8 @@ def test_at_score_zero_the_slope_is_the_negative_one_as_in_pytorch():
     s = torch.zeros(2, 1, dtype=torch.float64, requires_grad=True)
     h = torch.tensor([[[1.0]], [[3.0]]], dtype=torch.float64)
     t = torch.zeros(1, 1, dtype=torch.float64)
-    (ours,) = torch.autograd.grad(attend(h, s, t, None, edges).sum(), s)
-    (plain,) = torch.autograd.grad(attend_by_edges(h, s, t, None, edges).sum(), s)
+    (ours,) = torch.autograd.grad(attend(h, s, t, None, edges)[0].sum(), s)
+    (plain,) = torch.autograd.grad(attend_by_edges(h, s, t, None, edges)[0].sum(), s)
     torch.testing.assert_close(ours, plain)
 
 
@@ -116,7 +116,7 @@ def test_nan_reaches_the_targets_that_see_it(everything, generator):
     edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
     h, s, t, _ = draw(edges, generator)
     s.data[5] = float("nan")
-    out = attend(h, s, t, None, edges)
+    out, _ = attend(h, s, t, None, edges)
     assert out.isnan().flatten(1).any(1).tolist() == [True, False, False, False, False, True, False]
 
 

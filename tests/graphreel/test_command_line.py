@@ -113,6 +113,17 @@ def test_sampled_neighbourhoods_train_as_well(said, tmp_path):
     assert metrics["seeds"][0]["steps"] == 200 * 3  # three batches cover the eight training nodes
 
 
+@pytest.mark.parametrize("model", ["gcn", "gat"])
+def test_a_generated_graph_is_trained_on(said, tmp_path, model):
+    sampled = ("--neighbors", "4,4", "--batch-size", 256, "--epochs", 2)
+    run = tmp_path / "run"
+    code, _, error = said("gnn", "train", "--data", "random-graph", "--model", model, *sampled, "--out", run, "--quiet")
+    assert (code, error) == (0, "")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["seeds"][0]["steps"] == 2 * 4  # a tenth of 10,000 nodes in batches of 256
+    assert metrics["baselines"]["logistic_regression"] > 2 * metrics["baselines"]["majority"]  # there are features
+
+
 def test_a_set_of_graphs_is_cross_validated(said, tmp_path):
     """Rings of four nodes against paths of four: told apart by structure alone."""
     ring, path = "4 1\n0 2 1 3\n0 2 0 2\n0 2 1 3\n0 2 0 2\n", "4 0\n0 1 1\n0 2 0 2\n0 2 1 3\n0 1 2\n"
