@@ -138,7 +138,7 @@ def test_the_order_does_not_depend_on_the_number_of_threads():
     assert torch.equal(one.node, two.node) and torch.equal(one.row, two.row)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, 1])
 def test_pygs_node_loader_batches_the_graph(workers):
     data = graph()
     sampler = NeighborSampler(data, [4, 3], torch.Generator().manual_seed(0))
@@ -151,6 +151,7 @@ def test_pygs_node_loader_batches_the_graph(workers):
     assert seen == list(range(20))
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # on a single core
 def test_workers_and_epochs_draw_differently():
     data = graph(edges=3000)
     sampler = NeighborSampler(data, [2], torch.Generator().manual_seed(0))
