@@ -18,7 +18,7 @@ from torch import Tensor
 _WORK_TO_PACK = 2**27  # multiplications; packing a weight [1024, 321] costs as much as it saves on 300 to 450 rows
 _WORK_FOR_ONEDNN = 2**21  # multiplications; a call of oneDNN costs some 18 us before it begins, one of MKL 1
 _SMALL_RESULT = 2**18  # entries of a gradient that MKL, in pieces, makes in .5 to .95 of oneDNN's time on an EPYC
-_PIECE = 1024  # rows
+_PIECE = 1024  # rows, at least
 
 Product = Callable[..., Tensor]
 
@@ -104,10 +104,10 @@ def _tall_product(a: Tensor, b: Tensor) -> Tensor:
     pieces = len(a) // _PIECE
     if pieces < 2:
         return torch.mm(a.t(), b)
-    cut = pieces * _PIECE
-    left, right = (part[:cut].view(pieces, _PIECE, -1) for part in (a, b))
+    cut = len(a) - len(a) % pieces
+    left, right = (part[:cut].view(pieces, -1, part.shape[1]) for part in (a, b))
     result = torch.bmm(left.transpose(1, 2), right).sum(0)
-    return result.addmm_(a[cut:].t(), b[cut:])
+    return result.addmm_(a[cut:].t(), b[cut:]) if cut < len(a) else result
 
 
 def tanh(x: Tensor, out: Tensor) -> Tensor:
