@@ -47,9 +47,7 @@ def _is_graph_text(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         first, second = file.readline(64).split(), file.readline(64).split()
-    return (
-        len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
-    )
+    return len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
 
 
 def _ends_with(suffix: str) -> Callable[[Path], bool]:

@@ -37,9 +37,7 @@ def draw_palindromes(batch_size: int, generator: torch.Generator, length: int = 
     place = torch.arange(4)
     bit = (value[:, :, None] >> (digits[:, :, None] - 1 - place).clamp(min=0)) & 1
     column = (digits.cumsum(1) - digits)[:, :, None] + place
-    column = torch.where(
-        place < digits[:, :, None], column, 4 * integers
-    )  # the last column takes the rest
+    column = torch.where(place < digits[:, :, None], column, 4 * integers)  # the last column takes the rest
     half = torch.zeros(batch_size, 4 * integers + 1, dtype=torch.long)
     half.scatter_(1, column.flatten(1), bit.flatten(1))
     size = digits.sum(1, keepdim=True)

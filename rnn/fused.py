@@ -42,7 +42,6 @@ class FusedCall:
         parts = {count: rows[:count] for count in set(counts)}
         return [parts[count] for count in counts]
 
-
     def by_step(self, grad_y: Tensor | None) -> Sequence[Tensor] | None:
         """The gradient of h of all steps, step by step; None where there is none."""
         return None if grad_y is None or not self.outputs else grad_y.split(self.schedule.counts)
