@@ -91,9 +91,9 @@ def skeleton_of(joints: int, edges: Tensor | None = None, source: str = "the key
     if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < joints:
         raise ValueError(f"edges of {source} hold joint {int(pairs.max())}, but there are {joints} joints")
     bones = _undirected(pairs.tolist())
-    known = SKELETONS.get(joints)
-    if known is not None and bones == _undirected(known.bones):
-        return known
+    built_in = SKELETONS.get(joints)
+    if built_in is not None and bones == _undirected(built_in.bones):
+        return built_in
     return Skeleton("given", joints, tuple(bones))
 
 
