@@ -12,6 +12,7 @@ from data.skeletons import Skeleton
 
 _STEPS = (1, 2)  # frames from the start of a step to its end
 _GESTURES = (1, 2, 4)
+_SHORT = 0.05  # bodies below which a bone's direction counts less
 _SMALL = 0.02  # bodies that a small gesture goes in a frame
 
 
@@ -21,8 +22,10 @@ class KeypointReader:
 
     A node is a joint in a frame; where it is missing (not finite, or with a score of 0) there is no node. Features:
     the joint's place about the middle of its frame, the middle's own way since the start, with distances=True how far
-    it is from every joint of its frame, with velocity=True the steps to the next frame and to the one after next, with
-    gestures=True its steps s to the frames that are 1, 2 and 4 further, about the mean step of the joints and squashed,
+    it is from every joint of its frame, with bones=True the bone b to it from its neighbour on the way to joint 0, its
+    length and its direction b / (|b| + 0.05), with velocity=True the steps to the next frame and to the one after
+    next, with gestures=True its steps s to the frames that are 1, 2 and 4 further, about the mean step of the joints
+    and squashed,
 
     .. math:: s / \sqrt{|s|^2 + 0.02^2 k} \quad \text{for the one } k \text{ frames further},
 
@@ -34,6 +37,7 @@ class KeypointReader:
     skeleton: Skeleton
     velocity: bool = True
     distances: bool = False
+    bones: bool = False
     gestures: bool = False
     frames: int = 0
     variation: Variation = field(default_factory=Variation)
@@ -82,6 +86,7 @@ class KeypointReader:
     def timeless(self, dimensions: int) -> Tensor:
         """Which features say nothing of time: all but velocities and gestures."""
         first = 2 * dimensions + (self.skeleton.joints if self.distances else 0)
+        first += 2 * dimensions + 1 if self.bones else 0
         moving = dimensions * ((len(_STEPS) if self.velocity else 0) + (len(_GESTURES) if self.gestures else 0))
         columns = torch.arange(first + moving + self.skeleton.joints)
         return columns[(columns < first) | (columns >= first + moving)]
@@ -129,6 +134,11 @@ class KeypointReader:
         if self.distances:
             between = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
             features.append(between * seen * seen.transpose(2, 3) / size)
+        if self.bones:
+            parent = self.skeleton.parents()
+            bone = (places - places[:, :, parent]) * seen * seen[:, :, parent] / size
+            length = bone.norm(dim=3, keepdim=True)
+            features += [bone, length, bone / (length + _SHORT)]
         if self.velocity:
             features += [_steps(places, seen, lag)[0] / size for lag in _STEPS]
         if self.gestures:

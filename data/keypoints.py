@@ -17,6 +17,7 @@ def load_keypoints(
     path: Path,
     velocity: bool = True,
     distances: bool = False,
+    bones: bool = False,
     gestures: bool = False,
     frames: int = 0,
     validation: float = 0.15,
@@ -33,6 +34,7 @@ def load_keypoints(
         path: the .npz file.
         velocity: with velocity features.
         distances: with the distances to all joints of the frame as features.
+        bones: with the bone to each joint as features, its length and its direction.
         gestures: with small steps of the joints as features, told apart from large ones of the body.
         frames: read every clip at so many moments, evenly spread over it; 0 reads the frames that it has.
         validation: the share of the training clips, of each class, that is held out to choose by.
@@ -59,7 +61,7 @@ def load_keypoints(
         if unseen:
             raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
         clips, reader = _clips(
-            arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, gestures, frames
+            arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, bones, gestures, frames
         )
         if len(clips) != len(given):
             where = f" in its {part} part" if parted else ""
@@ -85,6 +87,7 @@ def load_keypoints(
     settings = {
         "velocity": velocity,
         "distances": distances,
+        "bones": bones,
         "gestures": gestures,
         "frames": frames,
         "joints": reader.skeleton.joints,
@@ -106,6 +109,7 @@ def load_keypoints(
 def load_jhmdb(
     velocity: bool = True,
     distances: bool = False,
+    bones: bool = False,
     gestures: bool = False,
     frames: int = 0,
     validation: float = 0.15,
@@ -122,13 +126,14 @@ def load_jhmdb(
             f"jhmdb needs jhmdb/jhmdb_split1.npz below {' or '.join(str(f) for f in search_folders())}; "
             "use digits, whose clips are embedded, or a keypoint .npz of your own"
         )
-    return load_keypoints(path, velocity, distances, gestures, frames, validation, seed)
+    return load_keypoints(path, velocity, distances, bones, gestures, frames, validation, seed)
 
 
 def read_keypoints(
     path: Path,
     velocity: bool = True,
     distances: bool = False,
+    bones: bool = False,
     gestures: bool = False,
     frames: int = 0,
     joints: int | None = None,
@@ -140,7 +145,7 @@ def read_keypoints(
 
     Args:
         path: the .npz file.
-        velocity, distances, gestures: which features.
+        velocity, distances, bones, gestures: which features.
         frames: moments of every clip, or 0.
         joints: how many joints there must be.
         edges: the bones, in place of those of the file or of the built-in skeleton.
@@ -154,7 +159,7 @@ def read_keypoints(
     found = arrays["keypoints"].shape[1] if "keypoints" in arrays and arrays["keypoints"].ndim == 3 else joints
     if joints is not None and found != joints:
         raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
-    return _clips(arrays, "", Path(path).name, velocity, distances, gestures, frames)[0]
+    return _clips(arrays, "", Path(path).name, velocity, distances, bones, gestures, frames)[0]
 
 
 def reader_of(
@@ -162,11 +167,14 @@ def reader_of(
     edges: list[list[int]],
     velocity: bool = True,
     distances: bool = False,
+    bones: bool = False,
     gestures: bool = False,
     frames: int = 0,
 ) -> KeypointReader:
     """The reader that `load_keypoints` told of in `settings`."""
-    return KeypointReader(skeleton_of(joints, torch.tensor(edges).view(-1, 2)), velocity, distances, gestures, frames)
+    return KeypointReader(
+        skeleton_of(joints, torch.tensor(edges).view(-1, 2)), velocity, distances, bones, gestures, frames
+    )
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -178,7 +186,14 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _clips(
-    arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool, distances: bool, gestures: bool, frames: int
+    arrays: dict[str, np.ndarray],
+    prefix: str,
+    file: str,
+    velocity: bool,
+    distances: bool,
+    bones: bool,
+    gestures: bool,
+    frames: int,
 ) -> tuple[list[Clip], KeypointReader]:
     name = f"{prefix}keypoints"
     if name not in arrays:
@@ -195,7 +210,7 @@ def _clips(
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
     edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
-    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances, gestures, frames)
+    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances, bones, gestures, frames)
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
     return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader

@@ -21,6 +21,16 @@ class Skeleton:
         one_way = torch.tensor(self.bones, dtype=torch.long).view(-1, 2).t()
         return torch.cat([one_way, one_way.flip(0)], dim=1)
 
+    def parents(self) -> Tensor:
+        """For every joint the neighbour on its way to joint 0, [joints]; itself for joint 0, and where no way leads."""
+        source, target = self.edge_index()
+        parent, reached = torch.arange(self.joints), torch.zeros(self.joints, dtype=torch.bool)
+        reached[0] = True
+        while (onward := reached[source] & ~reached[target]).any():
+            parent.scatter_reduce_(0, target[onward], source[onward], "amin", include_self=False)
+            reached[target[onward]] = True
+        return parent
+
     def mirrored(self) -> Tensor:
         """For every joint the one that takes its place in a mirror, [joints]."""
         order = torch.arange(self.joints)

@@ -34,7 +34,7 @@ def load_clips(settings: ClipSettings) -> Any:
         return load(settings.data)
     options: dict[str, Any] = {"validation": settings.validation, "seed": settings.seed}
     if kind == "keypoints":
-        options |= {name: getattr(settings, name) for name in ("distances", "gestures", "frames")}
+        options |= {name: getattr(settings, name) for name in ("distances", "bones", "gestures", "frames")}
     return load(settings.data, **options)
 
 

@@ -26,6 +26,7 @@ Validation = Annotated[float | None, typer.Option(help="Clips: share of the trai
 Distances = Annotated[
     bool | None, typer.Option("--distances/--no-distances", help="Keypoints: distances between joints as features.")
 ]
+Bones = Annotated[bool | None, typer.Option("--bones/--no-bones", help="Keypoints: bones to joints as features.")]
 Gestures = Annotated[
     bool | None, typer.Option("--gestures/--no-gestures", help="Keypoints: small steps of joints as features.")
 ]
@@ -80,6 +81,7 @@ def train(
         float | None, typer.Option(help="Clips: of the features that --convolve reads, left out of a whole clip.")
     ] = None,
     distances: Distances = None,
+    bones: Bones = None,
     gestures: Gestures = None,
     frames: Frames = None,
     augment: Augment = None,
@@ -122,8 +124,8 @@ def train(
         train_fraction=train_fraction, memory=memory, calendar=calendar, cycle=cycle, scale=scale,
         spatial=spatial, temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence,
         convolve=convolve, readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
-        standardize=standardize, dropout=dropout, drop_features=drop_features, distances=distances, gestures=gestures,
-        frames=frames, augment=augment, mirror=mirror,
+        standardize=standardize, dropout=dropout, drop_features=drop_features, distances=distances, bones=bones,
+        gestures=gestures, frames=frames, augment=augment, mirror=mirror,
         embedding=embedding, skip=skip, skip_lags=skip_lags, season=season, loss=loss,
         refit=refit, compare_edges=compare_edges, learning_rate=learning_rate,
         weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,
@@ -157,6 +159,7 @@ def compare(
     hidden: Annotated[int | None, typer.Option(help="Width of both; the others get as many parameters.")] = None,
     dropout: Dropout = None,
     distances: Distances = None,
+    bones: Bones = None,
     gestures: Gestures = None,
     frames: Frames = None,
     augment: Augment = None,
@@ -177,10 +180,10 @@ def compare(
 ) -> None:
     """Train a GNN alone, an RNN alone and both on the same clips, and show which classes each cannot tell apart."""
     typed: dict[str, object] = dict(
-        spatial=spatial, temporal=temporal, hidden=hidden, dropout=dropout, distances=distances, gestures=gestures,
-        frames=frames, augment=augment, mirror=mirror, learning_rate=learning_rate, weight_decay=weight_decay,
-        label_smoothing=label_smoothing, batch_size=batch_size, epochs=epochs, validation=validation, seed=seed,
-        seeds=seeds, device=device,
+        spatial=spatial, temporal=temporal, hidden=hidden, dropout=dropout, distances=distances, bones=bones,
+        gestures=gestures, frames=frames, augment=augment, mirror=mirror, learning_rate=learning_rate,
+        weight_decay=weight_decay, label_smoothing=label_smoothing, batch_size=batch_size, epochs=epochs,
+        validation=validation, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:
         refuse_with_resume({"data": data, "out": out, **typed})

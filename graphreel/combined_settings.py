@@ -51,6 +51,7 @@ class ClipSettings(_SpaceTime):
         dropout: before the recurrent layer and before the head.
         drop_features: of the frames' features that the convolution reads, left out of a whole clip.
         distances: keypoints only: every joint also reads how far it is from each other joint.
+        bones: keypoints only: every joint also reads the bone to it, its length and its direction.
         gestures: keypoints only: every joint also reads its small steps, told apart from large ones of the body.
         frames: keypoints only: read every clip at so many moments, evenly spread over it; 0 reads all its frames.
         augment: vary training clips where their kind knows how to.
@@ -86,6 +87,7 @@ class ClipSettings(_SpaceTime):
     dropout: float = 0.0
     drop_features: float = 0.0
     distances: bool = False
+    bones: bool = False
     gestures: bool = False
     frames: int = 0
     augment: bool = True
@@ -157,7 +159,7 @@ def _varied_or_not(preset: dict[str, Any], typed: dict[str, Any]) -> dict[str, A
 
 
 def _keep_to_keypoints(data: str, kind: str, typed: dict[str, Any]) -> None:
-    for name in ("distances", "gestures", "frames", "mirror"):
+    for name in ("distances", "bones", "gestures", "frames", "mirror"):
         if kind != "keypoints" and typed.get(name):
             raise ValueError(f"--{name} is an option for keypoints, and {data} holds {kind}")
 
@@ -167,8 +169,9 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
     "keypoints": {
         "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "convolve": 3,
         "readout": "max", "residual": True, "standardize": True, "dropout": 0.5, "drop_features": 0.2,
-        "distances": True, "gestures": True, "frames": 32, "mirror": True, "learning_rate": 2e-3,
-        "label_smoothing": 0.1, "batch_size": 32, "epochs": 120, "keep": "last", "validation": 0.05,
+        "distances": True, "bones": True, "gestures": True, "frames": 32, "mirror": True,
+        "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 32, "epochs": 120, "keep": "last",
+        "validation": 0.05,
     },
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip

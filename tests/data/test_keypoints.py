@@ -11,7 +11,7 @@ from data import load
 from data.keypoint_clips import KeypointReader
 from data.keypoint_motion import Variation
 from data.keypoints import read_keypoints, reader_of
-from data.skeletons import SKELETONS, skeleton_of
+from data.skeletons import SKELETONS, Skeleton, skeleton_of
 
 STILL = Variation(mirror=0, turn=0, stretch=0, shortest=1, offset=0, jitter=0)
 
@@ -64,6 +64,35 @@ def test_velocity_is_the_step_to_the_next_frames_over_the_size(tmp_path):
     assert_close(clip.x[-15:, 4:8], torch.zeros(15, 4))
     without = read_keypoints(saved(tmp_path, keypoints=walk), velocity=False)[0]
     assert_close(without.x, torch.cat([clip.x[:, :4], clip.x[:, 8:]], 1))
+
+
+@pytest.mark.parametrize("joints", sorted(SKELETONS))
+def test_every_joint_reaches_joint_0_over_its_parents(joints):
+    skeleton = SKELETONS[joints]
+    parent = skeleton.parents()
+    assert parent[0] == 0
+    bones = {frozenset(bone) for bone in skeleton.bones}
+    assert all(frozenset((joint, int(parent[joint]))) in bones for joint in range(1, joints))
+    at = torch.arange(joints)
+    for _ in range(joints):
+        at = parent[at]
+    assert (at == 0).all()
+    assert Skeleton("two parts", 4, ((0, 1), (2, 3))).parents().tolist() == [0, 0, 2, 3]
+
+
+def test_bones_lead_to_a_joint_from_its_parent(tmp_path):
+    given = arrays(clips=2)
+    given["keypoints"][1, 3] = np.nan  # the parent of joint 7
+    clip = read_keypoints(saved(tmp_path, **given), velocity=False, bones=True)[0]
+    body = given["keypoints"][0]
+    about = given["keypoints"] - np.nanmean(given["keypoints"], axis=1, keepdims=True)
+    size = float(np.nanmean(np.linalg.norm(about[: given["lengths"][0]], axis=2)))
+    wrist, elbow = (torch.from_numpy(body[joint]) / size for joint in (11, 7))
+    bone = wrist - elbow
+    wanted = torch.cat([bone, bone.norm()[None], bone / (bone.norm() + 0.05)])
+    assert_close(clip.x[11, 4:9], wanted, rtol=1e-4, atol=1e-5)
+    assert_close(clip.x[0, 4:9], torch.zeros(5))
+    assert_close(clip.x[(clip.frame == 1) & (clip.track == 7)][0, 4:9], torch.zeros(5))
 
 
 @pytest.mark.parametrize("camera", [0.0, 5.0])
@@ -135,8 +164,8 @@ def test_a_batch_without_variation_is_the_batch_of_its_clips(tmp_path, frames):
     given = arrays()
     scores = np.ones(given["keypoints"].shape[:2])
     scores[1, 3] = scores[4] = 0  # a joint, and a whole frame
-    splits = load(saved(tmp_path, **given, scores=scores), distances=True, gestures=True, frames=frames)
-    still = KeypointReader(SKELETONS[15], distances=True, gestures=True, frames=frames, variation=STILL)
+    splits = load(saved(tmp_path, **given, scores=scores), distances=True, bones=True, gestures=True, frames=frames)
+    still = KeypointReader(SKELETONS[15], distances=True, bones=True, gestures=True, frames=frames, variation=STILL)
     joined = still.varied(splits.train, torch.Generator())
     batch = Batch.from_data_list(list(splits.train))
     for key in ("x", "pos", "frame", "track", "num_frames", "num_tracks", "y"):
@@ -149,7 +178,7 @@ def test_mirror_images_are_the_clips_of_mirrored_keypoints(tmp_path):
     given = arrays(clips=3)
     scores = np.ones(given["keypoints"].shape[:2])
     scores[1, 3] = scores[4] = 0  # a joint, and a whole frame
-    reader = KeypointReader(SKELETONS[15], distances=True, gestures=True)
+    reader = KeypointReader(SKELETONS[15], distances=True, bones=True, gestures=True)
     order = SKELETONS[15].mirrored().numpy()
     flipped = given["keypoints"][:, order] * np.array([-1, 1], dtype=np.float32)
     sizes = given["lengths"].tolist()
@@ -189,7 +218,10 @@ def test_timeless_features_are_all_but_the_velocities(tmp_path):
     splits = load(saved(tmp_path, **arrays()))
     slow = load(saved(tmp_path, **arrays()), velocity=False)
     assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
-    for options in ({"distances": True, "gestures": True}, {"gestures": True, "velocity": False}):
+    for options in (
+        {"distances": True, "bones": True, "gestures": True},
+        {"bones": True, "gestures": True, "velocity": False},
+    ):
         splits = load(saved(tmp_path, **arrays()), **options)
         slow = load(saved(tmp_path, **arrays()), **(options | {"velocity": False, "gestures": False}))
         assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
