@@ -149,6 +149,7 @@ class ClipSplits:
         classes: the names of the classes.
         timeless: which columns of x say nothing of time, for models that may not see it; None means all.
         augment: makes a batch of varied copies of training clips, with the help of a generator; None: no augmentation.
+        mirror: makes a batch of the mirror images of clips; None: they have none.
         settings: what a single new clip needs to be read in the same way (for prediction).
     """
 
@@ -159,6 +160,7 @@ class ClipSplits:
     classes: list[str]
     timeless: Tensor | None = None
     augment: Callable[[Sequence[Clip], torch.Generator], Clip] | None = None
+    mirror: Callable[[Sequence[Clip]], Clip] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property

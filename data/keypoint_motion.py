@@ -34,23 +34,53 @@ def resampled(places: Tensor, present: Tensor, spans: Tensor, lengths: Tensor) -
     return read / total.clamp(min=1e-6)[..., None], total > 0
 
 
+def about_middle(places: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """The middle of the joints of every frame, and their places about it, 0 where none is seen.
+
+    Shapes: places [clips, frames, joints, dimensions], seen [clips, frames, joints, 1], 0 or 1 ->
+    [clips, frames, 1, dimensions] and as places.
+    """
+    middle = (places * seen).sum(2, keepdim=True) / seen.sum(2, keepdim=True).clamp(min=1)
+    return middle, (places - middle) * seen
+
+
+def size_of(about: Tensor, seen: Tensor) -> Tensor:
+    """The size of the body, the mean distance of joints from the middle over the clip: [clips, 1, 1, 1]."""
+    size = about.norm(dim=3).sum((1, 2)) / seen.sum((1, 2, 3)).clamp(min=1)
+    return size.clamp(min=1e-6)[:, None, None, None]
+
+
+def mirrored(places: Tensor, present: Tensor, skeleton: Skeleton, which: Tensor) -> tuple[Tensor, Tensor]:
+    """Show the clips of a mask `which` [clips] in a mirror: joints swap sides, the first coordinate its sign.
+
+    Shapes: places [clips, frames, joints, dimensions], present [clips, frames, joints] -> the same.
+    """
+    order = torch.where(which[:, None], skeleton.mirrored(), torch.arange(skeleton.joints))
+    places = places.gather(2, order[:, None, :, None].expand_as(places))
+    sign = torch.ones(len(places), places.size(3))
+    sign[which, 0] = -1.0
+    return places * sign[:, None, None], present.gather(2, order[:, None].expand_as(present))
+
+
 @dataclass(frozen=True)
 class Variation:
-    """How training clips are varied, each by chances of its own: shown in a mirror, turned, stretched, cut, jittered.
+    """How training clips are varied, each by chances of its own: shown in a mirror, turned, stretched, cut, moved.
 
     Attributes:
         mirror: the chance of a mirror image, where the skeleton says which joints swap.
         turn: the largest angle in the plane of the first two coordinates, in radians.
         stretch: the largest share by which either of them grows or shrinks.
         shortest: the least share of the clip's time that is kept.
-        jitter: deviation of what is added to every place, in deviations of the places of the clip.
+        offset: deviation of what is added to the places of a joint all through the clip, in sizes of the body.
+        jitter: the same for what is added to every place anew. Small, or gestures drown in it.
     """
 
     mirror: float = 0.5
     turn: float = 0.4
     stretch: float = 0.2
     shortest: float = 0.6
-    jitter: float = 0.04
+    offset: float = 0.05
+    jitter: float = 0.004
 
     def __call__(
         self,
@@ -85,21 +115,18 @@ class Variation:
         lengths = torch.full_like(lengths, frames) if frames else span.long() + 1
         places, present = resampled(places, present, torch.stack([start, start + span], dim=1), lengths)
 
-        mirrored = draw(0.0, 1.0) < (self.mirror if skeleton.pairs else 0.0)
-        order = torch.where(mirrored[:, None], skeleton.mirrored(), torch.arange(skeleton.joints))
-        places = places.gather(2, order[:, None, :, None].expand_as(places))
-        present = present.gather(2, order[:, None].expand_as(present))
-        angle, sign = draw(-self.turn, self.turn), 1.0 - 2.0 * mirrored
+        places, present = mirrored(places, present, skeleton, draw(0.0, 1.0) < (self.mirror if skeleton.pairs else 0.0))
+        angle = draw(-self.turn, self.turn)
         turn = torch.eye(dimensions).repeat(clips, 1, 1)
-        turn[:, 0, 0], turn[:, 0, 1] = sign * angle.cos(), sign * angle.sin()
+        turn[:, 0, 0], turn[:, 0, 1] = angle.cos(), angle.sin()
         turn[:, 1, 0], turn[:, 1, 1] = -angle.sin(), angle.cos()
         turn[:, :, 0] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
         turn[:, :, 1] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
         places = (places.flatten(1, 2) @ turn).view_as(places)
 
         seen = present[..., None].float()
-        count = seen.sum((1, 2, 3)).clamp(min=1)[:, None, None, None]
-        mean = (places * seen).sum((1, 2, 3), keepdim=True) / (count * dimensions)
-        deviation = (((places - mean) * seen).square().sum((1, 2, 3), keepdim=True) / (count * dimensions)).sqrt()
-        places = places + self.jitter * deviation * torch.randn(places.shape, generator=generator)
+        size = size_of(about_middle(places, seen)[1], seen)
+        still = torch.randn(places[:, :1].shape, generator=generator)
+        noise = self.offset * still + self.jitter * torch.randn(places.shape, generator=generator)
+        places = places + size * noise
         return places, present, lengths

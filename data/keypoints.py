@@ -17,6 +17,8 @@ def load_keypoints(
     path: Path,
     velocity: bool = True,
     distances: bool = False,
+    bones: bool = False,
+    gestures: bool = False,
     frames: int = 0,
     validation: float = 0.15,
     seed: int = 0,
@@ -32,6 +34,8 @@ def load_keypoints(
         path: the .npz file.
         velocity: with velocity features.
         distances: with the distances to all joints of the frame as features.
+        bones: with the bone to each joint as features, its length and its direction.
+        gestures: with small steps of the joints as features, told apart from large ones of the body.
         frames: read every clip at so many moments, evenly spread over it; 0 reads the frames that it has.
         validation: the share of the training clips, of each class, that is held out to choose by.
         seed: of what is held out.
@@ -56,7 +60,9 @@ def load_keypoints(
         unseen = sorted(set(given) - set(classes))
         if unseen:
             raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
-        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, frames)
+        clips, reader = _clips(
+            arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, bones, gestures, frames
+        )
         if len(clips) != len(given):
             where = f" in its {part} part" if parted else ""
             raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips{where}")
@@ -81,6 +87,8 @@ def load_keypoints(
     settings = {
         "velocity": velocity,
         "distances": distances,
+        "bones": bones,
+        "gestures": gestures,
         "frames": frames,
         "joints": reader.skeleton.joints,
         "edges": [list(b) for b in reader.skeleton.bones],
@@ -93,12 +101,19 @@ def load_keypoints(
         classes,
         reader.timeless(dimensions),
         reader.varied,
+        reader.mirrored if reader.skeleton.pairs else None,
         settings,
     )
 
 
 def load_jhmdb(
-    velocity: bool = True, distances: bool = False, frames: int = 0, validation: float = 0.15, seed: int = 0
+    velocity: bool = True,
+    distances: bool = False,
+    bones: bool = False,
+    gestures: bool = False,
+    frames: int = 0,
+    validation: float = 0.15,
+    seed: int = 0,
 ) -> ClipSplits:
     """JHMDB (Jhuang et al., 2013), split 1: 15 joints of people in 609 short videos, 14 actions. See `load_keypoints`.
 
@@ -111,13 +126,15 @@ def load_jhmdb(
             f"jhmdb needs jhmdb/jhmdb_split1.npz below {' or '.join(str(f) for f in search_folders())}; "
             "use digits, whose clips are embedded, or a keypoint .npz of your own"
         )
-    return load_keypoints(path, velocity, distances, frames, validation, seed)
+    return load_keypoints(path, velocity, distances, bones, gestures, frames, validation, seed)
 
 
 def read_keypoints(
     path: Path,
     velocity: bool = True,
     distances: bool = False,
+    bones: bool = False,
+    gestures: bool = False,
     frames: int = 0,
     joints: int | None = None,
     edges: list[list[int]] | None = None,
@@ -128,7 +145,7 @@ def read_keypoints(
 
     Args:
         path: the .npz file.
-        velocity, distances: which features.
+        velocity, distances, bones, gestures: which features.
         frames: moments of every clip, or 0.
         joints: how many joints there must be.
         edges: the bones, in place of the built-in skeleton; a file that brings its own must bring the same.
@@ -142,10 +159,25 @@ def read_keypoints(
         raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
     if edges is not None:
         arrays.setdefault("edges", np.array(edges))
-    clips, reader = _clips(arrays, "", Path(path).name, velocity, distances, frames)
+    clips, reader = _clips(arrays, "", Path(path).name, velocity, distances, bones, gestures, frames)
     if edges is not None and set(map(frozenset, reader.skeleton.bones)) != set(map(frozenset, edges)):
         raise ValueError(f"{Path(path).name} has other edges between the joints than the skeleton")
     return clips
+
+
+def reader_of(
+    joints: int,
+    edges: list[list[int]],
+    velocity: bool = True,
+    distances: bool = False,
+    bones: bool = False,
+    gestures: bool = False,
+    frames: int = 0,
+) -> KeypointReader:
+    """The reader that `load_keypoints` told of in `settings`."""
+    return KeypointReader(
+        skeleton_of(joints, torch.tensor(edges).view(-1, 2)), velocity, distances, bones, gestures, frames
+    )
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -157,7 +189,14 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _clips(
-    arrays: dict[str, np.ndarray], prefix: str, file: str, velocity: bool, distances: bool, frames: int
+    arrays: dict[str, np.ndarray],
+    prefix: str,
+    file: str,
+    velocity: bool,
+    distances: bool,
+    bones: bool,
+    gestures: bool,
+    frames: int,
 ) -> tuple[list[Clip], KeypointReader]:
     name = f"{prefix}keypoints"
     if name not in arrays:
@@ -174,7 +213,7 @@ def _clips(
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
     edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
-    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances, frames)
+    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances, bones, gestures, frames)
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
     return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader

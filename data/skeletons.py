@@ -1,5 +1,6 @@
 """Skeletons: which joints are joined by a bone, and which are each other's mirror image."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,16 @@ class Skeleton:
         """The bones in both directions, [2, 2 * bones]."""
         one_way = torch.tensor(self.bones, dtype=torch.long).view(-1, 2).t()
         return torch.cat([one_way, one_way.flip(0)], dim=1)
+
+    def parents(self) -> Tensor:
+        """For every joint the neighbour on its way to joint 0, [joints]; itself for joint 0, and where no way leads."""
+        source, target = self.edge_index()
+        parent, reached = torch.arange(self.joints), torch.zeros(self.joints, dtype=torch.bool)
+        reached[0] = True
+        while (onward := reached[source] & ~reached[target]).any():
+            parent.scatter_reduce_(0, target[onward], source[onward], "amin", include_self=False)
+            reached[target[onward]] = True
+        return parent
 
     def mirrored(self) -> Tensor:
         """For every joint the one that takes its place in a mirror, [joints]."""
@@ -74,6 +85,8 @@ SKELETONS = {skeleton.joints: skeleton for skeleton in (JHMDB_15, COCO_17, NTU_2
 def skeleton_of(joints: int, edges: Tensor | None = None, source: str = "the keypoints") -> Skeleton:
     """The skeleton with these edges [2, bones] or [bones, 2], or the built-in one with so many joints.
 
+    Edges that are a built-in skeleton's bones make that one, which also knows left from right.
+
     Raises:
         ValueError: edges that do not fit the joints, or no built-in skeleton has so many.
     """
@@ -87,5 +100,12 @@ def skeleton_of(joints: int, edges: Tensor | None = None, source: str = "the key
     pairs = edges if edges.size(1) == 2 and edges.size(0) != 2 else edges.t()
     if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < joints:
         raise ValueError(f"edges of {source} hold joint {int(pairs.max())}, but there are {joints} joints")
-    bones = sorted({(min(a, b), max(a, b)) for a, b in pairs.tolist() if a != b})
+    bones = _undirected(pairs.tolist())
+    built_in = SKELETONS.get(joints)
+    if built_in is not None and bones == _undirected(built_in.bones):
+        return built_in
     return Skeleton("given", joints, tuple(bones))
+
+
+def _undirected(bones: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+    return sorted({(min(a, b), max(a, b)) for a, b in bones if a != b})

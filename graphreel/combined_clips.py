@@ -34,7 +34,7 @@ def load_clips(settings: ClipSettings) -> Any:
         return load(settings.data)
     options: dict[str, Any] = {"validation": settings.validation, "seed": settings.seed}
     if kind == "keypoints":
-        options |= {"distances": settings.distances, "frames": settings.frames}
+        options |= {name: getattr(settings, name) for name in ("distances", "bones", "gestures", "frames")}
     return load(settings.data, **options)
 
 
@@ -96,9 +96,16 @@ def warm_cosine(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_
 
 
 @torch.no_grad()
-def logits_of(model: ClipClassifier, batches: list[Any]) -> tuple[Tensor, Tensor]:
-    """Logits [clips, classes] and labels [clips] of clips in batches."""
-    return torch.cat([model(batch) for batch in batches]), torch.cat([batch.y for batch in batches])
+def logits_of(model: ClipClassifier, batches: list[list[Any]]) -> tuple[Tensor, Tensor]:
+    """Logits [clips, classes] and labels [clips] of clips in batches, each seen in one or several ways."""
+    return torch.cat([seen_together(model, views) for views in batches]), torch.cat([views[0].y for views in batches])
+
+
+def seen_together(model: ClipClassifier, views: list[Any]) -> Tensor:
+    """Logits of a batch of clips; of several views of it, the logarithm of their mean probabilities."""
+    if len(views) == 1:
+        return model(views[0])
+    return torch.stack([model(view).log_softmax(1) for view in views]).exp().mean(0).log()
 
 
 def clip_task(splits: Any, settings: ClipSettings, seed: int) -> Task:
@@ -108,7 +115,7 @@ def clip_task(splits: Any, settings: ClipSettings, seed: int) -> Task:
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = ClipBatches(splits, settings, seed)
-    validation = in_batches(splits.validation, settings, splits.timeless)
+    validation = in_batches(splits.validation, settings, splits)
 
     def loss(batch: Any) -> Tensor:
         return F.cross_entropy(model(batch), batch.y, label_smoothing=settings.label_smoothing)
@@ -121,10 +128,19 @@ def clip_task(splits: Any, settings: ClipSettings, seed: int) -> Task:
     return Task(model, optimizer, batches, loss, evaluate, scheduler)
 
 
-def in_batches(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> list[Any]:
-    """Clips in batches for evaluation, in their order."""
+def in_batches(clips: Any, settings: ClipSettings, splits: Any) -> list[list[Any]]:
+    """Clips in batches for evaluation, in their order: each batch as it is, and where the settings say so mirrored."""
     size = _EVALUATED_AT_ONCE
-    return [collate(clips[i : i + size], settings, timeless) for i in range(0, len(clips), size)]
+    parts = [clips[i : i + size] for i in range(0, len(clips), size)]
+    return [views_of(part, settings, splits.timeless, splits.mirror) for part in parts]
+
+
+def views_of(clips: Any, settings: ClipSettings, timeless: Tensor | None, mirror: Any) -> list[Any]:
+    """A batch of clips, and its mirror image where the settings ask for one and `mirror` makes it."""
+    views = [collate(clips, settings, timeless)]
+    if settings.mirror and mirror is not None:
+        views.append(seen_by(mirror(clips), settings, timeless))
+    return views
 
 
 def scores(logits: Tensor, labels: Tensor, part: str) -> dict[str, float]:
@@ -151,8 +167,7 @@ def train_clips(run: RunFolder, settings: ClipSettings, splits: Any, quiet: bool
         clip_norm=settings.clip_norm, monitor="step" if settings.keep == "last" else "val_loss",
     )  # fmt: skip
     parts = {
-        name: in_batches(clips, settings, splits.timeless)
-        for name, clips in (("val", splits.validation), ("test", splits.test))
+        name: in_batches(clips, settings, splits) for name, clips in (("val", splits.validation), ("test", splits.test))
     }
 
     def test(task: Task) -> dict[str, Any]:

@@ -26,8 +26,15 @@ Validation = Annotated[float | None, typer.Option(help="Clips: share of the trai
 Distances = Annotated[
     bool | None, typer.Option("--distances/--no-distances", help="Keypoints: distances between joints as features.")
 ]
+Bones = Annotated[bool | None, typer.Option("--bones/--no-bones", help="Keypoints: bones to joints as features.")]
+Gestures = Annotated[
+    bool | None, typer.Option("--gestures/--no-gestures", help="Keypoints: small steps of joints as features.")
+]
 Frames = Annotated[int | None, typer.Option(help="Keypoints: moments that a clip is read at; 0: all its frames.")]
 Augment = Annotated[bool | None, typer.Option("--augment/--no-augment", help="Clips: vary them in training.")]
+Mirror = Annotated[
+    bool | None, typer.Option("--mirror/--no-mirror", help="Keypoints: classify a clip and its mirror image together.")
+]
 Run = Annotated[Path, typer.Argument(help="Run folder of a training.")]
 
 
@@ -74,8 +81,11 @@ def train(
         float | None, typer.Option(help="Clips: of the features that --convolve reads, left out of a whole clip.")
     ] = None,
     distances: Distances = None,
+    bones: Bones = None,
+    gestures: Gestures = None,
     frames: Frames = None,
     augment: Augment = None,
+    mirror: Mirror = None,
     embedding: Annotated[int | None, typer.Option(help="Series: features learned for every node.")] = None,
     skip: Annotated[bool | None, typer.Option("--skip/--no-skip", help="Series: add the linear forecast.")] = None,
     skip_lags: Annotated[
@@ -114,8 +124,8 @@ def train(
         train_fraction=train_fraction, memory=memory, calendar=calendar, cycle=cycle, scale=scale,
         spatial=spatial, temporal=temporal, bidirectional=bidirectional, pool=pool, recurrence=recurrence,
         convolve=convolve, readout=readout, hidden=hidden, state=state, layers=layers, heads=heads, residual=residual,
-        standardize=standardize, dropout=dropout, drop_features=drop_features, distances=distances, frames=frames,
-        augment=augment,
+        standardize=standardize, dropout=dropout, drop_features=drop_features, distances=distances, bones=bones,
+        gestures=gestures, frames=frames, augment=augment, mirror=mirror,
         embedding=embedding, skip=skip, skip_lags=skip_lags, season=season, loss=loss,
         refit=refit, compare_edges=compare_edges, learning_rate=learning_rate,
         weight_decay=weight_decay, label_smoothing=label_smoothing, clip_norm=clip_norm, batch_size=batch_size,
@@ -149,8 +159,11 @@ def compare(
     hidden: Annotated[int | None, typer.Option(help="Width of both; the others get as many parameters.")] = None,
     dropout: Dropout = None,
     distances: Distances = None,
+    bones: Bones = None,
+    gestures: Gestures = None,
     frames: Frames = None,
     augment: Augment = None,
+    mirror: Mirror = None,
     learning_rate: LearningRate = None,
     weight_decay: WeightDecay = None,
     label_smoothing: LabelSmoothing = None,
@@ -167,9 +180,10 @@ def compare(
 ) -> None:
     """Train a GNN alone, an RNN alone and both on the same clips, and show which classes each cannot tell apart."""
     typed: dict[str, object] = dict(
-        spatial=spatial, temporal=temporal, hidden=hidden, dropout=dropout, distances=distances, frames=frames,
-        augment=augment, learning_rate=learning_rate, weight_decay=weight_decay, label_smoothing=label_smoothing,
-        batch_size=batch_size, epochs=epochs, validation=validation, seed=seed, seeds=seeds, device=device,
+        spatial=spatial, temporal=temporal, hidden=hidden, dropout=dropout, distances=distances, bones=bones,
+        gestures=gestures, frames=frames, augment=augment, mirror=mirror, learning_rate=learning_rate,
+        weight_decay=weight_decay, label_smoothing=label_smoothing, batch_size=batch_size, epochs=epochs,
+        validation=validation, seed=seed, seeds=seeds, device=device,
     )  # fmt: skip
     if resume is not None:
         refuse_with_resume({"data": data, "out": out, **typed})

@@ -49,6 +49,7 @@ def go_on(run: RunFolder, settings: ClipSettings, quiet: bool, splits: Any = Non
             **{key: metrics[key] for key in ("test_accuracy", "val_accuracy", "parameters")},
             "confusion": confusion.tolist(),
             "not_told_apart": not_told_apart(confusion, splits.classes),
+            "most_confused": confusions(confusion, splits.classes)[0],
             "seeds": [{k: v for k, v in row.items() if k != "confusion"} for row in metrics["seeds"]],
         }
     metrics = {
@@ -65,8 +66,8 @@ def go_on(run: RunFolder, settings: ClipSettings, quiet: bool, splits: Any = Non
     return run
 
 
-def not_told_apart(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Pairs of classes of whose clips at least a fifth is taken for the other class, the most confused first.
+def confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Every pair of classes, with the share of its clips that are taken for the other class, the most confused first.
 
     Args:
         confusion: counts [true class, predicted class].
@@ -77,21 +78,37 @@ def not_told_apart(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[s
         for j in range(i + 1, len(classes)):
             clips = max(1, confusion[[i, j]].sum())
             share = float(confusion[i, j] + confusion[j, i]) / clips
-            if share >= CONFUSED:
-                found.append({"classes": [classes[i], classes[j]], "confused": round(share, 4)})
+            found.append({"classes": [classes[i], classes[j]], "confused": round(share, 4)})
     return sorted(found, key=lambda pair: -pair["confused"])
+
+
+def not_told_apart(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The `confusions` of at least a fifth."""
+    return [pair for pair in confusions(confusion, classes) if pair["confused"] >= CONFUSED]
+
+
+def _said(model: dict[str, Any]) -> list[str]:
+    """The pairs that a model does not tell apart; where it has none, the one that it confuses most."""
+    pairs = model["not_told_apart"]
+    if pairs or not model["most_confused"]["confused"]:
+        return [_named(pair) for pair in pairs] or ["none"]
+    return [f"none (most: {_named(model['most_confused'])})"]
+
+
+def _named(pair: dict[str, Any]) -> str:
+    return f"{' / '.join(pair['classes'])} {100 * pair['confused']:.0f} %"
 
 
 def table(metrics: dict[str, Any]) -> str:
     """The comparison as lines for the terminal."""
     models = metrics["models"]
-    lines = [f"  {'model':<12}{'test accuracy':<18}{'seeds':>5}{'parameters':>12}  cannot tell apart"]
+    lines = [f"  {'model':<12}{'test accuracy':<18}{'seeds':>5}{'parameters':>12}  takes for each other, 20 % or more"]
     for name in COMPARED:
         model = models[name]
-        pairs = [" / ".join(pair["classes"]) for pair in model["not_told_apart"]]
+        pairs = _said(model)
         start = f"  {NAMES[name]:<12}{percent(model['test_accuracy']):<18}{len(model['seeds']):>5}"
         start += f"{model['parameters']:>12,}  "
-        lines.append(start + (pairs[0] if pairs else "-"))
+        lines.append(start + pairs[0])
         lines += [" " * len(start) + pair for pair in pairs[1:]]
     lines.append(f"  {'majority':<12}{100 * metrics['baselines']['majority']:.1f} %")
     return "\n".join(lines)
@@ -100,11 +117,13 @@ def table(metrics: dict[str, Any]) -> str:
 def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
     """Draw the confusion matrices side by side, with the pairs that a model cannot tell apart framed and named."""
     classes = metrics["classes"]
-    lines = min(9, max(len(metrics["models"][name]["not_told_apart"]) for name in COMPARED))
-    figure = Figure(figsize=(15, 7.5 + 0.2 * lines), layout="constrained")
+    lines = min(9, max(len(_said(metrics["models"][name])) for name in COMPARED))
+    height = 6.2 + 0.2 * lines + 0.06 * max(map(len, classes))
+    figure = Figure(figsize=(15, height), layout="constrained")
     figure.suptitle(f"{Path(metrics['data']).name}: space, time, and both")
     for axis, name in zip(figure.subplots(1, 3), COMPARED, strict=True):
         model = metrics["models"][name]
+        axis.set_anchor("N")
         counts = np.array(model["confusion"], dtype=float)
         share = counts / np.maximum(1, counts.sum(1, keepdims=True))
         axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -120,10 +139,10 @@ def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
         axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", fontsize=8)
         axis.set_yticks(range(len(classes)), classes if name == COMPARED[0] else [], fontsize=8)
         axis.set_title(f"{NAMES[name]}: {percent(model['test_accuracy'])}", fontsize=11)
-        listed = [f"{a} / {b}" for a, b in pairs[:8]] + ["..."] * (len(pairs) > 8)
-        label = "cannot tell apart:\n" + "\n".join(listed) if pairs else "tells every pair apart"
+        said = _said(model)
+        label = "takes for each other, 20 % or more:\n" + "\n".join(said[:8] + ["..."] * (len(said) > 8))
         axis.set_xlabel(f"predicted, % of the true class\n\n{label}", fontsize=9)
-    return write_whole(path, lambda beside: figure.savefig(beside, dpi=130))
+    return write_whole(path, lambda beside: figure.savefig(beside, dpi=130, bbox_inches="tight"))
 
 
 def _frame(row: int, column: int) -> Any:

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from graphreel.combined_clips import collate
+from graphreel.combined_clips import seen_together, views_of
 from graphreel.combined_parts import TRACES, with_traces
 from graphreel.combined_runs import load_classifier, load_forecaster, open_run
 from graphreel.combined_settings import ClipSettings, SeriesSettings
@@ -33,9 +33,10 @@ def predict(path: Path, file: Path, adjacency: Path | None, out: Path | None, to
     model, settings, saved = load_classifier(run)
     lines = []
     clips = read_clips(file, settings, saved)
+    mirror = mirror_of(saved) if settings.mirror else None
     with torch.no_grad():
         for number, clip in enumerate(clips):
-            shares = model(collate([clip], settings, saved.get("timeless")))[0].softmax(0)
+            shares = seen_together(model, views_of([clip], settings, saved.get("timeless"), mirror))[0].softmax(0)
             if len(clips) > 1:
                 lines.append(f"clip {number}")
             best = shares.argsort(descending=True)[:top].tolist()
@@ -78,6 +79,16 @@ def read_clips(file: Path, settings: ClipSettings, saved: dict[str, Any]) -> lis
             f"{file.name} gives nodes with {width} features, but the run was trained on {saved['num_features']}"
         )
     return clips
+
+
+def mirror_of(saved: dict[str, Any]) -> Any:
+    """What makes the mirror images of the clips that a run was trained on, or None."""
+    if "joints" not in saved["reader"]:
+        return None
+    from data.keypoints import reader_of
+
+    reader = reader_of(**saved["reader"])
+    return reader.mirrored if reader.skeleton.pairs else None
 
 
 def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, saved: dict[str, Any]) -> Any:

@@ -51,8 +51,11 @@ class ClipSettings(_SpaceTime):
         dropout: before the recurrent layer and before the head.
         drop_features: of the frames' features that the convolution reads, left out of a whole clip.
         distances: keypoints only: every joint also reads how far it is from each other joint.
+        bones: keypoints only: every joint also reads the bone to it, its length and its direction.
+        gestures: keypoints only: every joint also reads its small steps, told apart from large ones of the body.
         frames: keypoints only: read every clip at so many moments, evenly spread over it; 0 reads all its frames.
         augment: vary training clips where their kind knows how to.
+        mirror: keypoints only: classify a clip by the mean probabilities of itself and its mirror image.
         learning_rate: of AdamW, rising for a tenth of the steps, then falling to 0 along half a cosine.
         weight_decay: of AdamW.
         label_smoothing: share of the target spread over all classes.
@@ -84,8 +87,11 @@ class ClipSettings(_SpaceTime):
     dropout: float = 0.0
     drop_features: float = 0.0
     distances: bool = False
+    bones: bool = False
+    gestures: bool = False
     frames: int = 0
     augment: bool = True
+    mirror: bool = False
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     label_smoothing: float = 0.0
@@ -132,7 +138,7 @@ class ClipSettings(_SpaceTime):
         """
         cls.check_names(typed, f"clips, and {data} holds clips")
         _keep_to_keypoints(data, kind, typed)
-        preset = dict(CLIP_PRESETS[kind])
+        preset = _varied_or_not(CLIP_PRESETS[kind], typed)
         if typed.get("patience"):  # it looks at the validation loss
             preset.pop("keep", None)
         if typed.get("convolve") == 0:
@@ -144,11 +150,16 @@ class ClipSettings(_SpaceTime):
         """As `resolve`, for the three models of a comparison."""
         cls.check_names(typed, "a comparison")
         _keep_to_keypoints(data, kind, typed)
-        return cls(**{"data": data, **COMPARE_PRESETS[kind], **typed})
+        return cls(**{"data": data, **_varied_or_not(COMPARE_PRESETS[kind], typed), **typed})
+
+
+def _varied_or_not(preset: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
+    """A preset, in which a model that no mirror images trained sees none."""
+    return {name: value for name, value in preset.items() if name != "mirror" or typed.get("augment") is not False}
 
 
 def _keep_to_keypoints(data: str, kind: str, typed: dict[str, Any]) -> None:
-    for name in ("distances", "frames"):
+    for name in ("distances", "bones", "gestures", "frames", "mirror"):
         if kind != "keypoints" and typed.get(name):
             raise ValueError(f"--{name} is an option for keypoints, and {data} holds {kind}")
 
@@ -158,8 +169,9 @@ CLIP_PRESETS: dict[str, dict[str, Any]] = {
     "keypoints": {
         "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "convolve": 3,
         "readout": "max", "residual": True, "standardize": True, "dropout": 0.5, "drop_features": 0.2,
-        "distances": True, "frames": 32, "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 32,
-        "epochs": 120, "keep": "last", "validation": 0.05,
+        "distances": True, "bones": True, "gestures": True, "frames": 32, "mirror": True,
+        "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 32, "epochs": 120, "keep": "last",
+        "validation": 0.05,
     },
     "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
 }  # fmt: skip

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from data.keypoint_motion import Variation, resampled
 from data.skeletons import SKELETONS, skeleton_of
 
-STILL = {"mirror": 0.0, "turn": 0.0, "stretch": 0.0, "shortest": 1.0, "jitter": 0.0}
+STILL = {"mirror": 0.0, "turn": 0.0, "stretch": 0.0, "shortest": 1.0, "offset": 0.0, "jitter": 0.0}
 
 
 def clips(count: int = 3, frames: int = 6, joints: int = 15, dimensions: int = 2, missing: float = 0.0):
@@ -102,8 +102,13 @@ def test_a_clip_of_which_a_cut_would_leave_nothing_is_kept_whole():
     assert there.flatten(1).any(1).all() and (left < lengths).any()
 
 
-def test_jitter_has_the_deviation_asked_for():
-    places, present, lengths = clips(count=20, frames=30)
-    found, there, _ = vary(places, present, lengths, jitter=0.1)
-    off = (found - places)[there]
-    assert float(off.std()) == pytest.approx(0.1 * float(places[present].std()), rel=0.05)
+@pytest.mark.parametrize("where", [0.0, 300.0])
+def test_offset_and_jitter_have_the_deviation_asked_for(where):
+    places, present, lengths = clips(count=40, frames=30)
+    size = (places - places.mean(2, keepdim=True)).norm(dim=3)[present].mean()
+    places[..., 0] += where  # pixels from a corner of the picture
+    for name, still in (("jitter", False), ("offset", True)):
+        found, there, _ = vary(places, present, lengths, **{name: 0.1})
+        off = found - places
+        assert float(off[there].std()) == pytest.approx(0.1 * float(size), rel=0.1)
+        assert torch.allclose(off[0, 0], off[0, 1], atol=1e-3) == still

@@ -10,10 +10,10 @@ from torch_geometric.data import Batch
 from data import load
 from data.keypoint_clips import KeypointReader
 from data.keypoint_motion import Variation
-from data.keypoints import read_keypoints
-from data.skeletons import SKELETONS, skeleton_of
+from data.keypoints import read_keypoints, reader_of
+from data.skeletons import SKELETONS, Skeleton, skeleton_of
 
-STILL = Variation(mirror=0, turn=0, stretch=0, shortest=1, jitter=0)
+STILL = Variation(mirror=0, turn=0, stretch=0, shortest=1, offset=0, jitter=0)
 
 
 def arrays(joints: int = 15, clips: int = 12, dimensions: int = 2):
@@ -64,6 +64,52 @@ def test_velocity_is_the_step_to_the_next_frames_over_the_size(tmp_path):
     assert_close(clip.x[-15:, 4:8], torch.zeros(15, 4))
     without = read_keypoints(saved(tmp_path, keypoints=walk), velocity=False)[0]
     assert_close(without.x, torch.cat([clip.x[:, :4], clip.x[:, 8:]], 1))
+
+
+@pytest.mark.parametrize("joints", sorted(SKELETONS))
+def test_every_joint_reaches_joint_0_over_its_parents(joints):
+    skeleton = SKELETONS[joints]
+    parent = skeleton.parents()
+    assert parent[0] == 0
+    bones = {frozenset(bone) for bone in skeleton.bones}
+    assert all(frozenset((joint, int(parent[joint]))) in bones for joint in range(1, joints))
+    at = torch.arange(joints)
+    for _ in range(joints):
+        at = parent[at]
+    assert (at == 0).all()
+    assert Skeleton("two parts", 4, ((0, 1), (2, 3))).parents().tolist() == [0, 0, 2, 3]
+
+
+def test_bones_lead_to_a_joint_from_its_parent(tmp_path):
+    given = arrays(clips=2)
+    given["keypoints"][1, 3] = np.nan  # the parent of joint 7
+    clip = read_keypoints(saved(tmp_path, **given), velocity=False, bones=True)[0]
+    body = given["keypoints"][0]
+    about = given["keypoints"] - np.nanmean(given["keypoints"], axis=1, keepdims=True)
+    size = float(np.nanmean(np.linalg.norm(about[: given["lengths"][0]], axis=2)))
+    wrist, elbow = (torch.from_numpy(body[joint]) / size for joint in (11, 7))
+    bone = wrist - elbow
+    wanted = torch.cat([bone, bone.norm()[None], bone / (bone.norm() + 0.05)])
+    assert_close(clip.x[11, 4:9], wanted, rtol=1e-4, atol=1e-5)
+    assert_close(clip.x[0, 4:9], torch.zeros(5))
+    assert_close(clip.x[(clip.frame == 1) & (clip.track == 7)][0, 4:9], torch.zeros(5))
+
+
+@pytest.mark.parametrize("camera", [0.0, 5.0])
+def test_gestures_are_squashed_steps_about_the_mean_step(tmp_path, camera):
+    walk = np.random.default_rng(0).normal(size=(1, 15, 2)).repeat(7, 0)
+    walk -= walk.mean(1, keepdims=True)
+    walk /= np.linalg.norm(walk, axis=2).mean()
+    walk[:, 3, 0] += np.arange(7) * 0.03  # a wrist goes 0.03 bodies a frame
+    walk[:, :, 0] += np.arange(7)[:, None] * camera
+    clip = read_keypoints(saved(tmp_path, keypoints=walk), velocity=False, gestures=True)[0]
+    found = clip.x[clip.track == 3][:, 4:10].view(7, 3, 2)
+    for number, lag in enumerate((1, 2, 4)):
+        step = 0.03 * lag * (1 - 1 / 15)
+        wanted = torch.full((7,), step / (step**2 + 0.02**2 * lag) ** 0.5)
+        wanted[7 - lag :] = 0  # there is no frame so much further
+        assert_close(found[:, number, 0], wanted, rtol=0.02, atol=1e-4)
+        assert_close(found[:, number, 1], torch.zeros(7), rtol=0, atol=1e-4)
 
 
 def test_missing_joints_are_no_nodes(tmp_path):
@@ -118,14 +164,43 @@ def test_a_batch_without_variation_is_the_batch_of_its_clips(tmp_path, frames):
     given = arrays()
     scores = np.ones(given["keypoints"].shape[:2])
     scores[1, 3] = scores[4] = 0  # a joint, and a whole frame
-    splits = load(saved(tmp_path, **given, scores=scores), distances=True, frames=frames)
-    still = KeypointReader(SKELETONS[15], distances=True, frames=frames, variation=STILL)
+    splits = load(saved(tmp_path, **given, scores=scores), distances=True, bones=True, gestures=True, frames=frames)
+    still = KeypointReader(SKELETONS[15], distances=True, bones=True, gestures=True, frames=frames, variation=STILL)
     joined = still.varied(splits.train, torch.Generator())
     batch = Batch.from_data_list(list(splits.train))
     for key in ("x", "pos", "frame", "track", "num_frames", "num_tracks", "y"):
         assert_close(joined[key], torch.as_tensor(batch[key]), rtol=1e-4, atol=1e-5)
     edges = [sorted(zip(*b.edge_index.tolist(), b.edge_attr[:, 0].tolist(), strict=True)) for b in (joined, batch)]
     assert edges[0] == edges[1]
+
+
+def test_mirror_images_are_the_clips_of_mirrored_keypoints(tmp_path):
+    given = arrays(clips=3)
+    scores = np.ones(given["keypoints"].shape[:2])
+    scores[1, 3] = scores[4] = 0  # a joint, and a whole frame
+    reader = KeypointReader(SKELETONS[15], distances=True, bones=True, gestures=True)
+    order = SKELETONS[15].mirrored().numpy()
+    flipped = given["keypoints"][:, order] * np.array([-1, 1], dtype=np.float32)
+    sizes = given["lengths"].tolist()
+    parts = [torch.from_numpy(a).split(sizes) for a in (given["keypoints"], scores, flipped, scores[:, order])]
+    clips = [reader.clip(k, 0, s) for k, s in zip(*parts[:2], strict=True)]
+    wanted = Batch.from_data_list([reader.clip(k, 0, s) for k, s in zip(*parts[2:], strict=True)])
+    found = reader.mirrored(clips)
+    for key in ("x", "pos", "frame", "track", "num_frames", "y"):
+        assert_close(found[key], torch.as_tensor(wanted[key]), rtol=1e-4, atol=1e-5)
+    assert_close(reader.mirrored([reader.mirrored(clips[:1])]).x, clips[0].x, rtol=1e-4, atol=1e-5)
+
+
+def test_left_and_right_are_known_of_built_in_skeletons_alone(tmp_path):
+    given = arrays()
+    for edges, mirrored in (
+        (np.array(SKELETONS[15].bones)[::-1, ::-1], True),
+        (np.array(SKELETONS[15].bones)[:-1], False),
+    ):
+        splits = load(saved(tmp_path, **given, edges=edges))
+        assert (splits.mirror is not None) == mirrored
+        assert bool(reader_of(**splits.settings).skeleton.pairs) == mirrored
+    assert load(saved(tmp_path, **given)).mirror is not None
 
 
 def test_clips_are_read_at_so_many_moments(tmp_path):
@@ -143,8 +218,13 @@ def test_timeless_features_are_all_but_the_velocities(tmp_path):
     splits = load(saved(tmp_path, **arrays()))
     slow = load(saved(tmp_path, **arrays()), velocity=False)
     assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
-    splits, slow = (load(saved(tmp_path, **arrays()), velocity=v, distances=True) for v in (True, False))
-    assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
+    for options in (
+        {"distances": True, "bones": True, "gestures": True},
+        {"bones": True, "gestures": True, "velocity": False},
+    ):
+        splits = load(saved(tmp_path, **arrays()), **options)
+        slow = load(saved(tmp_path, **arrays()), **(options | {"velocity": False, "gestures": False}))
+        assert_close(splits.train[0].x[:, splits.timeless], slow.train[0].x)
 
 
 def test_distances_are_those_to_the_joints_of_the_same_frame(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data import load
+from data.keypoints import read_keypoints
 from graphreel import combined_clips
 from graphreel.__main__ import run
 from graphreel.combined_clips import ClipBatches, clip_task
@@ -160,7 +161,8 @@ def test_batches_depend_on_seed_and_step_alone(keypoints):
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_kept_are_the_best_or_the_last(tmp_path, keypoints, said, keep):
     out = tmp_path / "run"
-    typed = ["--data", keypoints, *SMALL, "--epochs", 6, "--lr", 0.5, "--no-augment", "--keep", keep, "--out", out]
+    few = ["--no-bones", "--no-gestures", "--no-augment", "--keep", keep]
+    typed = ["--data", keypoints, *SMALL, "--epochs", 6, "--lr", 0.5, *few, "--out", out]
     assert said("combined", "train", *typed)[::2] == (0, "")
     model, settings, saved = load_classifier(open_run(out))
     losses = [row["val_loss"] for row in saved["history"]]
@@ -183,6 +185,35 @@ def test_the_loss_is_that_of_the_formula(keypoints):
     target[torch.arange(len(batch.y)), batch.y] += 0.9
     expected = -(target * logits.log_softmax(1)).sum(1).mean()
     torch.testing.assert_close(task.loss(batch).double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_clip_and_its_mirror_image_are_classified_together(tmp_path, keypoints, said):
+    out = tmp_path / "run"
+    typed = ["--data", keypoints, *SMALL, "--epochs", 2, "--out", out]
+    assert said("combined", "train", *typed)[::2] == (0, "")
+    model, settings, saved = load_classifier(open_run(out))
+    assert settings.mirror
+    splits = combined_clips.load_clips(settings)
+    with torch.no_grad():
+        batch = combined_clips.collate(splits.test, settings, None)
+        shares = (model(batch).softmax(1) + model(splits.mirror(splits.test)).softmax(1)) / 2
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["test_accuracy"]["mean"] == pytest.approx((shares.argmax(1) == batch.y).float().mean().item())
+    logits, _ = combined_clips.logits_of(model, combined_clips.in_batches(splits.test, settings, splits))
+    torch.testing.assert_close(logits.softmax(1), shares)
+    new = write_keypoints(tmp_path / "new.npz", clips=1, labelled=False)
+    clips = read_keypoints(new, **saved["reader"])
+    with torch.no_grad():
+        share = (model(clips[0]).softmax(1) + model(splits.mirror(clips)).softmax(1))[0] / 2
+    told = dict(line.split() for line in said("combined", "predict", out, new)[1].splitlines())
+    assert float(told["east"]) == pytest.approx(float(share[0]), abs=6e-4)
+
+
+def test_a_model_that_no_mirror_images_trained_sees_none():
+    for resolve in (ClipSettings.resolve, ClipSettings.resolve_compared):
+        assert resolve("x.npz", "keypoints", {}).mirror
+        assert not resolve("x.npz", "keypoints", {"augment": False}).mirror
+        assert resolve("x.npz", "keypoints", {"augment": False, "mirror": True}).mirror
 
 
 def test_prediction_gives_probabilities_of_the_right_class(tmp_path, walker, said):
@@ -310,6 +341,7 @@ def test_an_unreadable_video_is_refused(tmp_path, said):
         (["--lags", 3], "--lags is not an option for clips"),
         (["--distances"], "--distances is an option for keypoints"),
         (["--frames", 8], "--frames is an option for keypoints"),
+        (["--mirror"], "--mirror is an option for keypoints"),
         (["--drop-features", 0.2], "--drop-features is what a convolution does not see: it goes with --convolve"),
         (["--keep", "first"], "--keep expects one of best, last, got 'first'"),
         (["--keep", "last", "--patience", 2], "--patience waits for a better validation loss, but --keep last"),

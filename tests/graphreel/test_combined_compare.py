@@ -9,7 +9,7 @@ from data import load
 from graphreel import combined_compare
 from graphreel.__main__ import run
 from graphreel.combined_clips import collate
-from graphreel.combined_compare import not_told_apart
+from graphreel.combined_compare import confusions, not_told_apart, table
 from graphreel.combined_models import build_classifier
 from graphreel.combined_settings import ClipSettings
 
@@ -38,7 +38,7 @@ def test_compare_writes_what_callers_rely_on(compared):
         part = json.loads((out / name / "metrics.json").read_text())
         assert part["test_accuracy"] == model["test_accuracy"]
     assert (out / "compare.png").stat().st_size > 20_000
-    assert all(word in text for word in ("GNN alone", "RNN alone", "both", "parameters", "cannot tell apart"))
+    assert all(word in text for word in ("GNN alone", "RNN alone", "both", "parameters", "takes for each other"))
 
 
 def test_a_comparison_goes_on_and_its_whole_model_predicts(compared, capsys):
@@ -75,6 +75,19 @@ def test_pairs_that_are_taken_for_each_other():
     confusion = np.array([[50, 50, 0], [40, 60, 0], [0, 10, 90]])
     found = not_told_apart(confusion, ["a", "b", "c"])
     assert found == [{"classes": ["a", "b"], "confused": 0.45}]
+
+
+def test_a_model_that_tells_all_pairs_apart_names_the_one_it_confuses_most():
+    one = {"test_accuracy": {"mean": 0.9, "std": 0.0}, "parameters": 7, "seeds": [1]}
+    sides = {}
+    for name, wrong in (("both", 0), ("gnn", 30), ("rnn", 10)):
+        confusion = np.array([[100, 0], [2 * wrong, 100 - 2 * wrong]])
+        sides[name] = one | {
+            "not_told_apart": not_told_apart(confusion, ["a", "b"]),
+            "most_confused": confusions(confusion, ["a", "b"])[0],
+        }
+    rows = table({"models": sides, "baselines": {"majority": 0.5}}).splitlines()
+    assert [row.split("7  ")[1] for row in rows[1:4]] == ["none", "a / b 30 %", "none (most: a / b 10 %)"]
 
 
 def test_the_graph_network_alone_sees_neither_direction_nor_time():
