@@ -27,7 +27,7 @@ class AttentionConv(MessagePassing):
     A subclass makes its linear maps and defines ``edge_update`` (the weights) and ``message``.
     """
 
-    _worth_sorting = 1 << 16  # numbers on all edges, see is_little
+    _worth_sorting = (1 << 16, 1 << 13)  # numbers and edges, see is_little
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class AttentionConv(MessagePassing):
     def _sorted_edges(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> SortedEdges | None:
         """The edges sorted, or None where it costs less to leave them as they are listed."""
         nodes = (h_source.size(0), h_target.size(0))
-        if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), self._worth_sorting):
+        if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting):
             return None
         return sorted_edges(edge_index, nodes, loops)
 

@@ -51,7 +51,7 @@ class GATv2Conv(AttentionConv):
         or ``[..., N, C]`` where heads are averaged.
     """
 
-    _worth_sorting = 1 << 21  # more than GATConv's: here features are gathered for every edge all the same
+    _worth_sorting = (1 << 21, 1 << 14)  # more than GATConv's: features are gathered for every edge all the same
 
     def __init__(
         self,
