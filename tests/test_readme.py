@@ -30,6 +30,7 @@ SHORTER = {
     "combined train --data jhmdb": "--epochs 1 --seeds 1",
     "combined train --data PATH": "--epochs 1",
     "combined compare --data digits": "--epochs 1 --seeds 1 --hidden 8",
+    "combined compare --data jhmdb": "--epochs 1 --seeds 1 --hidden 8",
     "combined predict": "",
     "combined attention": "",
     "report --quick": "--only Q1.2",
