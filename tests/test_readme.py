@@ -31,6 +31,7 @@ SHORTER = {
     "combined train --data PATH": "--epochs 1",
     "combined train --data SENSORS.csv": "--epochs 1 --seeds 1 --lags 4 --horizon 2",
     "combined compare --data digits": "--epochs 1 --seeds 1 --hidden 8",
+    "combined compare --data jhmdb": "--epochs 1 --seeds 1 --hidden 8",
     "combined predict": "",
     "combined attention": "",
     "report --quick": "--only Q1.2",
