@@ -10,8 +10,9 @@ from graphreel import __version__, combined_commands, gnn_commands, report_comma
 from graphreel.training_errors import NotFinite
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
-# as soon as anything else runs on the same cores.
+# as soon as anything else runs on the same cores; threads that sleep at once take long to wake on an idle machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # click's, or that of the copy of click that newer typer carries
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
