@@ -1,6 +1,6 @@
 """From keypoints to clips: normalisation, features, the graph, and variations for training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -82,6 +82,11 @@ class KeypointReader:
         places, present, lengths = self._apart(clips)
         all_of_them = torch.ones(len(places), dtype=torch.bool)
         return self._joined(*mirrored(places, present, self.skeleton, all_of_them), lengths, clips)
+
+    @property
+    def mirror(self) -> Callable[[Sequence[Clip]], Clip] | None:
+        """`mirrored`, or None where nothing says which joints swap sides."""
+        return self.mirrored if self.skeleton.pairs else None
 
     def timeless(self, dimensions: int) -> Tensor:
         """Which features say nothing of time: all but velocities and gestures."""

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from data.clips import Clip, ClipSplits, stratified_holdout
 from data.keypoint_clips import KeypointReader
 from data.places import find, search_folders
-from data.skeletons import skeleton_of
+from data.skeletons import Skeleton, skeleton_of
 
 
 def load_keypoints(
@@ -48,6 +49,7 @@ def load_keypoints(
     path = Path(path)
     arrays = _read(path)
     parted = "train_keypoints" in arrays
+    features = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures, frames=frames)
     labels, reader = {}, None
     parts: dict[str, list[Clip]] = {}
     for part in ("train", "test") if parted else ("all",):
@@ -60,9 +62,7 @@ def load_keypoints(
         unseen = sorted(set(given) - set(classes))
         if unseen:
             raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
-        clips, reader = _clips(
-            arrays, "" if part == "all" else f"{part}_", path.name, velocity, distances, bones, gestures, frames
-        )
+        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, features)
         if len(clips) != len(given):
             where = f" in its {part} part" if parted else ""
             raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips{where}")
@@ -84,15 +84,8 @@ def load_keypoints(
             f"hold out a {'validation' if testing else 'test'} part: expected at least {2 if parted else 3} of a class"
         )
     dimensions = training[0].pos.size(1)
-    settings = {
-        "velocity": velocity,
-        "distances": distances,
-        "bones": bones,
-        "gestures": gestures,
-        "frames": frames,
-        "joints": reader.skeleton.joints,
-        "edges": [list(b) for b in reader.skeleton.bones],
-    }
+    bones_read = [list(bone) for bone in reader.skeleton.bones]
+    settings = {**features, "joints": reader.skeleton.joints, "edges": bones_read}
     return ClipSplits(
         path.stem,
         [training[i] for i in kept],
@@ -101,7 +94,7 @@ def load_keypoints(
         classes,
         reader.timeless(dimensions),
         reader.varied,
-        reader.mirrored if reader.skeleton.pairs else None,
+        reader.mirror,
         settings,
     )
 
@@ -157,27 +150,18 @@ def read_keypoints(
     found = arrays["keypoints"].shape[1] if "keypoints" in arrays and arrays["keypoints"].ndim == 3 else joints
     if joints is not None and found != joints:
         raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
-    if edges is not None:
-        arrays.setdefault("edges", np.array(edges))
-    clips, reader = _clips(arrays, "", Path(path).name, velocity, distances, bones, gestures, frames)
-    if edges is not None and set(map(frozenset, reader.skeleton.bones)) != set(map(frozenset, edges)):
+    features = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures, frames=frames)
+    expected = None if edges is None or found is None else reader_of(found, edges).skeleton
+    clips, reader = _clips(arrays, "", Path(path).name, features, expected)
+    if expected not in (None, reader.skeleton):
         raise ValueError(f"{Path(path).name} has other edges between the joints than the skeleton")
     return clips
 
 
-def reader_of(
-    joints: int,
-    edges: list[list[int]],
-    velocity: bool = True,
-    distances: bool = False,
-    bones: bool = False,
-    gestures: bool = False,
-    frames: int = 0,
-) -> KeypointReader:
+def reader_of(joints: int, edges: list[list[int]], **features: Any) -> KeypointReader:
     """The reader that `load_keypoints` told of in `settings`."""
-    return KeypointReader(
-        skeleton_of(joints, torch.tensor(edges).view(-1, 2)), velocity, distances, bones, gestures, frames
-    )
+    # [2, bones], which two bones cannot be taken for the other form of
+    return KeypointReader(skeleton_of(joints, torch.tensor(edges, dtype=torch.long).view(-1, 2).t()), **features)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -189,15 +173,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _clips(
-    arrays: dict[str, np.ndarray],
-    prefix: str,
-    file: str,
-    velocity: bool,
-    distances: bool,
-    bones: bool,
-    gestures: bool,
-    frames: int,
+    arrays: dict[str, np.ndarray], prefix: str, file: str, features: dict[str, Any], skeleton: Skeleton | None = None
 ) -> tuple[list[Clip], KeypointReader]:
+    """The clips of a file, and what read them; `skeleton` is for a file without `edges`."""
     name = f"{prefix}keypoints"
     if name not in arrays:
         raise ValueError(f"{file} has no {name}: it holds {', '.join(arrays) or 'nothing'}")
@@ -212,8 +190,10 @@ def _clips(
     scores = _floats(arrays[f"{prefix}scores"], f"{prefix}scores", file) if f"{prefix}scores" in arrays else None
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
-    edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
-    reader = KeypointReader(skeleton_of(keypoints.size(1), edges, file), velocity, distances, bones, gestures, frames)
+    if "edges" in arrays or skeleton is None:
+        edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
+        skeleton = skeleton_of(keypoints.size(1), edges, file)
+    reader = KeypointReader(skeleton, **features)
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
     return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader

@@ -87,8 +87,7 @@ def mirror_of(saved: dict[str, Any]) -> Any:
         return None
     from data.keypoints import reader_of
 
-    reader = reader_of(**saved["reader"])
-    return reader.mirrored if reader.skeleton.pairs else None
+    return reader_of(**saved["reader"]).mirror
 
 
 def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, saved: dict[str, Any]) -> Any:

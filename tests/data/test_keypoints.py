@@ -286,6 +286,16 @@ def test_a_new_file_is_read_as_the_training_clips_were(tmp_path):
         read_keypoints(saved(tmp_path / "new", keypoints=np.ones((3, 4, 2)), edges=turned[:2]), **splits.settings)
 
 
+def test_two_bones_are_read_as_they_were(tmp_path):
+    given = arrays(joints=3)
+    splits = load(saved(tmp_path, **given, edges=np.array([[0, 0], [1, 2]])))  # [2, bones]
+    (tmp_path / "new").mkdir()
+    new = saved(tmp_path / "new", keypoints=given["keypoints"][: given["lengths"][0]])
+    clip = read_keypoints(new, **splits.settings)[0]
+    within = clip.edge_index[:, clip.edge_attr[:, 0] == 0]
+    assert {tuple(pair) for pair in within.t().tolist() if max(pair) < 3} == {(0, 1), (1, 0), (0, 2), (2, 0)}
+
+
 def test_labels_unseen_in_training_are_named(tmp_path):
     given, other = arrays(), arrays(clips=2)
     other["labels"] = np.array(["run", "fly"])
