@@ -144,7 +144,7 @@ def _series(
 
 def _read_wide(path: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Values [time, nodes] with NaN for missing ones, times or None, and the names of the nodes."""
-    stamps, numbers = [], array("d")  # rows are dropped as they are read: fields take ten times the memory of numbers
+    stamps, numbers = [], array("d")  # rows are dropped as they are read: fields take eight times the memory of numbers
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = (row for row in csv.reader(file) if any(field.strip() for field in row))
         head = list(islice(rows, 20))

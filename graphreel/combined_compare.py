@@ -89,10 +89,10 @@ def not_told_apart(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[s
 
 def _said(model: dict[str, Any]) -> list[str]:
     """The pairs that a model does not tell apart; where it has none, the one that it confuses most."""
-    pairs = model["not_told_apart"]
-    if pairs or not model["most_confused"]["confused"]:
-        return [_named(pair) for pair in pairs] or ["none"]
-    return [f"none (most: {_named(model['most_confused'])})"]
+    if model["not_told_apart"]:
+        return [_named(pair) for pair in model["not_told_apart"]]
+    most = model["most_confused"]
+    return [f"none (most: {_named(most)})" if most["confused"] else "none"]
 
 
 def _named(pair: dict[str, Any]) -> str:

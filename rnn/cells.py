@@ -21,20 +21,14 @@ Weights = Mapping[str, Tensor]
 Gates = dict[str, Tensor]
 Cell = Callable[[Tensor, State, Weights, Tensor | None], tuple[State, Gates]]
 
-_ALL = slice(None)
-
 
 def _dropped(h: Tensor, drop: Tensor | None) -> Tensor:
     return h if drop is None else h * drop
 
 
-def _product(x: Tensor, weights: Weights, which: str, rows: slice = _ALL) -> Tensor:
-    weight, bias, gain = (weights.get(f"{kind}_{which}") for kind in ("weight", "bias", "norm"))
-    assert weight is not None
-    bias = None if bias is None else bias[rows]
-    if gain is None:
-        return linear(x, weight[rows], bias)
-    return layer_norm(linear(x, weight[rows]), gain[rows].shape, gain[rows], bias)
+def _product(x: Tensor, weights: Weights, which: str) -> Tensor:
+    weight, bias, gain = weights[f"weight_{which}"], weights.get(f"bias_{which}"), weights.get(f"norm_{which}")
+    return linear(x, weight, bias) if gain is None else layer_norm(linear(x, weight), gain.shape, gain, bias)
 
 
 def _input_product(x: Tensor, weights: Weights) -> Tensor:
@@ -131,8 +125,11 @@ def gru_uva_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None 
     (h,) = state
     size = h.shape[1]
     dropped = _dropped(h, drop)
+    recurrent = {name: weight for name, weight in weights.items() if name.endswith("hh")}
+    of_rz = {name: weight[: 2 * size] for name, weight in recurrent.items()}
+    of_n = {name: weight[2 * size :] for name, weight in recurrent.items()}
     x_r, x_z, x_n = _input_product(x, weights).chunk(3, dim=1)
-    h_r, h_z = _product(dropped, weights, "hh", slice(2 * size)).chunk(2, dim=1)
+    h_r, h_z = _recurrent_product(dropped, of_rz).chunk(2, dim=1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + _product(r * dropped, weights, "hh", slice(2 * size, None)))
+    n = torch.tanh(x_n + _recurrent_product(r * dropped, of_n))
     return ((1 - z) * h + z * n,), {"r": r, "z": z, "n": n}

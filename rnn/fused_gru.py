@@ -38,10 +38,11 @@ class _Buffers:
 
 def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
-    two, schedule = 2 * h.shape[1], call.schedule
-    buffers = call.buffers(_Buffers, h.shape[1], x.shape[1], x.dtype)
+    hidden, schedule = h.shape[1], call.schedule
+    two = 2 * hidden
+    buffers = call.buffers(_Buffers, hidden, x.shape[1], x.dtype)
     project, recur = (product_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
-    from_h = torch.empty(len(h), 3 * h.shape[1], dtype=h.dtype)
+    from_h = torch.empty(len(h), 3 * hidden, dtype=h.dtype)
     before = 0
     with torch.inference_mode():
         for steps, rows in schedule.stretches():
@@ -59,7 +60,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
                 q = rzq[:, two:].copy_(recurrent[:, two:])
                 tanh(torch.addcmul(from_x[:, two:], r, q, out=candidate), out=candidate)
                 torch.lerp(candidate, h_t, z, out=buffers.new_h[t])
-    y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, h.shape[1])
+    y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, hidden)
     return y, (buffers.h[-1].clone(),), buffers
 
 
@@ -77,7 +78,8 @@ def _backward(
     counts, forks, two = schedule.counts, schedule.forks, 2 * hidden
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
-    recur, to_x = (product_with(weight.t(), schedule.rows) for weight in (weight_hh, weight_ih))
+    recur = product_with(weight_hh.t(), schedule.rows)
+    to_x = product_with(weight_ih.t(), schedule.rows) if needs_x else None
     dh = gradient_at_end(grad_h, h)
     dh0, work, d_rz = torch.empty_like(dh), torch.empty_like(dh), dh.new_empty(len(dh), two)
     dx = torch.empty_like(x) if needs_x else None
@@ -106,14 +108,16 @@ def _backward(
                     forks[t].backward_(dh)
             d_rzq, d_n = buffers.all_rzq[rows], buffers.all_n[rows]
             d_weights[1].add_(weight_gradient(d_rzq, buffers.all_h[rows]))
-            d_biases[1] += d_rzq.sum(0)
+            if bias_ih is not None or bias_hh is not None:
+                d_biases[1] += d_rzq.sum(0)
+                d_biases[0, two:] += d_n.sum(0)
             d_rzq[:, two:] = d_n
             d_weights[0].add_(weight_gradient(d_rzq, x[rows]))
-            d_biases[0, two:] += d_n.sum(0)
-            if dx is not None:
-                told = to_x(d_rzq, out=dx[rows])
-                if told.data_ptr() != dx[rows].data_ptr():
-                    dx[rows] = told
+            if dx is not None and to_x is not None:
+                part = dx[rows]
+                told = to_x(d_rzq, out=part)
+                if told is not part:
+                    part.copy_(told)
     d_biases[0, :two] = d_biases[1, :two]
     dh0[: len(dh)] = dh
     of_ih, of_hh = (None if b is None else d for b, d in zip((bias_ih, bias_hh), d_biases, strict=True))
