@@ -8,8 +8,10 @@ from combined.forecaster import Forecaster
 from combined.linear_forecast import LinearForecast
 from combined.over_time import TimeConvolution
 from combined.seasonal_traces import seasonal_traces
+from combined.tgcn import TGCN
 
 __all__ = [
+    "TGCN",
     "ClipAttention",
     "ClipClassifier",
     "Forecaster",

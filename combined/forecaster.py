@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from combined.clip_classifier import width_of
 from combined.over_time import ends_in_state, state_after
+from combined.tgcn import TGCN
 
 
 class Forecaster(nn.Module):
@@ -27,7 +28,7 @@ class Forecaster(nn.Module):
         spatial: any graph layer or model called as (x, edge_index), with edge_weight where it takes one; None leaves
             the edges out.
         temporal: any recurrent layer of `rnn` or torch.nn. Where its input_size is the width of `spatial` it reads Z
-            alone; where it is larger by F it also reads the node's own x.
+            alone; where it is larger by F it also reads the node's own x. A `TGCN` reads the same through the graph.
         horizon: how many steps are forecast.
         autoregressive: over how many last steps the linear path goes, the same for all nodes; 0 leaves it out.
         residual: forecast the change from the last value.
@@ -87,11 +88,14 @@ class Forecaster(nn.Module):
             edge_index, edge_weight, frame = stacked_steps(edge_index, edge_weight, windows, steps)
         elif edge_weight is not None and not isinstance(edge_weight, Tensor):
             raise ValueError(f"edge_weight has {len(edge_weight)} parts, but edge_index is one list for all steps")
-        if self.spatial is not None and edge_index.numel() and int(edge_index.max()) >= nodes:
+        on_graph = self.spatial is not None or isinstance(self.temporal, TGCN)
+        if on_graph and edge_index.numel() and int(edge_index.max()) >= nodes:
             raise ValueError(f"edge_index holds node {int(edge_index.max())}, but x has {nodes} nodes")
         in_time = x.transpose(0, 1).contiguous()  # [T, B, N, F]: the layout that the recurrence reads
-        z = self._in_space(in_time, edge_index, edge_weight, frame)
-        states = self._in_time(self.dropout(z).reshape(steps, windows * nodes, -1), every_step)
+        z = self.dropout(self._in_space(in_time, edge_index, edge_weight, frame))
+        if isinstance(self.temporal, TGCN):
+            z = _over_graph(self.temporal.averaging, z, edge_index, edge_weight, frame)
+        states = self._in_time(z.reshape(steps, windows * nodes, -1), every_step)
         forecast = self.head(self.dropout(states)).view(-1, windows, nodes, self.horizon)
         own = in_time[..., 0]
         if self.linear is not None:
@@ -105,29 +109,22 @@ class Forecaster(nn.Module):
         """[T, B, N, F] -> what the recurrent layer reads, [T, B, N, its input_size]."""
         if self.spatial is None:
             return x
-        weight = edge_weight if "edge_weight" in inspect.signature(self.spatial.forward).parameters else None
-        extra = {} if weight is None else {"edge_weight": weight}
-        steps, windows, nodes, features = x.shape
-        if frame is None:
-            z = self.spatial(x, edge_index, **extra)
-        else:
-            if frame.shape != edge_index.shape[1:]:
-                raise ValueError(f"frame must be [{edge_index.size(1)}], one for every edge, got {list(frame.shape)}")
-            block = (frame % steps) * windows + frame // steps  # time comes first in x
-            z = self.spatial(x.reshape(-1, features), edge_index + block * nodes, **extra)
-        z = torch.relu(z).view(steps, windows, nodes, -1)
-        wanted = int(getattr(self.temporal, "input_size"))  # noqa: B009
-        if wanted == z.size(-1):
+        z = torch.relu(_over_graph(self.spatial, x, edge_index, edge_weight, frame))
+        wanted, width, features = int(getattr(self.temporal, "input_size")), z.size(-1), x.size(-1)  # noqa: B009
+        if wanted == width:
             return z
-        if wanted == z.size(-1) + features:
+        if wanted == width + features:
             return torch.cat([x, z], dim=-1)
         raise ValueError(
-            f"temporal has input_size {wanted}: expected {z.size(-1)}, the width of spatial, "
-            f"or {z.size(-1) + features}, with the {features} features of x"
+            f"temporal has input_size {wanted}: expected {width}, the width of spatial, "
+            f"or {width + features}, with the {features} features of x"
         )
 
     def _in_time(self, z: Tensor, every_step: bool) -> Tensor:
         """[T, B * N, width] -> the states [1 or T, B * N, hidden]."""
+        if isinstance(self.temporal, TGCN):
+            states = self.temporal.recur(z, every_step=every_step)
+            return states if every_step else states[None]
         if not every_step and ends_in_state(self.temporal):
             return state_after(self.temporal, z)[None]
         if getattr(self.temporal, "batch_first", False):
@@ -144,6 +141,23 @@ class Forecaster(nn.Module):
         padded = torch.cat([own.new_zeros(max(0, lags - 1), *own.shape[1:]), own])
         recent = padded.unfold(0, lags, 1) if every_step else padded[-lags:].permute(1, 2, 0)[None]
         return self.linear(recent)
+
+
+def _over_graph(
+    layer: nn.Module, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None, frame: Tensor | None
+) -> Tensor:
+    """[T, B, N, F] -> [T, B, N, width] by a graph layer, once over all steps of all windows."""
+    weight = edge_weight if "edge_weight" in inspect.signature(layer.forward).parameters else None
+    extra = {} if weight is None else {"edge_weight": weight}
+    steps, windows, nodes, features = x.shape
+    if frame is None:
+        z: Tensor = layer(x, edge_index, **extra)
+    else:
+        if frame.shape != edge_index.shape[1:]:
+            raise ValueError(f"frame must be [{edge_index.size(1)}], one for every edge, got {list(frame.shape)}")
+        block = (frame % steps) * windows + frame // steps  # time comes first in x
+        z = layer(x.reshape(-1, features), edge_index + block * nodes, **extra)
+    return z.view(steps, windows, nodes, -1)
 
 
 def stacked_steps(

@@ -4,9 +4,10 @@ import torch
 
 from rnn.cells import gru_torch_cell, gru_uva_cell
 from rnn.fused_gru import fused_gru
+from rnn.fused_gru_uva import fused_gru_uva
 from rnn.recurrent import Recurrent
 
-_CELLS = {"torch": gru_torch_cell, "uva": gru_uva_cell}
+_VARIANTS = {"torch": (gru_torch_cell, fused_gru), "uva": (gru_uva_cell, fused_gru_uva)}
 
 
 class GRU(Recurrent):
@@ -49,11 +50,10 @@ class GRU(Recurrent):
         weight_dropout: float = 0.0,
         layer_norm: bool = False,
     ) -> None:
-        if variant not in _CELLS:
-            raise ValueError(f"variant must be one of {', '.join(_CELLS)}, but got {variant!r}")
+        if variant not in _VARIANTS:
+            raise ValueError(f"variant must be one of {', '.join(_VARIANTS)}, but got {variant!r}")
         self.variant = variant
-        self.cell = _CELLS[variant]
-        self.fused = fused_gru if variant == "torch" else None
+        self.cell, self.fused = _VARIANTS[variant]
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
             initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,

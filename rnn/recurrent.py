@@ -9,10 +9,11 @@ from torch.nn.utils.rnn import PackedSequence
 from rnn.alignment import Alignment, align_full, align_packed, align_spans
 from rnn.cells import Cell, State, Weights
 from rnn.dropout import dropout as drop_out
-from rnn.fused import FusedCall, FusedWalk, can_fuse
+from rnn.fused import FusedWalk
 from rnn.initialization import INITIALIZATIONS
 from rnn.schedule import Schedule
 from rnn.unroll import unroll
+from rnn.walk import walk
 from rnn.workspace import Workspace
 
 
@@ -231,15 +232,13 @@ class Recurrent(nn.Module):
     def walk_once(
         self, x: Tensor, schedule: Schedule, initial: State, weights: Weights, outputs: bool = True
     ) -> tuple[Tensor, State]:
-        """One layer in one direction, fused where that is possible; see rnn.unroll.
+        """One layer in one direction, with the options of this layer; see rnn.walk.
 
         With outputs=False only the final state is wanted, and h of all steps may be left out.
         """
         changed = self.layer_norm or self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
-        if self.fused is not None and not changed and can_fuse(schedule, x, (*initial, *weights.values())):
-            keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
-            y, *final = self.fused(FusedCall(schedule, self._workspace, outputs, keep), x, initial, weights)
-            return y, tuple(final)
+        if not changed:
+            return walk(self.cell, self.fused, self._workspace, x, schedule, initial, weights, outputs)
         drop = None
         if self.recurrent_dropout and self.training:
             drop = drop_out(torch.ones_like(initial[0]), self.recurrent_dropout)

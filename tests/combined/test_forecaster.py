@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 import gnn
 import rnn
-from combined import Forecaster
+from combined import TGCN, Forecaster
 
 EDGES = torch.tensor([[0, 1, 2, 2, 3, 3, 0], [1, 2, 0, 3, 3, 1, 1]])  # a loop, a duplicate edge; node 4 is isolated
 WEIGHTS = torch.tensor([0.5, 1.5, 2.0, 0.3, 0.7, 1.1, 0.9], dtype=torch.float64)
@@ -139,6 +139,23 @@ def test_any_layers_fit(spatial, temporal):
     x = inputs()
     together = forecast(x, EDGES)
     assert_close(together, torch.cat([forecast(window[None], EDGES) for window in x]), rtol=1e-9, atol=1e-11)
+
+
+def test_a_recurrent_layer_that_reads_the_graph_itself():
+    torch.manual_seed(0)
+    forecast, x = Forecaster(None, TGCN(2, 3), 4).double(), inputs()
+    state = None
+    for step in x.unbind(1):
+        state = forecast.temporal(step, EDGES, WEIGHTS, state)
+    wanted = forecast.head(state).transpose(1, 2)
+    frame = torch.arange(8).repeat_interleave(EDGES.size(1))
+    assert_close(forecast(x, EDGES, WEIGHTS), wanted)
+    assert_close(forecast(x, [EDGES] * 4, [WEIGHTS] * 4), wanted)
+    assert_close(forecast(x, EDGES.repeat(1, 8), WEIGHTS.repeat(8), frame=frame), wanted)
+    assert_close(forecast(x, EDGES, WEIGHTS, every_step=True)[:, -1], wanted)
+    assert not torch.allclose(forecast(x, EDGES.flip(0), WEIGHTS), wanted)
+    with pytest.raises(ValueError, match="edge_index holds node 7, but x has 5 nodes"):
+        forecast(x, torch.tensor([[0], [7]]))
 
 
 def test_bad_input_is_named():

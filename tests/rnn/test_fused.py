@@ -16,6 +16,7 @@ LAYERS = {
     "gers": lambda **options: PeepholeLSTM(3, 5, variant="gers", **options),
     "uva": lambda **options: PeepholeLSTM(3, 5, variant="uva", **options),
     "gru": lambda **options: GRU(3, 5, **options),
+    "gru-uva": lambda **options: GRU(3, 5, variant="uva", **options),
     "rnn": lambda **options: RNN(3, 5, **options),
     "relu": lambda **options: RNN(3, 5, nonlinearity="relu", **options),
 }
