@@ -67,6 +67,8 @@ class TGCN(nn.Module):
         self, X: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, H: Tensor | None = None
     ) -> Tensor:
         """One step: the new state [..., N, out_channels]; H is zero if left out."""
+        if X.dim() < 2:
+            raise ValueError(f"X must be [..., nodes, features], got {list(X.shape)}")
         return self.over_time(X[None], edge_index, edge_weight, H, every_step=False)
 
     def over_time(
@@ -95,6 +97,9 @@ class TGCN(nn.Module):
         *lead, features = averaged.shape
         if features != self.in_channels:
             raise ValueError(f"x must have {self.in_channels} features (in_channels), got {features}")
+        dtype = next(self.parameters()).dtype
+        if averaged.dtype != dtype and not torch.is_autocast_enabled(averaged.device.type):
+            raise ValueError(f"x must be {dtype} like the weights, got {averaged.dtype}")
         steps, *places = lead
         shape = [*places, self.out_channels]
         if H is not None and list(H.shape) != shape:

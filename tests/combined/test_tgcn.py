@@ -111,5 +111,9 @@ def test_bad_input_is_named() -> None:
         ours.over_time(torch.randn(6, 5, 3, dtype=torch.float64), EDGES)
     with pytest.raises(ValueError, match=r"x must be \[steps, ..., nodes, features\] and not be empty, got \[5, 2\]"):
         ours.over_time(x[0], EDGES)
+    with pytest.raises(ValueError, match=r"X must be \[..., nodes, features\], got \[2\]"):
+        ours(x[0, 0], EDGES)
+    with pytest.raises(ValueError, match=r"x must be torch\.float64 like the weights, got torch\.float32"):
+        ours(x[0].float(), EDGES)
     with pytest.raises(ValueError, match=r"H must be \[5, 4\], got \[4\]"):
         ours(x[0], EDGES, None, torch.zeros(4, dtype=torch.float64))
