@@ -1,5 +1,6 @@
 """The README's commands and its Python, run as they stand there; trainings are cut short by the options below."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -30,6 +31,7 @@ SHORTER = {
     "combined train --data jhmdb": "--epochs 1 --seeds 1",
     "combined train --data PATH": "--epochs 1",
     "combined train --data SENSORS.csv": "--epochs 1 --seeds 1 --lags 4 --horizon 2",
+    "combined train --data SERIES.json": "--epochs 1 --seeds 1 --season 0",
     "combined compare --data digits": "--epochs 1 --seeds 1 --hidden 8",
     "combined compare --data jhmdb": "--epochs 1 --seeds 1 --hidden 8",
     "combined predict": "",
@@ -63,6 +65,9 @@ def folder(tmp_path_factory):
     np.savez(place / "FILE.npz", keypoints=keypoints[:6], lengths=[6])
     np.savetxt(place / "SENSORS.csv", draw.normal(size=(80, 3)).cumsum(0), delimiter=",")
     np.savetxt(place / "SENSORS_adj.csv", 1 - np.eye(3), delimiter=",")
+    series = {"edges": [[0, 1], [1, 2], [2, 0]], "node_ids": {"a": 0, "b": 1, "c": 2}}
+    series["FX"] = draw.normal(size=(80, 3)).tolist()
+    (place / "SERIES.json").write_text(json.dumps(series))
     return place
 
 
@@ -70,7 +75,7 @@ def _filled(command: str, folder: Path) -> list[str]:
     runs = {"gnn attention": "six-node", "rnn gates": "book", "rnn generate": "book"}
     stands = {"RUN": str(folder / runs.get(_kind(command), "clips")), "PATH": str(folder / "PATH.npz")}
     stands |= {"FILE": str(folder / "FILE.npz"), "CLIP": "0"}
-    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv")}
+    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json")}
     return [stands.get(word, word) for word in shlex.split(command)]
 
 
