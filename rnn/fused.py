@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from rnn.cells import Cell, State, Weights
 from rnn.schedule import Schedule
@@ -50,6 +51,11 @@ class FusedCall:
 def gradient_at_end(grad: Tensor | None, final: Tensor) -> Tensor:
     """The gradient of a part of the final state, to be written over on the way back; zeros where there is none."""
     return torch.zeros_like(final) if grad is None else grad.clone(memory_format=torch.contiguous_format)
+
+
+def bias_gradients(column: Tensor, *biases: Tensor | None) -> list[Tensor | None]:
+    """A copy of the column for each bias that there is, so that a caller who changes one in place changes no other."""
+    return [None if bias is None else column.clone(memory_format=torch.contiguous_format) for bias in biases]
 
 
 def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
@@ -98,6 +104,7 @@ def can_fuse(schedule: Schedule, x: Tensor, others: Sequence[Tensor]) -> bool:
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
         and not torch._C._are_functorch_transforms_active()
+        and not is_in_torch_dispatch_mode()
         and not any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
     )
 
@@ -124,7 +131,7 @@ class _Fused(torch.autograd.Function):
         x, *others = ctx.saved_tensors
         formula, call, state, weights = ctx.formula, ctx.call, others[: ctx.parts], others[ctx.parts :]
         needs = ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or _under_vmap(grads):
             return None, None, *_differentiable_backward(formula, call, grads, needs, x, state, weights)
         left, ctx.left = ctx.left, None
         if left is None:  # an earlier backward through the same graph has used it up
@@ -132,6 +139,12 @@ class _Fused(torch.autograd.Function):
         results = formula.backward(call, grads, x, state, weights, left, needs[0])
         call.space.give_back(left)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
+
+
+def _under_vmap(grads: Sequence[Tensor | None]) -> bool:
+    """Whether these are the gradients of several results at once, as in torch.autograd.grad(is_grads_batched=True)."""
+    batched = (torch._C._functorch.is_legacy_batchedtensor(grad) for grad in grads if grad is not None)
+    return torch._C._are_functorch_transforms_active() or any(batched)
 
 
 def walk_fused(formula: Formula, call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
@@ -148,22 +161,28 @@ def _differentiable_backward(
     state: Sequence[Tensor],
     weights: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
-    """The gradients of a fused walk by the plain loop, so that they can be differentiated again."""
+    """The gradients of a fused walk by the plain loop: they can be differentiated again, or be many under vmap."""
     inputs = [x, *state, *weights]
-    # Aliases, so that only this walk lies between them and its results, whatever the inputs have in common before it.
-    aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-    first, last = 1, 1 + len(state)
-    named = {name: weight for name, weight in zip(formula.names, aliases[last:], strict=True) if weight is not None}
-    y, final = unroll(formula.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # Aliases, so that only this walk lies between them and its results, whatever the inputs have in common before.
+        aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+        first, last = 1, 1 + len(state)
+        named = {name: weight for name, weight in zip(formula.names, aliases[last:], strict=True) if weight is not None}
+        y, final = unroll(formula.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
     outputs = [(y if call.outputs else y[:0]), *final]
-    reached = [(output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None]
+    reached = [
+        (output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None and output.requires_grad
+    ]
     wanted = [alias for alias, need in zip(aliases, needs, strict=True) if need]
+    if not reached:
+        return [None] * len(inputs)
     found = iter(
         torch.autograd.grad(
             [output for output, _ in reached],
             wanted,
             [grad for _, grad in reached],
-            create_graph=True,
+            create_graph=create_graph,
             allow_unused=True,
         )
     )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, gru_uva_cell
-from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
+from rnn.fused import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, tanh, weight_gradient
 from rnn.workspace import Matrices
 
@@ -85,7 +85,7 @@ def _backward(
     buffers: _Buffers,
     needs_x: bool,
 ) -> tuple[Tensor | None, ...]:
-    (h,), (_, weight_hh, bias_ih, _), schedule = state, weights, call.schedule
+    (h,), (_, weight_hh, *biases), schedule = state, weights, call.schedule
     hidden, counts, forks = h.shape[1], schedule.counts, schedule.forks
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
@@ -120,8 +120,7 @@ def _backward(
     dh0[: len(dh)] = dh
     dx = _input_gradient(buffers, weights[0]) if needs_x else None
     d_hh, d_ih = d_stacked[:, :hidden], d_stacked[:, hidden : hidden + x.shape[1]]
-    d_bias = None if bias_ih is None else d_stacked[:, -1].contiguous()
-    return dx, dh0, d_ih, d_hh, d_bias, d_bias
+    return dx, dh0, d_ih, d_hh, *bias_gradients(d_stacked[:, -1], *biases)
 
 
 def _input_gradient(buffers: _Buffers, weight_ih: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, lstm_cell, peephole_gers_cell
-from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
+from rnn.fused import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, weight_gradient
 from rnn.workspace import Matrices
 
@@ -112,7 +112,7 @@ def _backward(
     buffers: _Buffers,
     needs_x: bool,
 ) -> tuple[Tensor | None, ...]:
-    (h, _), (weight_ih, weight_hh, bias_ih, _, peephole) = state, weights
+    (h, _), (weight_ih, weight_hh, *biases, peephole) = state, weights
     hidden, inputs, schedule = h.shape[1], x.shape[1], call.schedule
     counts = schedule.counts
     grad_y, grad_h, grad_c = grads
@@ -157,9 +157,9 @@ def _backward(
     dx = product_with(_scaled(weight_ih, 4).t(), schedule.rows)(all_dz) if needs_x else None
     stacked = weight_gradient(all_dz, buffers.all_x)
     stacked[2 * hidden : 3 * hidden] *= 4
-    bias = None if bias_ih is None else stacked[:, -1].contiguous()
     peepholes = None if peephole is None else peephole_sums.sum(1)
-    return dx, dh0, dc0, stacked[:, hidden : hidden + inputs], stacked[:, :hidden], bias, bias, peepholes
+    d_weights = stacked[:, hidden : hidden + inputs], stacked[:, :hidden]
+    return dx, dh0, dc0, *d_weights, *bias_gradients(stacked[:, -1], *biases), peepholes
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_peephole")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, rnn_relu_cell, rnn_tanh_cell
-from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
+from rnn.fused import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, tanh, weight_gradient
 from rnn.workspace import Matrices
 
@@ -75,7 +75,7 @@ def _backward(
     buffers: _Buffers,
     needs_x: bool,
 ) -> tuple[Tensor | None, ...]:
-    (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
+    (h,), (weight_ih, weight_hh, *biases) = state, weights
     hidden, inputs, counts, forks = h.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
@@ -96,9 +96,8 @@ def _backward(
     dh0[: len(dh)] = dh
     dx = product_with(weight_ih.t(), len(x))(buffers.all_z) if needs_x else None
     stacked = weight_gradient(buffers.all_z, buffers.all_x)
-    bias = None if bias_ih is None and bias_hh is None else stacked[:, -1].contiguous()
-    d_bias_ih, d_bias_hh = None if bias_ih is None else bias, None if bias_hh is None else bias
-    return dx, dh0, stacked[:, hidden : hidden + inputs], stacked[:, :hidden], d_bias_ih, d_bias_hh
+    d_weights = stacked[:, hidden : hidden + inputs], stacked[:, :hidden]
+    return dx, dh0, *d_weights, *bias_gradients(stacked[:, -1], *biases)
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rnn.cells import State, Weights, peephole_uva_cell
-from rnn.fused import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
+from rnn.fused import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
 from rnn.products import product_with, weight_gradient
 from rnn.workspace import Matrices
 
@@ -101,7 +101,7 @@ def _backward(
     buffers: _Buffers,
     needs_x: bool,
 ) -> tuple[Tensor | None, ...]:
-    c, (weight_ih, weight_ch, bias_ih, _) = state[1], weights
+    c, (weight_ih, weight_ch, *biases) = state[1], weights
     hidden, inputs, counts, forks = c.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h, grad_c = grads
     dh = torch.zeros_like(c) if grad_h is None else grad_h
@@ -146,9 +146,8 @@ def _backward(
         gates = torch.cat((gates, weight_gradient(d_last_o, buffers.x[-2])))
     candidate = weight_gradient(buffers.all_g, buffers.all_x[:, hidden:].contiguous())
     from_x = torch.cat((gates[: 2 * hidden, hidden:], candidate, gates[2 * hidden :, hidden:]))
-    bias = None if bias_ih is None else from_x[:, -1].contiguous()
     dx = _input_gradient(buffers, d_last_o, weight_ih) if needs_x else None
-    return dx, None, dc0, from_x[:, :inputs], gates[:, :hidden], bias, bias
+    return dx, None, dc0, from_x[:, :inputs], gates[:, :hidden], *bias_gradients(from_x[:, -1], *biases)
 
 
 def _input_gradient(buffers: _Buffers, d_last_o: Tensor | None, weight_ih: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils.flop_counter import FlopCounterMode
 
 import rnn.products
 from rnn import GRU, LSTM, RNN, PeepholeLSTM
@@ -108,6 +110,55 @@ def test_only_some_gradients(name: str) -> None:
     for pick in (lambda out: out[0][2].sum(), lambda out: out[1][0].sum(), lambda out: out[1][-1].sum()):
         (got,), (want,) = torch.autograd.grad(pick(layer(x)), x), torch.autograd.grad(pick(plain(x)), x)
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_many_gradients_at_once(name: str, create_graph: bool) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name](dtype=torch.float64)
+    x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
+    y, _ = layer(x, lengths=[3, 5])
+    inputs, grads = [x, *layer.parameters()], torch.randn(3, *y.shape, dtype=torch.float64)
+
+    def one(grad: torch.Tensor, **options: bool) -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(y, inputs, grad, retain_graph=True, create_graph=create_graph, **options)
+
+    want = tuple(torch.stack(parts) for parts in zip(*map(one, grads), strict=True))
+    torch.testing.assert_close(one(grads, is_grads_batched=True), want, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(torch.func.vmap(one)(grads), want, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_gradient_changed_in_place_changes_no_other(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name]()
+    loss = _loss(layer(torch.randn(5, 2, 3)))
+    want, got = (torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True) for _ in range(2))
+    torch._foreach_mul_(got, 2.0)
+    torch.testing.assert_close(got, tuple(2 * gradient for gradient in want), rtol=1e-5, atol=1e-6)
+
+
+def test_double_backward_to_what_has_no_influence() -> None:
+    layer = PeepholeLSTM(3, 5, variant="uva").requires_grad_(False)
+    h_0 = torch.zeros(1, 2, 5, requires_grad=True)
+    y, _ = layer(torch.randn(5, 2, 3), (h_0, torch.zeros(1, 2, 5)))
+    assert torch.autograd.grad(y.sum(), h_0, create_graph=True, allow_unused=True) == (None,)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_modes_that_look_at_every_operation(name: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name]()
+    plain, x = _plain(layer), torch.randn(5, 2, 3)
+    counted = []
+    for one in (layer, plain):
+        with FlopCounterMode(display=False) as counter:
+            one(x)
+        counted.append(counter.get_total_flops())
+    assert counted[0] == counted[1] > 0
+    traced = make_fx(lambda given: layer(given)[0])(x)
+    torch.testing.assert_close(traced(2 * x), layer(2 * x)[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LAYERS)
