@@ -75,7 +75,7 @@ def align_spans(first: Tensor, lengths: Tensor, steps: int, device: torch.device
 def align_packed(batch_sizes: Tensor, order: Tensor | None, device: torch.device) -> tuple[Alignment, Alignment]:
     """Alignments (forward, reverse) of the rows of a PackedSequence."""
     offsets = batch_sizes.cumsum(0) - batch_sizes
-    lengths = (batch_sizes[:, None] > torch.arange(int(batch_sizes[0]))).sum(0)
+    lengths = (batch_sizes[:, None] > torch.arange(int(batch_sizes[0]), device="cpu")).sum(0)
     return _align(lengths, order, lambda time, place: offsets[time] + place, int(batch_sizes.sum()), device)
 
 
@@ -85,7 +85,7 @@ def _align(
     """`lengths` falls from place to place; `row(time, place)` is the flat row of a sequence's own step `time`."""
     steps = int(lengths[0])
     start = steps - lengths
-    under_way = start[None, :] <= torch.arange(steps)[:, None]
+    under_way = start[None, :] <= torch.arange(steps, device="cpu")[:, None]
     schedule = Schedule(tuple(under_way.sum(1).tolist()))
     step, place = under_way.nonzero(as_tuple=True)
     time = step - start[place]

@@ -17,7 +17,7 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if not plain or p == 1 or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return torch_dropout(x, p)
     count = x.numel()
-    bits = torch.empty(-(-count // 2), dtype=torch.int64).random_(-(2**63), None).view(torch.int32)[:count]
+    bits = x.new_empty(-(-count // 2), dtype=torch.int64).random_(-(2**63), None).view(torch.int32)[:count]
     factors = (bits >= round(p * 2**32) - 2**31).to(x.dtype).mul_(1 / (1 - p))
     return x * factors.view(x.shape)
 

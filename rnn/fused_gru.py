@@ -42,7 +42,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     two = 2 * hidden
     buffers = call.buffers(_Buffers, hidden, x.shape[1], x.dtype)
     project, recur = (product_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
-    from_h = torch.empty(len(h), 3 * hidden, dtype=h.dtype)
+    from_h = h.new_empty(len(h), 3 * hidden)
     before = 0
     with torch.inference_mode():
         for steps, rows in schedule.stretches():

@@ -32,7 +32,8 @@ def prefers_onednn() -> bool:
 def onednn_agrees() -> bool:
     """Whether oneDNN's product can be called in this process and agrees with torch.mm."""
     try:
-        x, weight = torch.linspace(-1, 1, 15).view(3, 5), torch.linspace(-2, 2, 10).view(2, 5)
+        x = torch.linspace(-1, 1, 15, dtype=torch.float32, device="cpu").view(3, 5)
+        weight = torch.linspace(-2, 2, 10, dtype=torch.float32, device="cpu").view(2, 5)
         wanted = x @ weight.t()
         return all(torch.allclose(_onednn(x, w), wanted, rtol=1e-5, atol=1e-5) for w in (weight, _packed(weight)))
     except (AttributeError, RuntimeError, TypeError):

@@ -224,7 +224,7 @@ class Recurrent(nn.Module):
             if layer + 1 < self.num_layers:
                 flat = drop_out(flat, self.dropout, self.training)
         states = tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
-        if torch.is_autocast_enabled(flat.device.type):  # as torch.nn's layers answer
+        if _autocasts(flat):  # as torch.nn's layers answer
             dtype = torch.get_autocast_dtype(flat.device.type)
             return flat.to(dtype), tuple(part.to(dtype) for part in states)
         return flat, states
@@ -250,9 +250,9 @@ class Recurrent(nn.Module):
             raise ValueError(f"input must have {expected} dimensions, but got shape {tuple(x.shape)}")
         if x.shape[-1] != self.input_size:
             raise ValueError(f"input must have {self.input_size} features (input_size), but got {x.shape[-1]}")
-        dtype = self.weight_ih_l0.dtype
-        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
-            raise ValueError(f"input must be {dtype} like the weights, but got {x.dtype}")
+        weight: Tensor = getattr(self, _full_name("weight_ih", 0, 0))
+        if x.dtype != weight.dtype and not (_autocasts(x) and _autocasts(weight)):
+            raise ValueError(f"input must be {weight.dtype} like the weights, but got {x.dtype}")
 
     def _initial_states(
         self, hx: Tensor | tuple[Tensor, ...] | None, batch: int, x: Tensor, unbatched: bool
@@ -269,6 +269,8 @@ class Recurrent(nn.Module):
             if not isinstance(part, Tensor) or tuple(part.shape) != expected:
                 got = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
                 raise ValueError(f"{name} must have shape {expected}, but got {got}")
+            if name == "h_0" and part.dtype != x.dtype and not (_autocasts(part) and _autocasts(x)):
+                raise ValueError(f"{name} must be {x.dtype} like the input, but got {part.dtype}")
             states.append(part.unsqueeze(1) if unbatched else part)
         return tuple(states)
 
@@ -281,6 +283,12 @@ def _full_name(name: str, layer: int, direction: int) -> str:
     return f"{name}_l{layer}{'_reverse' if direction else ''}"
 
 
+def _autocasts(x: Tensor) -> bool:
+    """Whether autocast is on and converts this tensor: it leaves float64 alone, and some devices have none."""
+    kind, converts = x.device.type, x.is_floating_point() and x.dtype != torch.float64
+    return converts and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 def _on_cpu(index: Tensor | None) -> Tensor | None:
     return None if index is None else index.cpu()
 
@@ -289,7 +297,7 @@ def _spans(lengths: Tensor | Sequence[int], steps: int, batch: int, padding_side
     """First step and number of steps of each sequence, on the CPU."""
     if padding_side not in ("left", "right"):
         raise ValueError(f"padding_side must be 'left' or 'right', but got {padding_side!r}")
-    spans = torch.as_tensor(lengths).cpu()
+    spans = torch.as_tensor(lengths, device="cpu")
     if spans.shape != (batch,) or spans.dtype.is_floating_point or spans.dtype == torch.bool:
         got = f"{spans.dtype} of shape {tuple(spans.shape)}"
         raise ValueError(f"lengths must be {batch} integers, one per sequence, but got {got}")

@@ -93,13 +93,13 @@ class SequenceClassifier(nn.Module):
             alignments = align_spans(first, last - first + 1, steps, tokens.device)
             _, states = self.recurrent.walk(self.embedding(tokens.t().reshape(-1)), alignments, None)
             return self.head(torch.cat(states[0].unbind(), dim=1))
-        shift = torch.arange(steps) + (last + 1 - steps)[:, None]
+        shift = torch.arange(steps, device="cpu") + (last + 1 - steps)[:, None]
         if self.padding is not None:
             tokens = tokens.gather(1, (shift % steps).to(tokens.device))
             first = first + steps - 1 - last
         finals = [self._final(tokens, first, 0)]
         if self.recurrent.bidirectional:
-            around = torch.arange(steps - 1, -1, -1) + first[:, None]
+            around = torch.arange(steps - 1, -1, -1, device="cpu") + first[:, None]
             finals.append(self._final(tokens.gather(1, (around % steps).to(tokens.device)), first, 1))
         return self.head(torch.cat(finals, dim=1))
 
@@ -125,7 +125,8 @@ class SequenceClassifier(nn.Module):
         """First and last step of each sequence, on the CPU."""
         batch, steps = tokens.shape
         if self.padding is None:
-            return torch.zeros(batch, dtype=torch.long), torch.full((batch,), steps - 1)
+            first = torch.zeros(batch, dtype=torch.long, device="cpu")
+            return first, first + steps - 1
         valid = tokens.cpu() != self.padding
         empty = ~valid.any(1)
         if bool(empty.any()):

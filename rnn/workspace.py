@@ -48,7 +48,7 @@ class Workspace:
             # each starts at a cache line of its own
             sizes = [-(-rows * columns // 16) * 16 for rows, columns in shapes]
             if memory is None or memory.dtype != dtype or memory.numel() < sum(sizes):
-                memory = torch.empty(sum(sizes) + sum(sizes) // 8, dtype=dtype)
+                memory = torch.empty(sum(sizes) + sum(sizes) // 8, dtype=dtype, device="cpu")
             pieces = memory[: sum(sizes)].split(sizes)
             return [
                 piece[: rows * columns].view(rows, columns)

@@ -74,6 +74,37 @@ def test_autocast(name: str) -> None:
     assert got[0].dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_autocast_leaves_float64_alone(name: str) -> None:
+    ours, theirs = _pair(name, {"num_layers": 2})
+    x = torch.randn(9, 4, 3, dtype=torch.float64)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_shapes_without_data(name: str) -> None:
+    ours, theirs = _pair(name, {"num_layers": 2, "bidirectional": True})
+    x = torch.empty(9, 4, 3, dtype=torch.float64, device="meta")
+    got, want = ours.to("meta")(x), theirs.to("meta")(x)
+    torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_another_default_device(name: str) -> None:
+    ours, _ = _pair(name, {"num_layers": 2, "bidirectional": True, "dropout": 0.5})
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    packed, lengths = pack_padded_sequence(x, [5, 3]), torch.tensor([5, 3])
+    calls = (lambda: ours(x), lambda: ours(packed), lambda: ours(x, lengths=lengths), lambda: ours(x, lengths=[5, 3]))
+    for call in calls:
+        torch.manual_seed(0)
+        want = call()
+        torch.manual_seed(0)
+        with torch.device("meta"):
+            got = call()
+        torch.testing.assert_close(got, want)
+
+
 def test_relu() -> None:
     torch.manual_seed(0)
     theirs = torch.nn.RNN(3, 5, 2, "relu")

@@ -46,6 +46,10 @@ def test_constructors(make, message: str) -> None:
             lambda m: m(X, (torch.zeros(1, 2, 4), torch.zeros(1, 3, 4))),
             r"c_0 must have shape \(1, 2, 4\), but got \(1, 3, 4\)",
         ),
+        (
+            lambda m: m(X, (torch.zeros(1, 2, 4).double(), torch.zeros(1, 2, 4).double())),
+            "h_0 must be torch.float32 like the input, but got torch.float64",
+        ),
         (lambda m: m(X, lengths=[4, 0]), "lengths must lie between 1 and the number of steps 4, but got 0"),
         (lambda m: m(X, lengths=[5, 1]), "lengths must lie between 1 and the number of steps 4, but got 5"),
         (

@@ -107,3 +107,13 @@ def test_int32_tokens_and_copies_of_state() -> None:
     twin.load_state_dict(model.state_dict())
     tokens = _tokens(3)
     torch.testing.assert_close(twin(tokens.int()), model(tokens))
+
+
+@pytest.mark.parametrize("padding", [None, 2])
+def test_another_default_device(padding: int | None) -> None:
+    torch.manual_seed(0)
+    model, tokens = SequenceClassifier(3, 4, 6, 2, cell="bilstm", padding=padding), _tokens(3)
+    want = model(tokens)
+    with torch.device("meta"):
+        got = model(tokens)
+    torch.testing.assert_close(got, want)
