@@ -11,7 +11,8 @@ def check_problem(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor) -
     if set(weights) != set(WEIGHTS):
         raise ValueError(f"weights must hold {', '.join(WEIGHTS)}, got {', '.join(sorted(weights)) or 'none'}")
     if weights["W_hx"].dim() != 2 or weights["W_ph"].dim() != 2:
-        raise ValueError("W_hx and W_ph must be matrices")
+        got = " and ".join(str(list(weights[name].shape)) for name in ("W_hx", "W_ph"))
+        raise ValueError(f"W_hx and W_ph must be matrices, got shapes {got}")
     (n, d), k = weights["W_hx"].shape, weights["W_ph"].shape[0]
     for name, shape in {"W_hh": (n, n), "W_ph": (k, n), "b_h": (n,), "b_p": (k,)}.items():
         if tuple(weights[name].shape) != shape:
@@ -25,6 +26,9 @@ def check_problem(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor) -
         raise ValueError(f"targets must be class indices, got {targets.dtype}")
     if int(targets.min()) < 0 or int(targets.max()) >= k:
         raise ValueError(f"targets must lie in 0..{k - 1}, got {int(targets.min())}..{int(targets.max())}")
+    for name, given in (*weights.items(), ("inputs", inputs)):
+        if given.dtype != weights["W_hx"].dtype:
+            raise ValueError(f"{name} must be {weights['W_hx'].dtype} like W_hx, got {given.dtype}")
 
 
 def rnn_states(weights: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -64,7 +68,7 @@ def bptt_gradients(
         "W_hh_per_step" [T, n, n], whose sum over T is "W_hh".
 
     Raises:
-        ValueError: a weight is missing, or shapes or class indices don't fit.
+        ValueError: a weight is missing, or shapes, dtypes or class indices don't fit.
     """
     check_problem(weights, inputs, targets)
     with torch.no_grad():

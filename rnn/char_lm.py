@@ -38,6 +38,10 @@ class _Skipping(nn.Module):
         self.dropout = dropout
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        parts = () if state is None else (state,) if isinstance(state, Tensor) else state
+        for part in parts:
+            if len(part) != len(self.layers):
+                raise ValueError(f"state must be that of {len(self.layers)} layers, got one of {len(part)}")
         outputs: list[Tensor] = []
         states: list[State] = []
         for number, layer in enumerate(self.layers):
@@ -134,12 +138,16 @@ class CharLM(nn.Module):
             state after the last step (h, or a pair h, c, each [L, B, H]), still attached to the graph.
 
         Raises:
-            ValueError: tokens or targets have another shape.
+            ValueError: tokens or targets have another shape or dtype.
         """
         if tokens.dim() != 2 or 0 in tokens.shape:
             raise ValueError(f"tokens must have shape [B, T] and not be empty, got {list(tokens.shape)}")
+        if tokens.dtype not in (torch.long, torch.int):
+            raise ValueError(f"tokens must be int64 or int32, got {tokens.dtype}")
         if targets is not None and targets.shape != tokens.shape:
             raise ValueError(f"targets must have the tokens' shape {list(tokens.shape)}, got {list(targets.shape)}")
+        if targets is not None and targets.dtype not in (torch.long, torch.uint8):
+            raise ValueError(f"targets must be int64 or uint8, got {targets.dtype}")
         hidden, state = self.recurrent(self.embedding(tokens), state)
         logits = self.head(hidden if self.skip else self.dropout(hidden))
         loss = None if targets is None else nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
@@ -159,12 +167,16 @@ def bits_per_character(model: CharLM, tokens: Tensor, chunk: int = 2048) -> floa
     """
     if tokens.dim() != 1 or tokens.numel() < 2:
         raise ValueError(f"tokens must be a text of at least 2 characters, got shape {list(tokens.shape)}")
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
     training = model.training
     model.eval()
     state, nats = None, 0.0
-    for start in range(0, tokens.numel() - 1, chunk):
-        window = tokens[None, start : start + chunk + 1]
-        _, loss, state = model(window[:, :-1], window[:, 1:], state)
-        nats += loss.item() * (window.numel() - 1)
-    model.train(training)
+    try:
+        for start in range(0, tokens.numel() - 1, chunk):
+            window = tokens[None, start : start + chunk + 1]
+            _, loss, state = model(window[:, :-1], window[:, 1:], state)
+            nats += loss.item() * (window.numel() - 1)
+    finally:
+        model.train(training)
     return nats / (tokens.numel() - 1) / log(2)

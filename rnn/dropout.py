@@ -1,5 +1,7 @@
 """Dropout whose random numbers cost a fifth of torch's on a CPU."""
 
+from numbers import Real
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as torch_dropout
@@ -34,7 +36,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
+        if isinstance(p, bool) or not isinstance(p, (float, Real)) or not 0 <= p <= 1:
             raise ValueError(f"dropout must be a probability between 0 and 1, but got {p!r}")
         self.p = p
 

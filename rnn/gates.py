@@ -38,6 +38,8 @@ def gates(
     else:
         recurrent = model
         recurrent._check_features(input, dims=(3,))
+        if input.numel() == 0:
+            raise ValueError(f"input must hold at least one step of one sequence, but got shape {tuple(input.shape)}")
         x = input.transpose(0, 1) if recurrent.batch_first else input
     if not 0 <= layer < recurrent.num_layers:
         raise ValueError(f"layer must lie between 0 and {recurrent.num_layers - 1}, but got {layer!r}")

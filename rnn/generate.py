@@ -90,6 +90,9 @@ def stream(
         ValueError: a setting is out of its range, a prompt is empty or holds a character that the model doesn't know.
     """
     check_sampling(length, temperature, top_k, top_p, count)
+    if len(vocabulary) != model.embedding.num_embeddings:
+        known = model.embedding.num_embeddings
+        raise ValueError(f"vocabulary must hold the {known} characters that the model knows, got {len(vocabulary)}")
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     if not all(prompts) or not prompts:
         raise ValueError("prompt must hold at least one character, got none")

@@ -1,6 +1,7 @@
 """The frame around every recurrent layer: parameters, the conventions of torch.nn, layers and directions."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ class Recurrent(nn.Module):
                 raise ValueError(f"{name} must be a positive integer, but got {size!r}")
         rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
         for name, rate in (rates | {"zoneout": zoneout, "weight_dropout": weight_dropout}).items():
-            if not 0 <= rate <= 1:
+            if isinstance(rate, bool) or not isinstance(rate, (float, Real)) or not 0 <= rate <= 1:
                 raise ValueError(f"{name} must be a probability between 0 and 1, but got {rate!r}")
         if initialization not in INITIALIZATIONS:
             raise ValueError(f"initialization must be one of {', '.join(INITIALIZATIONS)}, but got {initialization!r}")
@@ -170,6 +171,8 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: a shape, a dtype or a length does not fit.
         """
+        if padding_side not in ("left", "right"):
+            raise ValueError(f"padding_side must be 'left' or 'right', but got {padding_side!r}")
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("lengths must be left out with a PackedSequence, which brings its own")
@@ -245,6 +248,8 @@ class Recurrent(nn.Module):
         return unroll(self.cell, x, schedule, initial, weights, drop, (self.zoneout, self.training))
 
     def _check_features(self, x: Tensor, dims: tuple[int, ...]) -> None:
+        if not isinstance(x, Tensor):
+            raise ValueError(f"input must be a tensor, but got {type(x).__name__}")
         if x.dim() not in dims:
             expected = " or ".join(map(str, dims))
             raise ValueError(f"input must have {expected} dimensions, but got shape {tuple(x.shape)}")
@@ -295,14 +300,15 @@ def _on_cpu(index: Tensor | None) -> Tensor | None:
 
 def _spans(lengths: Tensor | Sequence[int], steps: int, batch: int, padding_side: str) -> tuple[Tensor, Tensor]:
     """First step and number of steps of each sequence, on the CPU."""
-    if padding_side not in ("left", "right"):
-        raise ValueError(f"padding_side must be 'left' or 'right', but got {padding_side!r}")
-    spans = torch.as_tensor(lengths, device="cpu")
-    if spans.shape != (batch,) or spans.dtype.is_floating_point or spans.dtype == torch.bool:
-        got = f"{spans.dtype} of shape {tuple(spans.shape)}"
-        raise ValueError(f"lengths must be {batch} integers, one per sequence, but got {got}")
+    expected = f"lengths must be {batch} integers, one per sequence"
+    try:
+        spans = torch.as_tensor(lengths, device="cpu")
+    except (OverflowError, RuntimeError, TypeError, ValueError):
+        raise ValueError(f"{expected}, but got {lengths!r}") from None
+    if spans.shape != (batch,) or spans.is_floating_point() or spans.is_complex() or spans.dtype == torch.bool:
+        raise ValueError(f"{expected}, but got {spans.dtype} of shape {tuple(spans.shape)}")
+    spans = spans.long()
     if batch and not 1 <= int(spans.min()) <= int(spans.max()) <= steps:
         worst = int(spans.min()) if int(spans.min()) < 1 else int(spans.max())
         raise ValueError(f"lengths must lie between 1 and the number of steps {steps}, but got {worst}")
-    spans = spans.long()
     return (torch.zeros_like(spans) if padding_side == "right" else steps - spans), spans

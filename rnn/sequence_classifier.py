@@ -73,7 +73,8 @@ class SequenceClassifier(nn.Module):
         for name, size in (sizes | {"hidden_size": hidden_size, "num_classes": num_classes}).items():
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise ValueError(f"{name} must be a positive integer, but got {size!r}")
-        if padding is not None and not 0 <= padding < num_tokens:
+        whole = isinstance(padding, int) and not isinstance(padding, bool)
+        if padding is not None and not (whole and 0 <= padding < num_tokens):
             raise ValueError(f"padding must be a token from 0 to {num_tokens - 1}, but got {padding!r}")
         self.cell, self.padding = cell, padding
         self.embedding = nn.Embedding(num_tokens, embedding_dim)

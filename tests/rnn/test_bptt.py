@@ -113,7 +113,9 @@ def without(name):
     [
         ({"b_p": torch.zeros(7)}, r"b_p must have shape \[3\], got \[7\]"),
         ({"W_hh": torch.zeros(4, 3)}, r"W_hh must have shape \[4, 4\], got \[4, 3\]"),
-        ({"W_hx": torch.zeros(4)}, "W_hx and W_ph must be matrices"),
+        ({"W_hx": torch.zeros(4)}, r"W_hx and W_ph must be matrices, got shapes \[4\] and \[3, 4\]"),
+        ({"W_hh": torch.zeros(4, 4)}, "W_hh must be torch.float64 like W_hx, got torch.float32"),
+        ({"inputs": torch.zeros(3, 5, 2)}, "inputs must be torch.float64 like W_hx, got torch.float32"),
         ({"inputs": torch.zeros(3, 5, 9)}, r"inputs must have shape \[B, T, 2\] and not be empty, got \[3, 5, 9\]"),
         ({"inputs": torch.zeros(3, 0, 2)}, r"inputs must have shape \[B, T, 2\] and not be empty, got \[3, 0, 2\]"),
         ({"targets": torch.zeros(2, dtype=torch.long)}, r"targets must have shape \[3\] or \[3, 5\], got \[2\]"),

@@ -116,3 +116,24 @@ def test_bad_tokens():
         model()(tokens(2, 3), tokens(2, 4))
     with pytest.raises(ValueError, match=r"tokens must be a text of at least 2 characters, got shape \[1\]"):
         bits_per_character(model(), tokens(1))
+    with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
+        bits_per_character(model(), tokens(1, 4)[0], chunk=0)
+
+
+def test_bad_dtypes_and_the_mode_after_an_error():
+    lm, text = model().train(), tokens(2, 3)
+    with pytest.raises(ValueError, match=r"tokens must be int64 or int32, got torch\.float32"):
+        lm(text.float())
+    with pytest.raises(ValueError, match=r"targets must be int64 or uint8, got torch\.int32"):
+        lm(text, text.int())
+    with pytest.raises(ValueError, match="tokens must be int64 or int32"):
+        bits_per_character(lm, text[0].float())
+    assert lm.training
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_state_of_another_depth(layers):
+    text = tokens(2, 3)
+    state = CharLM(7, 5, 6, layers, skip=True)(text)[2]
+    with pytest.raises(ValueError, match=f"state must be that of 2 layers, got one of {layers}"):
+        CharLM(7, 5, 6, 2, skip=True)(text, state=state)

@@ -50,6 +50,8 @@ def test_module_refuses_and_prints() -> None:
     assert repr(Dropout(0.25)) == "Dropout(p=0.25)"
     with pytest.raises(ValueError, match=r"dropout must be a probability between 0 and 1, but got 1\.5"):
         Dropout(1.5)
+    with pytest.raises(ValueError, match="dropout must be a probability between 0 and 1, but got 'a'"):
+        Dropout("a")
 
 
 @pytest.mark.parametrize("layer,name", [(LSTM, "weight_hh_l0"), (PeepholeLSTM, "weight_hh_l0")])

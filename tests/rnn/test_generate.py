@@ -112,6 +112,11 @@ def test_bad_settings(options, message):
         stream(model(), VOCABULARY, **arguments)
 
 
+def test_vocabulary_of_another_model():
+    with pytest.raises(ValueError, match="vocabulary must hold the 8 characters that the model knows, got 2"):
+        stream(model(), Vocabulary("ab"), "a", 3)
+
+
 def test_vocabulary_maps_what_is_alike():
     vocabulary = Vocabulary("abcO’“— ")
     assert vocabulary.decode(vocabulary.encode("a’b")) == "a’b"

@@ -36,6 +36,12 @@ def test_padding_changes_nothing(name: str, lengths: list[int], side: str) -> No
             torch.testing.assert_close(part[:, b : b + 1], alone_part, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.uint16, torch.uint64])
+def test_lengths_of_any_integer_type(dtype: torch.dtype) -> None:
+    layer, x = LSTM(3, 4), torch.randn(5, 2, 3)
+    torch.testing.assert_close(layer(x, lengths=torch.tensor([5, 2]).to(dtype)), layer(x, lengths=[5, 2]))
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_what_stands_in_the_padding_does_not_matter(side: str) -> None:
     torch.manual_seed(0)
