@@ -61,14 +61,21 @@ class Clip(Data):
         for name, given in (("edges", edges), ("tracks", tracks)):
             if given is not None and len(given) != len(frames):
                 raise ValueError(f"{name} has {len(given)} entries, but there are {len(frames)} frames")
+        width = frames[0].size(-1) if frames[0].dim() else 0
+        for t, (nodes, pairs) in enumerate(zip(frames, edges, strict=True)):
+            if nodes.dim() != 2 or nodes.size(1) != width:
+                raise ValueError(f"frames[{t}] must be [nodes, {width}], got {list(nodes.shape)}")
+            if pairs.numel() and (pairs.dim() != 2 or pairs.size(0) != 2):
+                raise ValueError(f"edges[{t}] must be [2, edges], got {list(pairs.shape)}")
+            if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < len(nodes):
+                raise ValueError(f"edges[{t}] holds node {_outside(pairs)}, but frame {t} has {len(nodes)} nodes")
+            if tracks is not None and len(tracks[t]) != len(nodes):
+                raise ValueError(f"tracks[{t}] has {len(tracks[t])} entries, but frame {t} has {len(nodes)} nodes")
         counts = torch.tensor([len(nodes) for nodes in frames])
         starts = (counts.cumsum(0) - counts).tolist()
         frame = torch.repeat_interleave(torch.arange(len(frames)), counts)
-        for t, (nodes, pairs) in enumerate(zip(frames, edges, strict=True)):
-            if pairs.numel() and (int(pairs.max()) >= len(nodes) or int(pairs.min()) < 0):
-                held = int(pairs.max() if int(pairs.min()) >= 0 else pairs.min())
-                raise ValueError(f"edges[{t}] holds node {held}, but frame {t} has {len(nodes)} nodes")
-        edge_index = torch.cat([pairs.long() + start for pairs, start in zip(edges, starts, strict=True)], dim=1)
+        numbered = [pairs.long().reshape(2, -1) + start for pairs, start in zip(edges, starts, strict=True)]
+        edge_index = torch.cat(numbered, dim=1)
         steps = torch.zeros(edge_index.size(1), 1)
         if tracks is not None:
             names, track = torch.cat([torch.as_tensor(t) for t in tracks]).unique(return_inverse=True)
@@ -104,22 +111,25 @@ class Clip(Data):
         if not torch.isfinite(x).all():
             raise ValueError(f"x holds {int((~torch.isfinite(x)).sum())} values that are NaN or infinite")
         if len(frame) and not 0 <= int(frame.min()) <= int(frame.max()) < int(self.num_frames):
-            raise ValueError(f"frame holds {int(frame.max())}, but the clip has {int(self.num_frames)} frames")
+            raise ValueError(f"frame holds {_outside(frame)}, but the clip has {int(self.num_frames)} frames")
         if edge_index is None or edge_index.dim() != 2 or edge_index.size(0) != 2:
             raise ValueError(f"edge_index must be [2, edges], got {_shape(edge_index)}")
         if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < len(x):
-            raise ValueError(f"edge_index holds node {int(edge_index.max())}, but x has {len(x)} rows")
+            raise ValueError(f"edge_index holds node {_outside(edge_index)}, but x has {len(x)} rows")
         return self
 
     def undirected(self) -> "Clip":
-        """The clip with every edge in both directions: a graph network can then not see which way time runs."""
+        """The clip with every edge in both directions: a graph network can then not see which way time runs.
+
+        Of edges that fall together the largest edge_attr and edge_weight stay.
+        """
         clip = self.clone()
         both = torch.cat([self.edge_index, self.edge_index.flip(0)], dim=1)
-        attr = self.get("edge_attr")
-        if attr is None:
-            clip.edge_index = coalesce(both, num_nodes=len(self.x))
-        else:
-            clip.edge_index, clip.edge_attr = coalesce(both, torch.cat([attr, attr]), len(self.x), reduce="max")
+        told = {name: self[name] for name in ("edge_attr", "edge_weight") if self.get(name) is not None}
+        clip.edge_index, values = coalesce(
+            both, [torch.cat([value, value]) for value in told.values()], len(self.x), reduce="max"
+        )
+        clip.update(dict(zip(told, values, strict=True)))
         return clip
 
     def reversed_in_time(self) -> "Clip":
@@ -192,6 +202,12 @@ def stratified_holdout(labels: Tensor, fraction: float, seed: int) -> tuple[list
         held += members[:count]
         kept += members[count:]
     return sorted(kept), sorted(held)
+
+
+def _outside(numbers: Tensor) -> int:
+    """The number to name where some are too large or negative."""
+    least, most = (int(number) for number in numbers.aminmax())
+    return least if least < 0 else most
 
 
 def _shape(value: Tensor | None) -> list[int] | None:

@@ -53,6 +53,17 @@ def test_undirected_hides_the_direction_of_time():
     assert_close(one_way.edge_attr, torch.ones(4, 1))
 
 
+def test_undirected_edges_keep_their_weights():
+    given = clip([2, 2])
+    given.edge_index = torch.cat([given.edge_index, torch.tensor([[1], [0]])], dim=1)
+    given.edge_attr = None
+    assert given.undirected().edge_index.tolist() == [[0, 0, 1, 1, 2, 3], [1, 2, 0, 3, 0, 1]]
+    given.edge_weight = torch.tensor([0.5, 0.25, 1.0])
+    both = given.undirected()
+    assert both.edge_index.tolist() == [[0, 0, 1, 1, 2, 3], [1, 2, 0, 3, 0, 1]]
+    assert both.edge_weight.tolist() == [1.0, 0.5, 1.0, 0.25, 0.5, 0.25]
+
+
 def test_holding_out_takes_from_every_class():
     labels = torch.tensor([0] * 10 + [1] * 5 + [2])
     kept, held = stratified_holdout(labels, 0.2, seed=0)
@@ -68,12 +79,25 @@ def test_bad_clips_are_named():
         Clip.from_frames([torch.zeros(1, 1)] * 2, [NONE])
     with pytest.raises(ValueError, match=r"edges\[1\] holds node 1, but frame 1 has 1 nodes"):
         Clip.from_frames([torch.zeros(1, 1)] * 2, [NONE, torch.tensor([[0], [1]])])
+    for wrong, sentence in [
+        ({"frames": [torch.zeros(1, 1), torch.zeros(1, 2)]}, r"frames\[1\] must be \[nodes, 1\], got \[1, 2\]"),
+        ({"edges": [NONE, torch.zeros(3, 2)]}, r"edges\[1\] must be \[2, edges\], got \[3, 2\]"),
+        ({"edges": [torch.tensor([[0], [-1]]), NONE]}, r"edges\[0\] holds node -1, but frame 0 has 1 nodes"),
+        (
+            {"tracks": [torch.tensor([0]), torch.tensor([0, 1])]},
+            r"tracks\[1\] has 2 entries, but frame 1 has 1 nodes",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            Clip.from_frames(**({"frames": [torch.zeros(1, 1)] * 2, "edges": [NONE] * 2} | wrong))
     with pytest.raises(ValueError, match="x holds 1 values that are NaN or infinite"):
         Clip.from_frames([torch.tensor([[1.0, float("nan")]])], [NONE])
     sound = {"x": torch.zeros(2, 1), "edge_index": NONE, "frame": torch.tensor([0, 1]), "num_frames": 2}
     for change, sentence in [
         ({"num_frames": 0}, "num_frames is 0: a clip needs at least one frame"),
         ({"num_frames": 1}, "frame holds 1, but the clip has 1 frames"),
+        ({"frame": torch.tensor([0, -1])}, "frame holds -1, but the clip has 2 frames"),
+        ({"edge_index": torch.tensor([[0], [-1]])}, "edge_index holds node -1, but x has 2 rows"),
         ({"frame": torch.tensor([0])}, r"frame must be \[2\], one for every row of x, got \[1\]"),
         ({"x": torch.zeros(2)}, r"x must be \[nodes, features\], got \[2\]"),
         ({"edge_index": torch.tensor([[0], [5]])}, "edge_index holds node 5, but x has 2 rows"),
