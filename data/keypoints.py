@@ -1,6 +1,5 @@
 """Keypoint clips from .npz files: human skeletons and whatever else has joints."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +51,15 @@ def load_keypoints(
     features = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures, frames=frames)
     labels, reader = {}, None
     parts: dict[str, list[Clip]] = {}
+    shapes = {name: list(arrays[name].shape) for name in ("train_keypoints", "test_keypoints") if name in arrays}
+    if len({tuple(shape[1:]) for shape in shapes.values()}) > 1:
+        found = " and ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{path.name} has {found}: expected the same joints and dimensions in both")
     for part in ("train", "test") if parted else ("all",):
         prefix = "" if part == "all" else f"{part}_"
         if f"{prefix}labels" not in arrays:
             raise ValueError(f"{path.name} has no {prefix}labels")
-        labels[part] = [str(label) for label in arrays[f"{prefix}labels"].tolist()]
+        labels[part] = _words(arrays[f"{prefix}labels"], f"{prefix}labels", path.name)
     classes = sorted(set(labels["train" if parted else "all"]))
     for part, given in labels.items():
         unseen = sorted(set(given) - set(classes))
@@ -165,11 +168,12 @@ def reader_of(joints: int, edges: list[list[int]], **features: Any) -> KeypointR
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise ValueError(f"{path.name} is not a readable .npz of plain arrays: {error}") from error
+    with path.open("rb") as handle:
+        try:
+            with np.load(handle, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except Exception as error:  # a damaged archive fails in any way
+            raise ValueError(f"{path.name} is not a readable .npz of plain arrays: {error}") from error
 
 
 def _clips(
@@ -185,18 +189,42 @@ def _clips(
     lengths = arrays.get(f"{prefix}lengths", np.array([len(keypoints)]))
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or int(lengths.sum()) != len(keypoints):
         raise ValueError(f"{prefix}lengths of {file} must sum to the {len(keypoints)} frames of {name}")
+    if len(lengths) == 0:
+        raise ValueError(f"{prefix}lengths of {file} is empty: expected at least one clip")
     if (lengths < 1).any():
         raise ValueError(f"clip {int(lengths.argmin())} of {file} has no frames: a clip needs at least one")
     scores = _floats(arrays[f"{prefix}scores"], f"{prefix}scores", file) if f"{prefix}scores" in arrays else None
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
     if "edges" in arrays or skeleton is None:
-        edges = torch.from_numpy(arrays["edges"].astype(np.int64)) if "edges" in arrays else None
+        edges = _joints(arrays["edges"], file) if "edges" in arrays else None
         skeleton = skeleton_of(keypoints.size(1), edges, file)
     reader = KeypointReader(skeleton, **features)
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
-    return [reader.clip(k, None, s) for k, s in zip(keypoints.split(sizes), each, strict=True)], reader
+    clips = []
+    for number, (places, seen) in enumerate(zip(keypoints.split(sizes), each, strict=True)):
+        try:
+            clips.append(reader.clip(places, None, seen))
+        except ValueError as error:
+            raise ValueError(f"{name} of {file}, clip {number}: {error}") from None
+    return clips, reader
+
+
+def _words(array: np.ndarray, name: str, file: str) -> list[str]:
+    if array.ndim != 1:
+        raise ValueError(f"{name} of {file} must be [clips], got {list(array.shape)}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} of {file} hold a number that is NaN or infinite: expected a label for every clip")
+    array = np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
+    return [str(label) for label in array.tolist()]
+
+
+def _joints(edges: np.ndarray, file: str) -> Tensor:
+    whole = edges.dtype.kind in "iu" or (edges.dtype.kind == "f" and bool((edges == np.round(edges)).all()))
+    if not whole:
+        raise ValueError(f"edges of {file} must be numbers of joints, whole ones, got {edges.dtype}")
+    return torch.from_numpy(edges.astype(np.int64))
 
 
 def _floats(array: np.ndarray, name: str, file: str) -> Tensor:

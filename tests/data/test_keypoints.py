@@ -246,6 +246,12 @@ def test_distances_are_those_to_the_joints_of_the_same_frame(tmp_path):
         ({"keypoints": np.zeros((5, 15))}, r"keypoints of clips.npz must be \[frames, joints, 2 or 3\], got \[5, 15\]"),
         ({"keypoints": np.array([["a"]])}, "keypoints of clips.npz must be numbers"),
         ({"edges": np.array([[0, 99]])}, "edges of clips.npz hold joint 99, but there are 15 joints"),
+        ({"edges": np.array([[-1, 0]])}, "edges of clips.npz hold joint -1, but there are 15 joints"),
+        ({"edges": np.array([[0.5, 1]])}, "edges of clips.npz must be numbers of joints, whole ones, got float64"),
+        ({"edges": np.array([["a", "b"]])}, "edges of clips.npz must be numbers of joints, whole ones, got <U1"),
+        ({"labels": np.array(3)}, r"labels of clips.npz must be \[clips\], got \[\]"),
+        ({"labels": np.eye(2)[[0, 1] * 6]}, r"labels of clips.npz must be \[clips\], got \[12, 2\]"),
+        ({"labels": np.array([0, np.nan] * 6)}, "labels of clips.npz hold a number that is NaN or infinite"),
         ({"scores": np.ones((2, 15))}, r"scores of clips.npz must be \[\d+, 15\], got \[2, 15\]"),
     ],
 )
@@ -296,6 +302,31 @@ def test_two_bones_are_read_as_they_were(tmp_path):
     assert {tuple(pair) for pair in within.t().tolist() if max(pair) < 3} == {(0, 1), (1, 0), (0, 2), (2, 0)}
 
 
+def test_labels_may_be_bytes(tmp_path):
+    given = arrays()
+    given["labels"] = given["labels"].astype("S")
+    assert load(saved(tmp_path, **given)).classes == ["run", "sit"]
+
+
+def test_a_test_part_with_other_joints_is_named(tmp_path):
+    content = {f"train_{k}": v for k, v in arrays().items()} | {f"test_{k}": v for k, v in arrays(17).items()}
+    with pytest.raises(ValueError, match=r"train_keypoints \[\d+, 15, 2\] and test_keypoints \[\d+, 17, 2\]: expected"):
+        load(saved(tmp_path, **content))
+
+
+def test_a_clip_without_joints_is_named(tmp_path):
+    given = arrays()
+    given["keypoints"][given["lengths"][0] :][: given["lengths"][1]] = np.nan
+    with pytest.raises(ValueError, match=r"keypoints of clips.npz, clip 1: keypoints hold no joint in any frame"):
+        load(saved(tmp_path, **given))
+
+
+def test_a_file_without_clips_is_named(tmp_path):
+    empty = saved(tmp_path, keypoints=np.zeros((0, 15, 2)), lengths=np.zeros(0, dtype=int))
+    with pytest.raises(ValueError, match=r"lengths of clips.npz is empty: expected at least one clip"):
+        read_keypoints(empty)
+
+
 def test_labels_unseen_in_training_are_named(tmp_path):
     given, other = arrays(), arrays(clips=2)
     other["labels"] = np.array(["run", "fly"])
@@ -311,6 +342,16 @@ def test_damaged_and_pickled_files_are_refused(tmp_path):
         load(path)
     with pytest.raises(ValueError, match=r"clips.npz is not a readable .npz of plain arrays"):
         load(saved(tmp_path, keypoints=np.array([{"a": 1}], dtype=object)))
+    with path.open("wb") as file:
+        np.save(file, arrays()["keypoints"])
+    with pytest.raises(ValueError, match=r"clips.npz is not a readable .npz of plain arrays"):
+        load(path)
+    np.savez_compressed(path, **arrays())
+    whole = path.read_bytes()
+    for at in range(200, 2000, 100):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match=r"clips.npz is not a readable .npz of plain arrays"):
+            load(path)
 
 
 def test_jhmdb_is_looked_for_among_the_data(tmp_path, monkeypatch):
