@@ -1,17 +1,18 @@
 """Sensor series from files: wide .csv with an adjacency .csv, and PyG-Temporal's .json."""
 
-import csv
 import json
 import math
+import warnings
 from array import array
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from data.csv_rows import is_blank, is_number, rows_of
+from data.sensor_graphs import json_edges, read_adjacency
 from data.windows import SensorSeries, SensorSplits, split_in_time
 
 TIME_NAMES = {"time", "date", "datetime", "timestamp", "t"}
@@ -31,8 +32,9 @@ def load_csv(
 ) -> SensorSplits:
     """Load a wide .csv [time x node] with the graph in an adjacency .csv [node x node].
 
-    A first row of names (or numbers of nodes) and a first column of times are known as such. A field that is empty or
-    `nan` is missing: it is masked, and the model reads the mean in its place and, as one more feature, that it is.
+    A first row of names (or numbers of nodes) and a first column of times are known as such; an adjacency whose first
+    row names the same nodes may have them in another order. A field that is empty or `nan` is missing: it is masked,
+    and the model reads the mean in its place and, as one more feature, that it is.
 
     Args:
         path: the series.
@@ -43,7 +45,8 @@ def load_csv(
             a number is the number of steps of the cycle, needed where there is no column of times.
 
     Raises:
-        ValueError: a field that is no number, a gap in time, an adjacency of another size.
+        ValueError: a field that is no number, a gap in time, an adjacency of another size, of other nodes, or with
+            weights below 0.
         FileNotFoundError: there is no adjacency.
     """
     series = read_csv(path, adjacency, missing, calendar)
@@ -58,7 +61,7 @@ def read_csv(
     values, times, names = _read_wide(path)
     if missing is not None:
         values[values == missing] = math.nan
-    edge_index, edge_weight = _read_adjacency(_adjacency_beside(path, adjacency), path, values.shape[1])
+    edge_index, edge_weight = read_adjacency(_adjacency_beside(path, adjacency), path, names)
     cycles = _cycles(calendar, times, path)
     return _series(path.stem, values, edge_index, edge_weight, None, names, cycles)
 
@@ -87,7 +90,7 @@ def load_json(
             steps of the cycle.
 
     Raises:
-        ValueError: the file is in none of these forms, or a node or step is out of range.
+        ValueError: the file is in none of these forms, a node or step is out of range, or a weight is below 0.
     """
     series = read_json(path, calendar)
     lags = lags if lags is not None else (7 if series.changing else 4)
@@ -100,20 +103,22 @@ def read_json(path: Path, calendar: bool | float = False) -> SensorSeries:
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is not readable as JSON: {error}") from error
     key = next((k for k in ("FX", "X", "block", "y") if isinstance(content, dict) and k in content), None)
     if key is None or not ("edges" in content or "edge_mapping" in content):
         raise ValueError(f"{path.name} holds no sensor series: expected FX, X, block or y, and edges or edge_mapping")
     try:
         values = np.array(content[key], dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{key} in {path.name} must be [time x node] numbers: {error}") from error
     if values.ndim != 2:
         raise ValueError(f"{key} in {path.name} must be [time x node], got {list(values.shape)}")
-    edge_index, edge_weight, edge_ptr = _json_edges(content, values.shape, path.name)
-    given = content.get("node_ids", {})
-    names = sorted(given, key=given.get) if len(given) == values.shape[1] else _numbers(values.shape[1])
+    edge_index, edge_weight, edge_ptr = json_edges(content, values.shape, path.name)
+    names = _numbers(values.shape[1])
+    given = content.get("node_ids")
+    if isinstance(given, dict) and sorted(map(str, given.values())) == sorted(names):
+        names = sorted(given, key=lambda name: int(given[name]))
     cycles = [] if calendar is False else [WEEKS_OF_A_YEAR if calendar is True else _cycle(calendar)]
     return _series(path.stem, values, edge_index, edge_weight, edge_ptr, names, cycles)
 
@@ -127,11 +132,13 @@ def _series(
     names: list[str],
     cycles: list[float],
 ) -> SensorSeries:
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
     observed = torch.from_numpy(np.isfinite(values))
     if not observed.any():
         raise ValueError(f"{name} holds no values: all are missing")
     steps, nodes = values.shape
-    features = [torch.from_numpy(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)).float()]
+    features = [torch.from_numpy(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0))]
     if not observed.all():
         features.append(observed.float())
     for cycle in cycles:
@@ -145,65 +152,77 @@ def _series(
 def _read_wide(path: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Values [time, nodes] with NaN for missing ones, times or None, and the names of the nodes."""
     stamps, numbers = [], array("d")  # rows are dropped as they are read: fields take eight times the memory of numbers
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = (row for row in csv.reader(file) if any(field.strip() for field in row))
-        head = list(islice(rows, 20))
-        if len(head) < 2:
-            raise ValueError(f"{path.name} has {len(head)} rows: expected a series, [time x node]")
-        width, header = len(head[0]), head[0] if _is_header(head) else None
-        named_time = header is not None and header[0].strip().lower() in TIME_NAMES
-        start = int(named_time or not _is_number(head[int(header is not None)][0]))
-        if width == start:
-            raise ValueError(f"{path.name} has a column of times and no others: expected [time x node]")
-        for number, row in enumerate(chain(head, rows), start=1):
-            if len(row) != width:
-                raise ValueError(f"row {number} of {path.name} has {len(row)} fields, but the first has {width}")
-            if row is header:
-                continue
-            stamps += row[:start]
-            try:
-                numbers.extend([float(field) if field.strip() else math.nan for field in row[start:]])
-            except ValueError:
-                column, field = next((c, f) for c, f in enumerate(row) if c >= start and not _is_number(f))
-                where = f"row {number}, column {column + 1} of {path.name}"
-                raise ValueError(f"{where} holds {field!r}: expected a number") from None
+    rows = dropwhile(is_blank, rows_of(path))
+    head = list(islice(rows, 20))
+    told = [row for row in head if not is_blank(row)]
+    if len(told) < 2:
+        raise ValueError(f"{path.name} has {len(told)} rows: expected a series, [time x node]")
+    width, header = len(head[0]), head[0] if _is_header(told) else None
+    named_time = header is not None and width > 1 and header[0].strip().lower() in {"", *TIME_NAMES}
+    start = int(named_time or not is_number(told[int(header is not None)][0]))
+    if width == start:
+        raise ValueError(
+            f"{path.name} has a column of times and no others: expected [time x node], separated by commas"
+        )
+    blank = 0  # steps without a value, of which those at the end of the file are none
+    for number, row in enumerate(chain(head, rows), start=1):
+        if is_blank(row):
+            blank += len(row) == width and not start
+            continue
+        if len(row) != width:
+            raise ValueError(f"row {number} of {path.name} has {len(row)} fields, but the first has {width}")
+        if row is header:
+            continue
+        stamps += row[:start]
+        numbers.extend([math.nan] * (width * blank))
+        blank = 0
+        try:
+            numbers.extend([float(field) if field.strip() else math.nan for field in row[start:]])
+        except ValueError:
+            column, field = next((c, f) for c, f in enumerate(row) if c >= start and not is_number(f))
+            where = f"row {number}, column {column + 1} of {path.name}"
+            raise ValueError(f"{where} holds {field!r}: expected a number") from None
     times = _read_times(stamps, path, 1 + (header is not None)) if start else None
     names = [name.strip() for name in header[start:]] if header else _numbers(width - start)
     return np.frombuffer(numbers).reshape(-1, width - start), times, names
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    """Names; or whole numbers, all different, that are larger than what follows or count from 0: numbers of nodes."""
+    """Names; or whole numbers, all different, that are larger than what follows or count from 0: numbers of nodes.
+
+    Before these there may be the name of a column of times, or nothing.
+    """
     first = [field.strip() for field in rows[0]]
-    if not all(_is_number(field) for field in first[1:] or first):
+    if not all(is_number(field) for field in first[1:] or first) or first[0].lower() in TIME_NAMES:
         return True
+    start = int(not first[0])
+    first = first[start:]
     if not all(field.isdigit() for field in first) or len(set(first)) < len(first) or len(first) < 2:
         return False
     numbers = [int(field) for field in first]
-    following = [float(field) for row in rows[1:20] for field in row if _is_number(field) and field.strip()]
+    following = [float(field) for row in rows[1:20] for field in row[start:] if is_number(field) and field.strip()]
     return numbers == list(range(len(numbers))) or (bool(following) and min(numbers) > max(following))
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field.strip() or "nan")
-    except ValueError:
-        return False
-    return True
 
 
 def _read_times(fields: list[str], path: Path, first_row: int) -> np.ndarray:
     try:
-        if all(_is_number(field) for field in fields):
-            times = np.array([float(field) for field in fields])
+        if all(is_number(field) for field in fields):
+            times = np.array([float(field.strip() or "nan") for field in fields])
         else:
-            times = np.array([field.strip().replace("/", "-") for field in fields], dtype="datetime64[s]")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # offsets from UTC are taken off, as they should be
+                times = np.array([field.strip().replace("/", "-") for field in fields], dtype="datetime64[s]")
     except ValueError as error:
         raise ValueError(f"the first column of {path.name} holds a time that is not readable: {error}") from None
+    if not np.isfinite(times).all():
+        at = int((~np.isfinite(times)).argmax())
+        raise ValueError(f"row {at + first_row} of {path.name} holds {fields[at]!r} in place of its time")
+    if len(times) < 2:
+        return times
     steps = np.diff(times)
     usual = np.median(steps.astype(np.float64))
-    month = 86400.0 if times.dtype.kind == "M" and 28 * 86400 <= usual <= 31 * 86400 else 0.0
-    uneven = np.abs(steps.astype(np.float64) - usual) > max(3 * month, 1e-6 * abs(usual))
+    slack = 3 * 86400.0 if times.dtype.kind == "M" and usual >= 28 * 86400 else 0.0  # months, quarters, years
+    uneven = np.abs(steps.astype(np.float64) - usual) > max(slack, 1e-6 * abs(usual))
     if usual <= 0 or uneven.any():
         at = int(uneven.argmax())
         raise ValueError(
@@ -231,7 +250,7 @@ def _cycles(calendar: bool | float, times: np.ndarray | None, path: Path) -> lis
 
 
 def _cycle(calendar: float) -> float:
-    if calendar <= 1:
+    if not 1 < calendar < math.inf:
         raise ValueError(f"calendar must be the number of steps of a cycle, more than 1, got {calendar}")
     return float(calendar)
 
@@ -246,50 +265,6 @@ def _adjacency_beside(path: Path, adjacency: str | Path | None) -> Path:
         if (path.parent / name).is_file():
             return path.parent / name
     raise FileNotFoundError(f"no adjacency for {path.name}: expected {candidates[0]} beside it, or adjacency=FILE")
-
-
-def _read_adjacency(file: Path, series: Path, nodes: int) -> tuple[Tensor, Tensor]:
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = [row for row in csv.reader(handle) if any(field.strip() for field in row)]
-    if rows and not all(_is_number(field) for field in rows[0]):
-        rows = [row[-(len(rows) - 1) :] for row in rows[1:]]
-    try:
-        weights = np.array([[float(field) for field in row] for row in rows])
-    except ValueError as error:
-        raise ValueError(f"the adjacency {file.name} must be a square of numbers: {error}") from None
-    if weights.shape != (nodes, nodes):
-        size = " x ".join(str(n) for n in weights.shape)
-        raise ValueError(f"the adjacency {file.name} is {size}, but {series.name} has {nodes} nodes")
-    if not np.isfinite(weights).all():
-        raise ValueError(f"the adjacency {file.name} holds values that are NaN or infinite")
-    source, target = np.nonzero(weights)
-    return torch.from_numpy(np.stack([source, target])), torch.from_numpy(weights[source, target]).float()
-
-
-def _json_edges(content: dict[str, Any], shape: tuple[int, ...], name: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    steps, nodes = shape
-    if "edge_mapping" not in content:
-        edges, weights = [content["edges"]], [content.get("weights")]
-    else:
-        mapping = content["edge_mapping"]
-        try:
-            edges = [mapping["edge_index"][str(t)] for t in range(steps)]
-        except KeyError as error:
-            raise ValueError(f"{name} has a gap in time: edge_mapping has no step {error}, y has {steps}") from None
-        weights = [mapping.get("edge_weight", {}).get(str(t)) for t in range(steps)]
-    index = [torch.tensor(pairs, dtype=torch.long).view(-1, 2) for pairs in edges]
-    weight = [
-        torch.ones(len(pairs)) if given is None else torch.tensor(given, dtype=torch.float)
-        for pairs, given in zip(index, weights, strict=True)
-    ]
-    for pairs, given in zip(index, weight, strict=True):
-        if len(pairs) != len(given):
-            raise ValueError(f"{name} has {len(given)} weights for {len(pairs)} edges")
-    edge_index = torch.cat(index).t().contiguous()
-    if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < nodes:
-        raise ValueError(f"edges of {name} hold node {int(edge_index.max())}, but there are {nodes} nodes")
-    counts = torch.tensor([0] + [len(pairs) for pairs in index])
-    return edge_index, torch.cat(weight), counts.cumsum(0) if "edge_mapping" in content else None
 
 
 def _numbers(count: int) -> list[str]:

@@ -175,7 +175,7 @@ def split_in_time(
             training, and test windows lie in the rest, as in T-GCN.
 
     Raises:
-        ValueError: a setting out of range, or a part without windows.
+        ValueError: a setting out of range, or a part without windows or without an observed value to forecast.
     """
     for name, size in (("lags", lags), ("horizon", horizon)):
         if size < 1:
@@ -201,6 +201,8 @@ def split_in_time(
             raise ValueError(
                 f"{series.name} has {steps} steps: too few for a {name} part with {lags} lags and horizon {horizon}"
             )
+        if not series.observed[first + lags : stop + lags + horizon - 1].any():
+            raise ValueError(f"{series.name} has no value to forecast in its {name} part: all are missing")
     scaling = Scaling.fitted(series, stop_fit + lags + horizon - 1)
     scaled = scaling.apply(series)
     windows = {name: Windows(scaled, lags, horizon, *span, scaling) for name, span in parts.items()}

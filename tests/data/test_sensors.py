@@ -111,6 +111,115 @@ def test_names_and_times_are_known_as_such(tmp_path):
     assert len(load(write_series(tmp_path, series()), lags=4, horizon=2).series.values) == 60
 
 
+def test_a_step_without_any_value_is_a_step(tmp_path):
+    values = series()
+    values[[0, 7, 8, 30]] = np.nan
+    path = write_series(tmp_path, values)
+    assert load(path, lags=4, horizon=2).series.observed.all(1).logical_not().nonzero().flatten().tolist() == [6, 7, 29]
+    path.write_text("a,b,c\n" + path.read_text() + ",,\n" * 9)  # as spreadsheets write it
+    splits = load(path, lags=4, horizon=2)
+    assert (~splits.series.observed.any(1)).nonzero().flatten().tolist() == [0, 7, 8, 30]
+    assert len(splits.series.values) == 60
+
+
+@pytest.mark.parametrize("first", ["", "time", "Date"])
+@pytest.mark.parametrize("names", [["0", "1", "2"], ["101", "102", "103"], ["a", "b", "c"]])
+def test_numbers_of_nodes_are_known_beside_a_column_of_times(tmp_path, first, names):
+    times = [str(step) for step in range(60)]
+    splits = load(write_series(tmp_path, series(), times, ",".join([first, *names])), lags=4, horizon=2)
+    assert splits.series.nodes == names and splits.series.values.shape == (60, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [f"{1950 + year}-01-01" for year in range(60)],
+        [f"{2000 + month // 4}-{month % 4 * 3 + 1:02}-01" for month in range(60)],
+        [f"{2000 + month // 12}/{month % 12 + 1:02}/01" for month in range(60)],
+        [
+            f"2024-01-01T{hour % 24:02}:00:00Z" if hour < 24 else f"2024-01-02T{hour % 24:02}:00:00Z"
+            for hour in range(48)
+        ],
+        [f"2024-03-31T{hour:02}:00:00+01:00" for hour in range(2)]
+        + [f"2024-03-31T{hour:02}:00:00+02:00" for hour in range(3, 24)],
+    ],
+)
+def test_even_times_have_no_gap(tmp_path, times):
+    splits = load(write_series(tmp_path, series(len(times)), times, "date,a,b,c"), lags=2, horizon=1)
+    assert len(splits.series.values) == len(times)
+
+
+@pytest.mark.parametrize("field", ["", "nan"])
+def test_a_row_without_its_time_is_named(tmp_path, field):
+    for times in ([str(step) for step in range(60)], [str(np.datetime64("2024-01-01") + day) for day in range(60)]):
+        times[3] = field if times[0] == "0" else ""
+        with pytest.raises(ValueError, match=rf"row 5 of road_speed.csv holds '{times[3]}' in place of its time"):
+            load(write_series(tmp_path, series(), times, "time,a,b,c"))
+
+
+def test_values_too_large_for_single_precision_are_missing(tmp_path):
+    path = write_series(tmp_path, series())
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], "1.0,1e300,2.0", *lines[4:]]))
+    splits = load(path, lags=4, horizon=2)
+    assert torch.isfinite(splits.series.values).all() and not splits.series.observed[3, 1]
+
+
+def test_an_adjacency_is_read_in_the_order_of_the_series(tmp_path):
+    path = write_series(tmp_path, series(), None, "a,b,c")
+    adjacency = tmp_path / "road_adj.csv"
+
+    def edges(text):
+        adjacency.write_text(text)
+        splits = load(path, lags=4, horizon=2)
+        pairs = [tuple(splits.series.nodes[node] for node in pair) for pair in splits.series.edge_index.t().tolist()]
+        return dict(zip(pairs, splits.series.edge_weight.tolist(), strict=True))
+
+    wanted = {("a", "b"): 1.0, ("c", "a"): 2.0}
+    assert edges("0,1,0\n0,0,0\n2,0,0\n") == wanted
+    assert edges("a,b,c\n0,1,0\n0,0,0\n2,0,0\n") == wanted
+    assert edges("c,a,b\n0,2,0\n0,0,1\n0,0,0\n") == wanted
+    assert edges(",c,a,b\na,0,0,1\nb,0,0,0\nc,0,2,0\n") == wanted
+    assert edges(",0,1,2\n0,0,1,0\n1,0,0,0\n2,2,0,0\n") == wanted  # numbered, as pandas writes it
+    assert edges("0,1,2\n0,1,0\n0,0,0\n2,0,0\n") == wanted
+    with pytest.raises(ValueError, match=r"the adjacency road_adj.csv names 'd', which is no node of road_speed.csv"):
+        edges("a,b,d\n0,1,0\n0,0,0\n2,0,0\n")
+    with pytest.raises(ValueError, match=r"the adjacency road_adj.csv holds the weight -2: expected none below 0"):
+        edges("0,1,0\n0,0,0\n-2,0,0\n")
+    with pytest.raises(ValueError, match=r"road_adj.csv must be a square of numbers: its rows differ in length"):
+        edges("0,1,0\n0,0\n2,0,0\n")
+
+
+def test_files_that_are_no_text_are_named(tmp_path):
+    path = write_series(tmp_path, series())
+    whole = path.read_text()
+    for content in (
+        "\u00e4,b,c\n".encode("latin-1") + whole.encode(),
+        whole.encode("utf-16"),
+        b'"' + whole.encode() * 99,
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"road_speed.csv is not readable as a .csv: "):
+            load(path)
+    path.write_text(whole)
+    (tmp_path / "road_adj.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"road_adj.csv is not readable as a .csv: "):
+        load(path)
+    path.write_text(whole.replace(",", ";"))
+    with pytest.raises(ValueError, match=r"and no others: expected \[time x node\], separated by commas"):
+        load(path)
+
+
+@pytest.mark.parametrize(("part", "steps"), [("train", (4, 43)), ("validation", (42, 48)), ("test", (48, 60))])
+def test_a_part_without_values_is_named(tmp_path, part, steps):
+    values = series()
+    values[slice(*steps)] = np.nan
+    path = write_series(tmp_path, values)
+    path.write_text(path.read_text().replace(",,", "nan,nan,nan"))
+    with pytest.raises(ValueError, match=f"road_speed has no value to forecast in its {part} part: all are missing"):
+        load(path, lags=4, horizon=2)
+
+
 def test_a_static_json(tmp_path):
     values = series(40, 2)
     path = write_json(tmp_path, FX=values.tolist(), edges=[[0, 1], [1, 1]], node_ids={"B": 1, "A": 0})
@@ -212,14 +321,33 @@ def test_bad_fields_are_named(tmp_path):
         ({"FX": [["a"]], "edges": []}, r"FX in series.json must be \[time x node\] numbers"),
         ({"FX": [[1.0]] * 9, "edges": [[0, 3]]}, "edges of series.json hold node 3, but there are 1 nodes"),
         ({"FX": [[1.0]] * 9, "edges": [[0, 0]], "weights": []}, "series.json has 0 weights for 1 edges"),
+        ({"FX": [[1.0]] * 9, "edges": [[0, 0]], "weights": [-1]}, "edge_weight of series.json holds the weight -1: "),
+        ({"FX": [[1.0]] * 9, "edges": [[0, 0]], "weights": [None]}, "edge_weight of series.json holds values that are"),
+        ({"FX": [[1.0]] * 9, "edges": [[0, 0]], "weights": "x"}, "weights of series.json must be numbers"),
+        ({"FX": [[1.0]] * 9, "edges": [[0, -1]]}, "edges of series.json hold node -1, but there are 1 nodes"),
+        ({"FX": [[1.0]] * 9, "edges": [[0, 0, 0], [0, 0, 0]]}, r"edges of series.json must be pairs .* got \[2, 3\]"),
+        ({"FX": [[1.0]] * 9, "edges": [[0, 0.5]]}, "edges of series.json must be pairs"),
+        ({"FX": [[1.0]] * 9, "edges": None}, "edges of series.json must be pairs"),
+        ({"FX": [[1.0]] * 9, "edges": {"a": 1}}, "edges of series.json must be pairs"),
+        ({"FX": [[10**400]] * 9, "edges": []}, r"FX in series.json must be \[time x node\] numbers"),
+        ({"y": [[1.0]] * 9, "edge_mapping": []}, "edge_mapping of series.json must map each step to its edges"),
+        ({"y": [[1.0]] * 9, "edge_mapping": {"edge_index": []}}, "series.json has a gap in time"),
+        ({"y": [[1.0]], "edge_mapping": {"edge_index": {"0": []}, "edge_weight": [1]}}, "edge_mapping of series.json"),
     ],
 )
 def test_bad_json_is_named(tmp_path, content, sentence):
     with pytest.raises(ValueError, match=sentence):
         load(write_json(tmp_path, **content))
-    (tmp_path / "series.json").write_text("{")
-    with pytest.raises(ValueError, match=r"series.json is not readable as JSON"):
-        load(tmp_path / "series.json")
+    for text in ("{", "[" * 100_000):
+        (tmp_path / "series.json").write_text(text)
+        with pytest.raises(ValueError, match=r"series.json is not readable as JSON"):
+            load(tmp_path / "series.json")
+
+
+@pytest.mark.parametrize("given", [None, 5, ["B", "A"], {"A": 0, "B": None}, {"A": 0, "B": 0}])
+def test_names_that_do_not_number_the_nodes_are_left_aside(tmp_path, given):
+    splits = load(write_json(tmp_path, FX=series(40, 2).tolist(), edges=[[0, 1]], node_ids=given))
+    assert splits.series.nodes == ["0", "1"]
 
 
 REAL = Path(os.environ.get("GRAPHREEL_DATA", "."))
