@@ -90,7 +90,7 @@ class ClipClassifier(nn.Module):
         elif temporal is not None:
             entering = int(getattr(temporal, "input_size"))  # noqa: B009
         else:
-            entering = width_of(spatial) * (tracks or 1)
+            entering = width_of(spatial) * (tracks if tracks and recurrence == "frames" else 1)
         last = temporal or front
         width = width_of(last) if last is not None else entering
         step_width = width
@@ -190,8 +190,10 @@ def frames_of(clips: Data) -> Tensor:
     frame = clips.get("frame")
     if frame is None or frame.shape != clips.x.shape[:1]:
         raise ValueError(f"frame must be [{len(clips.x)}], one for every row of x, got {_shape(frame)}")
-    if len(frame) and int(frame.max()) >= int(num_frames.sum()):
-        raise ValueError(f"frame holds {int(frame.max())}, but there are {int(num_frames.sum())} frames")
+    least, most = (int(number) for number in frame.aminmax()) if len(frame) else (0, -1)
+    if least < 0 or most >= int(num_frames.sum()):
+        held = least if least < 0 else most
+        raise ValueError(f"frame holds {held}, but there are {int(num_frames.sum())} frames")
     return num_frames
 
 
@@ -202,7 +204,8 @@ def width_of(module: Any) -> int:
         ValueError: the layer does not say.
     """
     if hasattr(module, "hidden_size"):
-        return int(module.hidden_size) * (2 if getattr(module, "bidirectional", False) else 1)
+        width = int(getattr(module, "proj_size", 0) or module.hidden_size)
+        return width * (2 if getattr(module, "bidirectional", False) else 1)
     width = getattr(module, "out_channels", getattr(module, "out_features", None))
     if not isinstance(width, int):
         raise ValueError(f"{type(module).__name__} does not say its width: it has neither hidden_size nor out_channels")

@@ -26,7 +26,8 @@ class Forecaster(nn.Module):
 
     Args:
         spatial: any graph layer or model called as (x, edge_index), with edge_weight where it takes one; None leaves
-            the edges out.
+            the edges out. On one graph for all steps it gets x [T, B, N, F], as `gnn`'s layers take it (of PyG's, those
+            that support static graphs); on a graph per step, one graph of all nodes.
         temporal: any recurrent layer of `rnn` or torch.nn. Where its input_size is the width of `spatial` it reads Z
             alone; where it is larger by F it also reads the node's own x. A `TGCN` reads the same through the graph.
         horizon: how many steps are forecast.
@@ -83,6 +84,8 @@ class Forecaster(nn.Module):
         """
         if x.dim() != 4:
             raise ValueError(f"x must be [windows, steps, nodes, features], got {list(x.shape)}")
+        if 0 in x.shape:
+            raise ValueError(f"x must hold windows, steps, nodes and features, got {list(x.shape)}")
         windows, steps, nodes, _ = x.shape
         if not isinstance(edge_index, Tensor):
             edge_index, edge_weight, frame = stacked_steps(edge_index, edge_weight, windows, steps)
@@ -155,6 +158,10 @@ def _over_graph(
     else:
         if frame.shape != edge_index.shape[1:]:
             raise ValueError(f"frame must be [{edge_index.size(1)}], one for every edge, got {list(frame.shape)}")
+        least, most = (int(number) for number in frame.aminmax()) if len(frame) else (0, -1)
+        if least < 0 or most >= steps * windows:
+            held = least if least < 0 else most
+            raise ValueError(f"frame holds {held}, but x has {windows} windows of {steps} steps")
         block = (frame % steps) * windows + frame // steps  # time comes first in x
         z = layer(x.reshape(-1, features), edge_index + block * nodes, **extra)
     return z.view(steps, windows, nodes, -1)
@@ -179,5 +186,10 @@ def stacked_steps(
         weight = edge_weight if isinstance(edge_weight, Tensor) else torch.cat(list(edge_weight))
         if len(weight) != len(step):
             raise ValueError(f"edge_weight has {len(weight)} entries, but there are {len(step)} edges")
+        if not isinstance(edge_weight, Tensor) and [len(own) for own in edge_weight] != counts.tolist():
+            raise ValueError(
+                f"edge_weight has {[len(own) for own in edge_weight]} entries by step, but the steps have "
+                f"{counts.tolist()} edges"
+            )
         weight = weight.repeat(windows)
     return torch.cat(list(edge_index), dim=1).repeat(1, windows), weight, frame

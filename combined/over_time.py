@@ -4,6 +4,7 @@ import inspect
 from typing import TypeGuard
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -71,6 +72,8 @@ class TimeConvolution(nn.Module):
 
     where x is 0 beyond the ends of a sequence.
 
+    A single step has no deviation: it is normalised by those of the batches before, in training too.
+
     Shapes: x [sequences, longest, in_channels], zero after each end, lengths [sequences] -> [sequences, longest,
     out_channels], zero after each end.
 
@@ -95,7 +98,14 @@ class TimeConvolution(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         y = self.conv(self.dropout(x.transpose(1, 2))).transpose(1, 2)
         real = within(lengths, x.size(1))
-        return y.new_zeros(y.shape).index_put((real,), self.norm(y[real]).relu())
+        return y.new_zeros(y.shape).index_put((real,), self._normed(y[real]).relu())
+
+    def _normed(self, steps: Tensor) -> Tensor:
+        if len(steps) > 1:
+            normed: Tensor = self.norm(steps)
+            return normed
+        norm = self.norm
+        return F.batch_norm(steps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
 class Readout(nn.Module):

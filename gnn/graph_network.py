@@ -68,6 +68,7 @@ class GraphNetwork(nn.Module):
             if not hasattr(F, activation):
                 raise ValueError(f"activation must name a function of torch.nn.functional, but is {activation!r}")
             activation = getattr(F, activation)
+        self.out_channels = out_channels
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.activation: Any = activation

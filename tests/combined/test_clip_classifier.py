@@ -64,6 +64,8 @@ def test_padding_changes_nothing(readout, make_clip):
         rnn.GRU(5, 4, bidirectional=True, batch_first=True),
         nn.GRU(5, 4),
         nn.LSTM(5, 4, bidirectional=True, batch_first=True),
+        nn.LSTM(5, 4, proj_size=2, bidirectional=True),
+        None,
     ],
     ids=lambda layer: f"{type(layer).__module__.split('.')[0]}.{type(layer).__name__}",
 )
@@ -207,6 +209,11 @@ def test_a_layer_that_does_not_say_its_width_is_named():
         ClipClassifier(nn.Identity(), None, 3)
 
 
+def test_tracks_are_followed_without_a_recurrent_layer(clips, batch):
+    classify = ClipClassifier(gnn.GCNConv(3, 5), None, 3, "concat", "nodes", tracks=4).double()
+    assert_close(classify(batch), torch.cat([classify(one) for one in clips]), rtol=1e-10, atol=1e-12)
+
+
 def test_bad_clips_are_named(clips, batch, make_clip):
     classify, given = model(), batch.clone()
     given.num_frames = torch.tensor([3, 0, 1, 2])
@@ -219,6 +226,9 @@ def test_bad_clips_are_named(clips, batch, make_clip):
     given = batch.clone()
     given.frame = given.frame + 5
     with pytest.raises(ValueError, match="frame holds 14, but there are 10 frames"):
+        classify(given)
+    given.frame = batch.frame - 1
+    with pytest.raises(ValueError, match="frame holds -1, but there are 10 frames"):
         classify(given)
     given = batch.clone()
     given.num_frames = None
@@ -267,6 +277,16 @@ def test_a_convolution_over_time_is_its_formula_over_the_real_steps():
     assert (seen[0] == seen[0][:, :, :1]).all() and {0.0, 2.0} == set(seen[0].flatten().tolist())
     with pytest.raises(ValueError, match="span must be odd, as many steps before as after, got 4"):
         TimeConvolution(3, 2, span=4)
+
+
+def test_a_single_step_is_normalised_by_the_batches_before():
+    convolve = TimeConvolution(3, 2).double()
+    convolve(torch.randn(4, 5, 3, dtype=torch.float64), torch.full((4,), 5))
+    before = convolve.norm.running_mean.clone()
+    step = torch.randn(1, 1, 3, dtype=torch.float64)
+    found = convolve(step, torch.tensor([1]))
+    assert torch.equal(convolve.norm.running_mean, before)
+    assert_close(found, convolve.eval()(step, torch.tensor([1])))
 
 
 @pytest.mark.parametrize("pool", ["mean", "attention", "concat"])

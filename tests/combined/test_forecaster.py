@@ -133,7 +133,9 @@ def test_without_edges_nodes_are_on_their_own():
 
 
 @pytest.mark.parametrize("spatial", [gnn.GATConv(2, 4), gnn.GATv2Conv(2, 2, heads=2), gnn.GCN(2, 8, 2, 4)])
-@pytest.mark.parametrize("temporal", [rnn.PeepholeLSTM(4, 3), nn.LSTM(4, 3, batch_first=True)])
+@pytest.mark.parametrize(
+    "temporal", [rnn.PeepholeLSTM(4, 3), nn.LSTM(4, 3, batch_first=True), nn.LSTM(4, 3, proj_size=2)]
+)
 def test_any_layers_fit(spatial, temporal):
     forecast = Forecaster(spatial, temporal, 2).double().eval()
     x = inputs()
@@ -168,10 +170,20 @@ def test_bad_input_is_named():
         model()(x[0], EDGES)
     with pytest.raises(ValueError, match="edge_index holds node 7, but x has 5 nodes"):
         model()(x, torch.tensor([[0], [7]]))
+    for empty in (x[:0], x[:, :0]):
+        with pytest.raises(ValueError, match=r"x must hold windows, steps, nodes and features, got \[\d, \d, 5, 2\]"):
+            model()(empty, EDGES)
     with pytest.raises(ValueError, match="edge_index has 3 edge lists, but x has 4 steps"):
         model()(x, [EDGES] * 3)
     with pytest.raises(ValueError, match="edge_weight has 21 entries, but there are 28 edges"):
         model()(x, [EDGES] * 4, [WEIGHTS] * 3)
+    with pytest.raises(
+        ValueError, match=r"edge_weight has \[7, 6, 8, 7\] entries by step, but the steps have \[7, 7, "
+    ):
+        model()(x, [EDGES] * 4, [WEIGHTS, WEIGHTS[:6], torch.cat([WEIGHTS, WEIGHTS[:1]]), WEIGHTS])
+    for wrong in (-1, 8):
+        with pytest.raises(ValueError, match=f"frame holds {wrong}, but x has 2 windows of 4 steps"):
+            model()(x, EDGES, frame=torch.full((7,), wrong))
     with pytest.raises(ValueError, match=r"frame must be \[7\], one for every edge, got \[3\]"):
         model()(x, EDGES, frame=torch.arange(3))
     with pytest.raises(ValueError, match="temporal has input_size 5: expected 4, the width of spatial, or 6"):
