@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from combined import draw_clip_attention
-from graphreel.combined_clips import collate, load_clips
+from graphreel.combined_clips import load_clips, seen_by
 from graphreel.combined_prediction import read_clips
 from graphreel.combined_runs import load_classifier, open_run
 from graphreel.combined_settings import ClipSettings
+from graphreel.files import refuse_to_overwrite
 
 
 def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
@@ -21,27 +22,26 @@ def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
         The files written.
 
     Raises:
-        ValueError, OSError: an unknown clip, an unreadable file, a picture of unknown format.
+        ValueError, OSError: an unknown clip, an unreadable file, a picture of unknown format or in the file's place.
     """
     run = open_run(path)
     model, settings, saved = load_classifier(run)
     picture = Path(out) if out is not None else run.path / f"attention-{Path(clip).stem}.png"
     if picture.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
         raise ValueError(f"--out expects a .png, .svg, .pdf or .gif, got {picture.name}")
+    targets = list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
+    refuse_to_overwrite(targets, [Path(clip)])
     chosen, pictures = _find(clip, settings, saved)
-    shown = collate([chosen], settings, saved.get("timeless")).get_example(0) if settings.compared == "gnn" else chosen
+    shown = seen_by(chosen, settings, saved.get("timeless"))
     picture.parent.mkdir(parents=True, exist_ok=True)
-    written = []
-    for suffix in dict.fromkeys((picture.suffix, ".gif")):
-        target = picture.with_suffix(suffix)
+    for target in targets:
         draw_clip_attention(model, shown, target, saved["classes"], pictures)
-        written.append(target)
-    return [*written, picture.with_suffix(".json")]
+    return [*targets, picture.with_suffix(".json")]
 
 
 def _find(name: str, settings: ClipSettings, saved: dict[str, Any]) -> tuple[Any, Any]:
     """A clip, and its frames as pictures where it has any."""
-    if name.lstrip("-").isdigit():
+    if name.lstrip("-").isdecimal():
         clips = load_clips(settings).test
         if not 0 <= int(name) < len(clips):
             raise ValueError(f"CLIP expects a number from 0 to {len(clips) - 1}, or a file, got {name}")

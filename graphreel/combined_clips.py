@@ -229,6 +229,10 @@ def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool
     """
     settings = replace(settings, device=choose_device(settings.device))
     splits = load_clips(settings)
+    if settings.recurrence == "nodes" and splits.train[0].get("track") is None:
+        raise ValueError(
+            f"--recurrence nodes needs clips whose nodes keep their identity, and {settings.data} has none"
+        )
     build_classifier(settings, splits.num_features, splits.num_classes, tracks_of(splits), splits.timeless)
     path = chosen_path(out, f"{Path(settings.data).stem}-{settings.model}")
     run = RunFolder.create(path, {"room": "combined", "kind": "clips", **settings.as_dict()}, overwrite)

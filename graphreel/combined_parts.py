@@ -98,7 +98,7 @@ class SeriesParts:
         return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), due[whole]
 
     def loss_of(self, forecast: Tensor, y: Tensor, observed: Tensor, kind: str) -> Tensor:
-        """Mean loss in units of the mean deviation of the nodes, over what is observed.
+        """Mean loss in units of the mean deviation of the nodes, over what is observed; 0 where nothing is.
 
         Raises:
             ValueError: the shapes differ (nothing is broadcast).
@@ -106,9 +106,11 @@ class SeriesParts:
         if forecast.shape != y.shape:
             raise ValueError(f"the forecast is {list(forecast.shape)}, but what is to be forecast is {list(y.shape)}")
         error = ((forecast - y) * self.deviation.to(y.device))[observed]
-        if kind == "mae":
-            return error.abs().mean()
-        return F.huber_loss(error, torch.zeros_like(error), delta=HUBER) if kind == "huber" else (error**2).mean()
+        if kind == "huber":
+            losses = F.huber_loss(error, torch.zeros_like(error), delta=HUBER, reduction="none")
+        else:
+            losses = error.abs() if kind == "mae" else error**2
+        return losses.sum() / max(1, len(losses))
 
     @torch.no_grad()
     def forecast(self, model: SeriesModel, name: str) -> Tensor:

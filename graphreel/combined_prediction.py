@@ -14,7 +14,7 @@ from graphreel.combined_parts import TRACES, with_traces
 from graphreel.combined_runs import load_classifier, load_forecaster, open_run
 from graphreel.combined_settings import ClipSettings, SeriesSettings
 from graphreel.curves import BLUE, ORANGE
-from graphreel.files import write_text, write_whole
+from graphreel.files import refuse_to_overwrite, write_text, write_whole
 from graphreel.run_folder import RunFolder
 from graphreel.sources import kind_of
 
@@ -117,6 +117,11 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
     elif features == read - 1:  # the reverse
         seen = series.observed[..., None].float()
         series = replace(series, values=torch.cat([series.values[..., :1], seen, series.values[..., 1:]], dim=2))
+    elif features != read:
+        raise ValueError(
+            f"{file.name} gives {features} features of every node, but the run was trained on {read}: "
+            "its steps are of another length, so that --calendar reads other cycles"
+        )
     return series
 
 
@@ -141,10 +146,12 @@ def forecast_of(run: RunFolder, file: Path, adjacency: Path | None) -> tuple[Ten
 
 
 def _forecast(run: RunFolder, file: Path, adjacency: Path | None, out: Path | None) -> str:
-    forecast, series = forecast_of(run, file, adjacency)
     picture = Path(out) if out is not None else run.path / "forecast.png"
     if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"--out expects a .png, .svg or .pdf, got {picture.name}")
+    read = [file, *file.parent.glob("*_adj.csv"), *([adjacency] if adjacency is not None else [])]
+    refuse_to_overwrite([picture.with_suffix(".csv")], read)
+    forecast, series = forecast_of(run, file, adjacency)
     _draw(series, forecast, picture)
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")

@@ -44,6 +44,11 @@ def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
     most = splits.train.stop // 2
     if settings.season > most:
         raise ValueError(f"--season expects at most {most}, half of the training windows, got {settings.season}")
+    steps = splits.train.stop + splits.train.lags - 1
+    if settings.skip_lags > steps:
+        raise ValueError(
+            f"--skip-lags expects at most {steps}, the steps that training reads, got {settings.skip_lags}"
+        )
     if settings.season < 0:
         chosen["season"] = SEASON if most >= SEASON else 0
     return splits, replace(settings, **chosen)

@@ -147,8 +147,15 @@ class ClipSettings(_SpaceTime):
 
     @classmethod
     def resolve_compared(cls, data: str, kind: str, typed: dict[str, Any]) -> "ClipSettings":
-        """As `resolve`, for the three models of a comparison."""
+        """As `resolve`, for the three models of a comparison.
+
+        Raises:
+            ValueError: as `resolve`, or there would be no graph or no recurrent layer to compare.
+        """
         cls.check_names(typed, "a comparison")
+        for name in ("spatial", "temporal"):
+            if typed.get(name) == "none":
+                raise ValueError(f"--{name} none leaves nothing to compare: one of the models goes without it anyway")
         _keep_to_keypoints(data, kind, typed)
         return cls(**{"data": data, **_varied_or_not(COMPARE_PRESETS[kind], typed), **typed})
 
@@ -266,6 +273,10 @@ class SeriesSettings(_SpaceTime):
             raise ValueError("--season expects at least 2 steps, or 0 for none, got 1")
         if self.season and self.memory != "carried":
             raise ValueError("--season is what a carried state remembers: it goes with --memory carried")
+        if self.skip_lags and self.memory != "carried":
+            raise ValueError(
+                "--skip-lags are read of a carried past, a window has its --lags: it goes with --memory carried"
+            )
         self.expect_share("train_fraction")
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,18 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def refuse_to_overwrite(written: Iterable[Path], read: Iterable[Path]) -> None:
+    """See that no file that is read would be written over.
+
+    Raises:
+        ValueError: one would.
+    """
+    sources = [path for path in read if path.exists()]
+    for path in written:
+        if path.exists() and any(path.samefile(source) for source in sources):
+            raise ValueError(f"--out would write over {path}, which is read: choose another name")
 
 
 def write_text(path: Path, text: str) -> Path:

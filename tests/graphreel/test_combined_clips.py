@@ -251,6 +251,14 @@ def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said)
     assert (code, error) == (0, "")
     assert [line.rsplit("/", 1)[1] for line in text.splitlines()] == ["strip.png", "strip.gif", "strip.json"]
     assert (tmp_path / "strip.png").stat().st_size > 5000 and (tmp_path / "strip.gif").stat().st_size > 5000
+    before = file.read_bytes()
+    code, _, error = said("combined", "attention", out, file, "--out", file.with_suffix(".png"))
+    assert code == 2 and f"--out would write over {file}, which is read" in error
+    assert file.read_bytes() == before and not file.with_suffix(".png").exists()
+    typed = ["--recurrence", "nodes", *SMALL, "--out", tmp_path / "nodes"]
+    code, _, error = said("combined", "train", "--data", tmp_path / "videos", *typed)
+    assert code == 2 and "--recurrence nodes needs clips whose nodes keep their identity" in error
+    assert not (tmp_path / "nodes").exists()
 
 
 def test_attention_of_digits_by_number(tmp_path, few_digits, said):
@@ -316,6 +324,11 @@ def test_a_file_that_does_not_fit_the_run_is_refused(tmp_path, walker, said):
     several = write_keypoints(tmp_path / "several.npz", clips=2, labelled=False)
     code, _, error = said("combined", "attention", walker, several)
     assert code == 2 and "holds 2 clips" in error
+    empty = tmp_path / "empty.npz"
+    np.savez(empty, keypoints=np.zeros((0, 15, 2)), lengths=np.zeros(0, dtype=int))
+    for command in ("predict", "attention"):
+        code, _, error = said("combined", command, walker, empty)
+        assert code == 2 and "lengths of empty.npz is empty" in error
     (walker / "checkpoint.pt").write_bytes(b"broken")
     code, _, error = said("combined", "predict", walker, several)
     assert code == 2 and "cannot be read as a checkpoint" in error

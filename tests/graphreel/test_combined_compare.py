@@ -6,7 +6,7 @@ import torch
 
 from combined import NodeLayers, parameters_of
 from data import load
-from graphreel import combined_compare
+from graphreel import combined_attention, combined_compare
 from graphreel.__main__ import run
 from graphreel.combined_clips import collate
 from graphreel.combined_compare import confusions, not_told_apart, table
@@ -51,6 +51,29 @@ def test_a_comparison_goes_on_and_its_whole_model_predicts(compared, capsys):
     assert "resume it with that command" in capsys.readouterr().err
     assert run(["combined", "predict", str(out), str(out / "compare.png")]) == 2
     assert "trained on digits" in capsys.readouterr().err
+
+
+def test_attention_of_the_graph_network_alone_has_the_edges_that_it_saw(compared, monkeypatch):
+    out, _ = compared
+    few = load("digits", train=16, validation=8, test=16)
+    monkeypatch.setattr(combined_attention, "load_clips", lambda _: few)
+    assert run(["combined", "attention", str(out / "gnn"), "3"]) == 0
+    numbers = json.loads((out / "gnn" / "attention-3.json").read_text())
+    clip = few.test[3]
+    loops = {(node, node) for node in range(len(clip.x))}
+    seen = set(map(tuple, clip.undirected().edge_index.t().tolist())) | loops
+    assert {(edge["source"], edge["target"]) for edge in numbers["edges"]} == seen
+    into = np.zeros(len(clip.x))
+    for edge in numbers["edges"]:
+        into[edge["target"]] += edge["weight"]
+    assert into == pytest.approx(np.ones(len(clip.x)), abs=1e-3)
+
+
+@pytest.mark.parametrize("option", ["--spatial", "--temporal"])
+def test_a_comparison_needs_both_kinds_of_layers(tmp_path, capsys, option):
+    out = tmp_path / "run"
+    assert run(["combined", "compare", "--data", "digits", option, "none", "--out", str(out)]) == 2
+    assert f"{option} none leaves nothing to compare" in capsys.readouterr().err and not out.exists()
 
 
 def test_keypoints_are_compared_with_the_model_that_train_has(tmp_path):

@@ -197,6 +197,8 @@ def test_the_loss_refuses_to_broadcast_and_leaves_out_what_is_missing(tmp_path):
     assert not batch.observed.all() and parts.features == 2
     with pytest.raises(ValueError, match=r"the forecast is \[76, 4\], but what is to be forecast is \[76, 1, 4\]"):
         parts.loss_of(batch.y[:76, 0], batch.y[:76], batch.observed[:76], "mse")
+    for kind in ("mse", "mae", "huber"):
+        assert float(parts.loss_of(batch.y, batch.y, torch.zeros_like(batch.observed), kind)) == 0.0
     wrong = torch.where(batch.observed, batch.y, torch.full_like(batch.y, 1e6))
     assert float(parts.loss_of(wrong, batch.y, batch.observed, "mse")) == 0.0
 
@@ -375,6 +377,12 @@ def test_the_mean_of_linear_forecasts_is_one_linear_forecast(speeds):
         (["--season", 12], "--season is what a carried state remembers: it goes with --memory carried"),
         (["--memory", "carried", "--season", 1], "--season expects at least 2 steps, or 0 for none, got 1"),
         (["--memory", "carried", "--season", 60], "--season expects at most "),
+        (["--skip-lags", 9], "it goes with --memory carried"),
+        (
+            ["--memory", "carried", "--skip-lags", 5000],
+            "--skip-lags expects at most 66, the steps that training reads",
+        ),
+        (["--cycle", "inf"], "the number of steps of a cycle, more than 1, got inf"),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, speeds, said, options, message):
@@ -398,6 +406,30 @@ def test_bad_series_are_refused(tmp_path, speeds, said):
     assert "--adjacency goes with a .csv" in refused(cases, "--adjacency", tmp_path / "dated_adj.csv")
     cases.write_text("{")
     assert "is not readable as JSON" in refused(cases)
+
+
+def test_a_forecast_is_not_written_over_what_it_is_made_of(tmp_path, speeds, said):
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", speeds, *typed)[0] == 0
+    for file in (speeds, next(speeds.parent.glob("*_adj.csv"))):
+        before = file.read_text()
+        code, _, error = said("combined", "predict", tmp_path / "run", speeds, "--out", file.with_suffix(".png"))
+        assert code == 2 and f"--out would write over {file}, which is read" in error
+        assert file.read_text() == before and not file.with_suffix(".png").exists()
+
+
+def test_a_series_with_other_cycles_than_the_run_is_refused(tmp_path, said):
+    def dated(name, step):
+        data = write_csv(tmp_path / name, waves())
+        times = np.datetime64("2024-01-01T00:00") + np.arange(120) * np.timedelta64(step, "m")
+        head, *rows = data.read_text().splitlines()
+        data.write_text("\n".join([f"date,{head}", *(f"{t},{row}" for t, row in zip(times, rows, strict=True))]))
+        return data
+
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--calendar", "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", dated("fast", 5), *typed)[::2] == (0, "")
+    code, _, error = said("combined", "predict", tmp_path / "run", dated("slow", 24 * 60))
+    assert code == 2 and "speed.csv gives 5 features of every node, but the run was trained on 9" in error
 
 
 def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):
