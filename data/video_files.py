@@ -45,7 +45,7 @@ def read_frames(path: Path, most: int = 32, height: int = 96) -> Tensor:
         raise FileNotFoundError(f"there is no video {path}")
     pictures = []
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError(f"{path.name} is not a readable video: it has no stream of pictures")
             for frame in container.decode(video=0):

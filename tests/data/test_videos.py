@@ -28,6 +28,15 @@ def test_what_is_written_is_read(tmp_path, pictures, suffix):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_metadata_in_another_encoding_is_no_obstacle(tmp_path, pictures):
+    path = tmp_path / "clip.mp4"
+    write_video(pictures[:2], path)
+    whole = path.read_bytes()
+    assert b"Lavf" in whole
+    path.write_bytes(whole.replace(b"Lavf", b"\xbeavf"))
+    assert len(read_frames(path)) == 2
+
+
 def test_long_and_large_videos_are_thinned_and_shrunk(tmp_path, pictures):
     write_video(pictures, tmp_path / "a.mp4")
     frames = read_frames(tmp_path / "a.mp4", most=4, height=48)
