@@ -59,8 +59,8 @@ class RunFolder:
         config = run.config()
         if config.get("format") != FORMAT:
             raise ValueError(f"{path} is not a run folder: its config.json does not say {FORMAT!r}")
-        if room is not None and config["room"] != room:
-            raise ValueError(f"{path} holds a run of {config['room']}, but this command expects one of {room}")
+        if room is not None and config.get("room") != room:
+            raise ValueError(f"{path} holds a run of {config.get('room')}, but this command expects one of {room}")
         return run
 
     @property

@@ -23,13 +23,16 @@ class Settings:
         """Read the settings back from a config.json.
 
         Raises:
-            ValueError: one of them is missing.
+            ValueError: one of them is missing or of another type.
         """
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         missing = [name for name in names if name not in values]
         if missing:
             raise ValueError(f"config.json lacks the settings {', '.join(missing)}")
-        return cls(**{name: values[name] for name in names})
+        try:
+            return cls(**{name: values[name] for name in names})
+        except TypeError as error:
+            raise ValueError(f"config.json holds a setting of another type: {error}") from None
 
     @classmethod
     def check_names(cls, typed: dict[str, Any], what: str) -> None:

@@ -446,6 +446,12 @@ def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "hidden": 8}))
     code, _, error = said("combined", "predict", tmp_path / "run", speeds)
     assert code == 2 and "does not fit the model of config.json" in error
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "hidden": "8"}))
+    code, _, error = said("combined", "predict", tmp_path / "run", speeds)
+    assert code == 2 and "config.json holds a setting of another type" in error
+    (tmp_path / "run" / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "room"}))
+    code, _, error = said("combined", "predict", tmp_path / "run", speeds)
+    assert code == 2 and "holds a run of None, but this command expects one of combined" in error
 
 
 @pytest.mark.skipif(not (REAL / "chickenpox").is_dir(), reason="chickenpox is not in $GRAPHREEL_DATA")
