@@ -204,8 +204,8 @@ def width_of(module: Any) -> int:
         ValueError: the layer does not say.
     """
     if hasattr(module, "hidden_size"):
-        width = int(getattr(module, "proj_size", 0) or module.hidden_size)
-        return width * (2 if getattr(module, "bidirectional", False) else 1)
+        hidden = int(getattr(module, "proj_size", 0) or module.hidden_size)
+        return hidden * (2 if getattr(module, "bidirectional", False) else 1)
     width = getattr(module, "out_channels", getattr(module, "out_features", None))
     if not isinstance(width, int):
         raise ValueError(f"{type(module).__name__} does not say its width: it has neither hidden_size nor out_channels")
