@@ -73,7 +73,7 @@ class Formula:
         forward: (call, x, state, weights) -> h of all steps (of none where call.outputs is False), the final state, and
             the walk's buffers with what the backward pass needs.
         backward: (call, gradients of forward's results, x, state, weights, what forward left, whether the gradient of x
-            is needed) -> the gradients of x, of the state's parts and of the weights.
+            is needed, and that of the state) -> the gradients of x, of the state's parts and of the weights.
     """
 
     cell: Cell
@@ -136,7 +136,8 @@ class _Fused(torch.autograd.Function):
         left, ctx.left = ctx.left, None
         if left is None:  # an earlier backward through the same graph has used it up
             _, _, left = formula.forward(call, x, state, weights)
-        results = formula.backward(call, grads, x, state, weights, left, needs[0])
+        wanted = needs[0], any(needs[1 : 1 + ctx.parts])
+        results = formula.backward(call, grads, x, state, weights, left, *wanted)
         call.space.give_back(left)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
 

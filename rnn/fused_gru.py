@@ -5,7 +5,7 @@
 
 The buffer of (r, z, q) becomes that of their gradients step by step on the way back. What is a product over many steps
 (A, and the gradients of x, W and U) is taken in stretches of steps, which are large enough for the product and small
-enough to be still in the cache.
+enough to be still in the cache. At the first step a state of zeros needs no product, and U gets no gradient.
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,7 @@ class _Buffers:
         self.rzq, self.n = call.steps(self.all_rzq, counts), call.steps(self.all_n, counts)
         self.h = self.all_h.split((*counts, batch))
         self.new_h = first_rows(self.h[1:], counts)
+        self.from_zero = False
 
 
 def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
@@ -44,6 +45,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     project, recur = (product_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
     from_h = h.new_empty(len(h), 3 * hidden)
     before = 0
+    buffers.from_zero = not bool(h.any())
     with torch.inference_mode():
         for steps, rows in schedule.stretches():
             parts = project(x[rows]).split(schedule.counts[steps.start : steps.stop])
@@ -54,7 +56,10 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
                     before = n
                 if t in schedule.forks:
                     schedule.forks[t].apply_(h_t)
-                recurrent = recur(h_t, out=from_h[:n])
+                if t == 0 and buffers.from_zero:
+                    recurrent = from_h[:n].zero_() if bias_hh is None else from_h[:n].copy_(bias_hh)
+                else:
+                    recurrent = recur(h_t, out=from_h[:n])
                 rz = torch.add(from_x[:, :two], recurrent[:, :two], out=rzq[:, :two]).sigmoid_()
                 r, z = rz.chunk(2, dim=1)
                 q = rzq[:, two:].copy_(recurrent[:, two:])
@@ -72,6 +77,7 @@ def _backward(
     weights: Sequence[Any],
     buffers: _Buffers,
     needs_x: bool,
+    needs_state: bool,
 ) -> tuple[Tensor | None, ...]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
     hidden, schedule = h.shape[1], call.schedule
@@ -103,11 +109,14 @@ def _backward(
                 torch.mul(candidate, q, out=d_r)
                 torch.mul(candidate, r, out=q)
                 _sigmoid_backward(d_rz, rz, grad_input=rz)
-                dh.add_(recur(rzq, out=work))
+                if t or needs_state:
+                    dh.add_(recur(rzq, out=work))
                 if t in forks:
                     forks[t].backward_(dh)
             d_rzq, d_n = buffers.all_rzq[rows], buffers.all_n[rows]
-            d_weights[1].add_(weight_gradient(d_rzq, buffers.all_h[rows]))
+            after = slice(max(rows.start, counts[0]), rows.stop) if buffers.from_zero else rows
+            if after.start < after.stop:
+                d_weights[1].add_(weight_gradient(buffers.all_rzq[after], buffers.all_h[after]))
             if bias_ih is not None or bias_hh is not None:
                 d_biases[1] += d_rzq.sum(0)
                 d_biases[0, two:] += d_n.sum(0)

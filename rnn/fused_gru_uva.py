@@ -84,6 +84,7 @@ def _backward(
     weights: Sequence[Any],
     buffers: _Buffers,
     needs_x: bool,
+    needs_state: bool,
 ) -> tuple[Tensor | None, ...]:
     (h,), (_, weight_hh, *biases), schedule = state, weights, call.schedule
     hidden, counts, forks = h.shape[1], schedule.counts, schedule.forks
@@ -112,7 +113,8 @@ def _backward(
                 torch.mul(d_rh, h_t, out=d_r)
                 dh.addcmul_(d_rh, r)
                 _sigmoid_backward(d_rz, rz, grad_input=rz)
-                dh.add_(from_rz(rz, out=work))
+                if t or needs_state:
+                    dh.add_(from_rz(rz, out=work))
                 if t in forks:
                     forks[t].backward_(dh)
             d_stacked[: 2 * hidden].add_(weight_gradient(buffers.all_rz[rows], buffers.all_hx[rows]))

@@ -111,6 +111,7 @@ def _backward(
     weights: Sequence[Any],
     buffers: _Buffers,
     needs_x: bool,
+    needs_state: bool,
 ) -> tuple[Tensor | None, ...]:
     (h, _), (weight_ih, weight_hh, *biases, peephole) = state, weights
     hidden, inputs, schedule = h.shape[1], x.shape[1], call.schedule
@@ -148,7 +149,8 @@ def _backward(
                 for gate in range(2):
                     dc.addcmul_(two[gate], peephole[gate])
                     peephole_sums[gate, :n].addcmul_(two[gate], c_t)
-            dh = recurrent(gates, out=dh)
+            if t or needs_state:
+                dh = recurrent(gates, out=dh)
             if t in schedule.forks:
                 schedule.forks[t].backward_(dh)
                 schedule.forks[t].backward_(dc)

@@ -74,6 +74,7 @@ def _backward(
     weights: Sequence[Any],
     buffers: _Buffers,
     needs_x: bool,
+    needs_state: bool,
 ) -> tuple[Tensor | None, ...]:
     (h,), (weight_ih, weight_hh, *biases) = state, weights
     hidden, inputs, counts, forks = h.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
@@ -90,7 +91,9 @@ def _backward(
                 dh = dh[:n]
             if grad_y_steps is not None:
                 dh.add_(grad_y_steps[t])
-            dh = recurrent(derivative(dh, buffers.new_h[t], grad_input=z), out=dh)
+            derivative(dh, buffers.new_h[t], grad_input=z)
+            if t or needs_state:
+                dh = recurrent(z, out=dh)
             if t in forks:
                 forks[t].backward_(dh)
     dh0[: len(dh)] = dh

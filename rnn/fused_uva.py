@@ -100,6 +100,7 @@ def _backward(
     weights: Sequence[Any],
     buffers: _Buffers,
     needs_x: bool,
+    needs_state: bool,
 ) -> tuple[Tensor | None, ...]:
     c, (weight_ih, weight_ch, *biases) = state[1], weights
     hidden, inputs, counts, forks = c.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
@@ -135,7 +136,8 @@ def _backward(
             _sigmoid_backward(work, g, grad_input=g)
             dc.mul_(f)
             _sigmoid_backward(dz, gates, grad_input=gates)
-            dc.add_(recurrent(gates, out=work))
+            if t or needs_state:
+                dc.add_(recurrent(gates, out=work))
             if d_last_o is not None and t == len(counts) - 1:
                 dc.add_(torch.mm(d_last_o, weight_ch[2 * hidden :]))
             if t in forks:

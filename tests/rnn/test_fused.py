@@ -67,6 +67,27 @@ def test_fused_equals_plain(
 
 
 @pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("lengths", [None, [6, 1, 4, 4]])
+def test_a_state_of_zeros_has_its_gradient(name: str, lengths: list[int] | None) -> None:
+    torch.manual_seed(0)
+    fused = LAYERS[name](dtype=torch.float64)
+    plain = _plain(fused)
+    x = torch.randn(6, 4, 3, dtype=torch.float64)
+    parts = [torch.zeros(1, 4, 5, dtype=torch.float64, requires_grad=True) for _ in fused.state_names]
+    for layer_inputs in (parts, []):
+        got, want = (
+            torch.autograd.grad(
+                _loss(layer(x, _as_hx(parts), lengths)), [*layer_inputs, *layer.parameters()], allow_unused=True
+            )
+            for layer in (fused, plain)
+        )
+        for one, other in zip(got, want, strict=True):
+            one = torch.zeros_like(other) if one is None and other is not None else one
+            other = torch.zeros_like(one) if other is None and one is not None else other
+            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_gradcheck_twice(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name](dtype=torch.float64)
