@@ -190,6 +190,6 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(), "full": Sizes(seeds=100, folds=100, epochs=200, cora_seeds=20)},
-    expected={"quick": 13, "full": 600},
+    expected={"quick": 13, "full": 300},
     uses=("mutag", "cora"),
 )

@@ -219,6 +219,6 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(seeds=1, epochs=25, keypoint_seeds=0), "full": Sizes()},
-    expected={"quick": 42, "full": 3600},
+    expected={"quick": 30, "full": 1100},
     uses=("jhmdb",),
 )

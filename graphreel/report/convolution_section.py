@@ -172,5 +172,5 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(), "full": Sizes((100_000, 1_000_000, 10_000_000))},
-    expected={"quick": 25, "full": 180},
+    expected={"quick": 24, "full": 70},
 )

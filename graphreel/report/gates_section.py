@@ -199,5 +199,5 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(QUICK), "full": Sizes(FULL)},
-    expected={"quick": 8, "full": 600},
+    expected={"quick": 5, "full": 150},
 )

@@ -198,5 +198,5 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(training_steps=100), "full": Sizes(problems=200, hidden=64, training_steps=1000)},
-    expected={"quick": 10, "full": 150},
+    expected={"quick": 5, "full": 150},
 )

@@ -177,5 +177,5 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(), "full": Sizes(seeds=100)},
-    expected={"quick": 6, "full": 45},
+    expected={"quick": 6, "full": 60},
 )

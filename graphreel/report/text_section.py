@@ -289,6 +289,6 @@ SECTION = Section(
     },
     run=run,
     sizes={"quick": Sizes(steps=1000, evaluate_every=250), "full": Sizes()},
-    expected={"quick": 64, "full": 18000},
+    expected={"quick": 45, "full": 12600},
     uses=("grimm",),
 )
