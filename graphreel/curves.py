@@ -60,7 +60,7 @@ def _draw_column(axis: Axes, history: Sequence[Mapping[str, Any]], column: str, 
         axis.plot(*lines[0], color=colour, linewidth=1.6, label=label)
         return
     for steps, values in lines:
-        axis.plot(steps, values, color=colour, linewidth=0.5, alpha=max(0.08, 0.5 / len(lines)))
+        axis.plot(steps, values, color=colour, linewidth=0.8, alpha=max(0.06, min(0.5, 2 / len(lines))))
     # a seed that stopped early keeps its last value, so that the mean stays one over all seeds
     grid = np.unique(np.concatenate([steps for steps, _ in lines]))
     table = np.stack([np.interp(grid, steps, values) for steps, values in lines])
