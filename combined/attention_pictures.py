@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch_geometric.data import Data
 
 from combined.clip_classifier import ClipClassifier
 from gnn import attention_weights
+from gnn.whole_files import write_whole
 
 WIDEST = 4.0  # points, of an edge with all attention on it
 DRAWN, OTHER = "#d55e00", "#9db4c8"  # frames in the axis of time; told apart by colour-blind readers and in grey
@@ -103,16 +103,16 @@ def draw_clip_attention(
     scene = _Scene(clip, numbers, pictures)
     if path.suffix.lower() == ".gif":
         shots = [Image.fromarray(_pixels(scene.figure([t], t))).convert("P") for t in range(frames)]
-        _replace(
+        write_whole(
             path, lambda to: shots[0].save(to, "GIF", save_all=True, append_images=shots[1:], duration=250, loop=0)
         )
     else:
         shown = np.linspace(0, frames - 1, min(most, frames)).round().astype(int).tolist()
         figure = scene.figure(shown)
         kind = path.suffix.lstrip(".").lower() or "png"
-        _replace(path, lambda to: figure.savefig(to, dpi=120, format=kind))
+        write_whole(path, lambda to: figure.savefig(to, dpi=120, format=kind))
     text = json.dumps(numbers, indent=1)
-    _replace(path.with_suffix(".json"), lambda to: Path(to).write_text(text, encoding="utf-8"))
+    write_whole(path.with_suffix(".json"), lambda to: Path(to).write_text(text, encoding="utf-8"))
     return numbers
 
 
@@ -186,12 +186,3 @@ def _pixels(figure: Figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _replace(path: Path, write: Any) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

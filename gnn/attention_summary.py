@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from gnn.attention_weights import watch_attention
-from gnn.draw_attention import CLASS_COLORS, save_beside
+from gnn.draw_attention import CLASS_COLORS, write_picture
 from gnn.node_names import node_label
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def draw_summary(
     ]
     numbers = {"entropy": entropies, "embedding": embedding}
     if path is not None:
-        save_beside(Path(path), figure.savefig)
-        save_beside(Path(path).with_suffix(".json"), lambda file, **_: file.write_text(json.dumps(numbers)))
+        write_picture(Path(path), figure, lambda file: file.write_text(json.dumps(numbers)))
     return figure, numbers
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,14 @@ from torch_geometric.data import Data
 
 from gnn.attention_weights import attention_weights
 from gnn.node_names import node_index, node_label
+from gnn.whole_files import write_whole
 
 if TYPE_CHECKING:
     import networkx
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CLASS_COLORS", "draw_attention", "save_beside"]
+__all__ = ["CLASS_COLORS", "draw_attention", "write_picture"]
 
 # Okabe and Ito's palette, told apart by the colour-blind
 CLASS_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
@@ -77,26 +77,15 @@ def draw_attention(
     ]
     figure = _draw(data, edge_index, alpha, center, distance, whole, layer % len(weights), len(weights))
     if path is not None:
-        save_beside(Path(path), figure.savefig)
-        save_beside(Path(path).with_suffix(".json"), lambda file, **_: _write_numbers(file, numbers))
+        write_picture(Path(path), figure, lambda file: _write_numbers(file, numbers))
     return figure, numbers
 
 
-def save_beside(path: Path, write: Callable[..., Any]) -> Path:
-    """Write a file beside its place and move it there, so that no half-written one is ever seen."""
-    if path.suffix == "":
-        path = path.with_suffix(".png")
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        write(beside, dpi=130)
-        os.replace(beside, path)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+def write_picture(path: Path, figure: "Figure", numbers: Callable[[Path], Any]) -> None:
+    """Write a picture (a .png where the path says nothing else), and beside it its numbers as .json."""
+    picture = path if path.suffix else path.with_suffix(".png")
+    write_whole(picture, lambda beside: figure.savefig(beside, dpi=130))
+    write_whole(picture.with_suffix(".json"), numbers)
 
 
 def _write_numbers(file: Path, numbers: Sequence[dict[str, Any]]) -> None:
