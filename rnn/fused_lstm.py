@@ -91,10 +91,9 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
             else:
                 z[:, : 2 * hidden].view(n, 2, hidden).addcmul_(c_t.unsqueeze(1), peephole[:2])
                 torch.sigmoid(z[:, : 3 * hidden], out=gates[:, : 3 * hidden])
-            if call.keep:
-                torch.addcmul(i, i, s, value=-2, out=new_c).addcmul_(f, c_t)
-            else:  # c_t and new_c are the same memory
-                new_c.mul_(f).add_(i).addcmul_(i, s, value=-2)
+            # without a backward pass c_t and new_c are the same memory, and s is not read again
+            entering = torch.addcmul(i, i, s, value=-2, out=new_c if call.keep else s)
+            torch.addcmul(entering, f, c_t, out=new_c)
             if peephole is not None:
                 torch.sigmoid(z[:, 3 * hidden :].addcmul_(new_c, peephole[2]), out=o)
             q = torch.mul(new_c, minus_two, out=buffers.q[t]).sigmoid_()
