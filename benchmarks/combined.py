@@ -19,6 +19,7 @@ from torch_geometric.nn import GATConv as PyGGATConv
 from torch_geometric.nn import GCNConv as PyGGCNConv
 
 from benchmarks.side_by_side import Line, arguments, medians, print_lines
+from benchmarks.temporal_layers import AllSteps, OneStep, temporal_layer
 from combined import TGCN, ClipClassifier, Forecaster
 from data.clips import Clip
 from data.keypoint_clips import KeypointReader
@@ -86,22 +87,27 @@ def sensors(path: str, steps: int, nodes: int, edges: int, lags: int, horizon: i
     return split_in_time(series, lags, horizon, 0.9 if nodes == 20 else 0.8, 0.1, "rows")
 
 
-def forecasting(
-    splits: SensorSplits, ours: nn.Module, theirs: nn.Module, batch_size: int, batches: int | None
-) -> tuple[Epoch, Epoch]:
-    """An epoch (or so many batches) of training of both, on the same windows, once they are seen to agree."""
+def training(splits: SensorSplits, model: nn.Module, batch_size: int, batches: int | None) -> Epoch:
+    """An epoch (or so many batches) of training."""
     groups = torch.arange(len(splits.train)).split(batch_size)[:batches]
 
-    def losses(model: nn.Module) -> Iterator[Tensor]:
+    def losses() -> Iterator[Tensor]:
         for indices in groups:
             batch = splits.train.batch(indices)
             yield F.mse_loss(model(batch.x, batch.edge_index, batch.edge_weight), batch.y)
 
+    return epoch(model, losses)
+
+
+def forecasting(
+    splits: SensorSplits, ours: nn.Module, theirs: nn.Module, batch_size: int, batches: int | None
+) -> tuple[Epoch, Epoch]:
+    """`training` of both on the same windows, once they are seen to agree."""
     with torch.no_grad():
-        first = splits.train.batch(groups[0])
+        first = splits.train.batch(torch.arange(batch_size))
         told = [model(first.x, first.edge_index, first.edge_weight) for model in (ours, theirs)]
     torch.testing.assert_close(*told, rtol=1e-3, atol=1e-4)
-    return epoch(ours, lambda: losses(ours)), epoch(theirs, lambda: losses(theirs))
+    return training(splits, ours, batch_size, batches), training(splits, theirs, batch_size, batches)
 
 
 def chickenpox() -> Iterator[Line]:
@@ -152,74 +158,12 @@ def los() -> Iterator[Line]:
             continue
         model = OneStep(peer(1, 64, **sizes), 64, 12, all_at_once=name == "A3TGCN2", side_by_side=name == "TGCN")
         if name == "TGCN":
-            same = forecasting(splits, AllSteps(TGCN(1, 64), 64, 12).copy(model), model, 32, batches)
+            same_layer = AllSteps(TGCN(1, 64), 64, 12)
+            same_layer.load_state_dict(model.state_dict())
+            same = forecasting(splits, same_layer, model, 32, batches)
             yield Line("our TGCN, the same weights; PyG-Temporal TGCN", *medians(*same, 15, warm_up=1), "8x")
-        theirs = forecasting(splits, model, model, 32, batches)[1]
+        theirs = training(splits, model, 32, batches)
         yield Line(f"GCN and GRU as above; PyG-Temporal {name}", *medians(sides[0], theirs, 15, warm_up=1), "")
-
-
-def temporal_layer(name: str) -> Callable[..., nn.Module] | None:
-    """A layer of PyTorch Geometric Temporal, or None, and a line that says so."""
-    try:
-        from torch_geometric_temporal.nn import recurrent
-    except ImportError:
-        print(f"skipped: PyG-Temporal {name} (torch_geometric_temporal is not installed)", flush=True)
-        return None
-    layer: Callable[..., nn.Module] = getattr(recurrent, name)
-    return layer
-
-
-class OneStep(nn.Module):
-    """PyG-Temporal's layers as its examples use them: called step by step, or with all steps last.
-
-    Args:
-        all_at_once: the layer reads [windows, nodes, features, steps].
-        side_by_side: it reads [nodes, features], so the graphs of a batch are laid side by side.
-
-    Shapes: x [windows, steps, nodes, features] or [steps, nodes, features] -> [(windows,) horizon, nodes].
-    """
-
-    def __init__(
-        self, layer: nn.Module, hidden: int, horizon: int, all_at_once: bool = False, side_by_side: bool = False
-    ) -> None:
-        super().__init__()
-        self.layer, self.head = layer, nn.Linear(hidden, horizon)
-        self.all_at_once, self.side_by_side = all_at_once, side_by_side
-
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
-        x = x.transpose(0, 1) if x.dim() == 4 else x
-        shape = x.shape[1:-1]
-        if self.side_by_side:
-            windows, nodes = shape
-            offset = nodes * torch.arange(windows).repeat_interleave(edge_index.size(1))
-            edge_index, edge_weight = edge_index.repeat(1, windows) + offset, edge_weight.repeat(windows)
-            x = x.flatten(1, 2)
-        if self.all_at_once:
-            h = self.layer(x.permute(1, 2, 3, 0), edge_index, edge_weight)
-        else:
-            h = None
-            for step in x:
-                h = self.layer(step, edge_index, edge_weight, h)
-        told: Tensor = self.head(torch.relu(h)).view(*shape, -1).transpose(-1, -2)
-        return told
-
-
-class AllSteps(nn.Module):
-    """Our TGCN under the head of `OneStep`."""
-
-    def __init__(self, layer: TGCN, hidden: int, horizon: int) -> None:
-        super().__init__()
-        self.layer, self.head = layer, nn.Linear(hidden, horizon)
-
-    def copy(self, theirs: nn.Module) -> "AllSteps":
-        """With the weights of `theirs`."""
-        self.load_state_dict(theirs.state_dict())
-        return self
-
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
-        h = self.layer.over_time(x.transpose(0, 1), edge_index, edge_weight, every_step=False)
-        told: Tensor = self.head(torch.relu(h)).transpose(-1, -2)
-        return told
 
 
 class LoopedClassifier(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from combined.frames import POOLS, concatenate_nodes, follow_tracks, lay_out, pool_nodes
+from combined.frames import POOLS, concatenate_nodes, follow_tracks, lay_out, misplaced, pool_nodes
 from combined.over_time import Readout, run_over_time
 
 RECURRENCES = ("frames", "nodes")
@@ -190,9 +190,8 @@ def frames_of(clips: Data) -> Tensor:
     frame = clips.get("frame")
     if frame is None or frame.shape != clips.x.shape[:1]:
         raise ValueError(f"frame must be [{len(clips.x)}], one for every row of x, got {_shape(frame)}")
-    least, most = (int(number) for number in frame.aminmax()) if len(frame) else (0, -1)
-    if least < 0 or most >= int(num_frames.sum()):
-        held = least if least < 0 else most
+    held = misplaced(frame, int(num_frames.sum()))
+    if held is not None:
         raise ValueError(f"frame holds {held}, but there are {int(num_frames.sum())} frames")
     return num_frames
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from combined.clip_classifier import width_of
+from combined.frames import misplaced
 from combined.over_time import ends_in_state, state_after
 from combined.tgcn import TGCN
 
@@ -158,9 +159,8 @@ def _over_graph(
     else:
         if frame.shape != edge_index.shape[1:]:
             raise ValueError(f"frame must be [{edge_index.size(1)}], one for every edge, got {list(frame.shape)}")
-        least, most = (int(number) for number in frame.aminmax()) if len(frame) else (0, -1)
-        if least < 0 or most >= steps * windows:
-            held = least if least < 0 else most
+        held = misplaced(frame, steps * windows)
+        if held is not None:
             raise ValueError(f"frame holds {held}, but x has {windows} windows of {steps} steps")
         block = (frame % steps) * windows + frame // steps  # time comes first in x
         z = layer(x.reshape(-1, features), edge_index + block * nodes, **extra)

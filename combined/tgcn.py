@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnn import GCNConv
 from rnn.cells import Weights, gru_uva_cell
 from rnn.fused_gru_uva import fused_gru_uva
+from rnn.recurrent import autocasts
 from rnn.schedule import Schedule
 from rnn.walk import walk
 from rnn.workspace import Workspace
@@ -97,9 +98,9 @@ class TGCN(nn.Module):
         *lead, features = averaged.shape
         if features != self.in_channels:
             raise ValueError(f"x must have {self.in_channels} features (in_channels), got {features}")
-        dtype = next(self.parameters()).dtype
-        if averaged.dtype != dtype and not torch.is_autocast_enabled(averaged.device.type):
-            raise ValueError(f"x must be {dtype} like the weights, got {averaged.dtype}")
+        weight = next(self.parameters())
+        if averaged.dtype != weight.dtype and not (autocasts(averaged) and autocasts(weight)):
+            raise ValueError(f"x must be {weight.dtype} like the weights, got {averaged.dtype}")
         steps, *places = lead
         shape = [*places, self.out_channels]
         if H is not None and list(H.shape) != shape:

@@ -68,7 +68,7 @@ class Clip(Data):
             if pairs.numel() and (pairs.dim() != 2 or pairs.size(0) != 2):
                 raise ValueError(f"edges[{t}] must be [2, edges], got {list(pairs.shape)}")
             if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < len(nodes):
-                raise ValueError(f"edges[{t}] holds node {_outside(pairs)}, but frame {t} has {len(nodes)} nodes")
+                raise ValueError(f"edges[{t}] holds node {outside(pairs)}, but frame {t} has {len(nodes)} nodes")
             if tracks is not None and len(tracks[t]) != len(nodes):
                 raise ValueError(f"tracks[{t}] has {len(tracks[t])} entries, but frame {t} has {len(nodes)} nodes")
         counts = torch.tensor([len(nodes) for nodes in frames])
@@ -111,11 +111,11 @@ class Clip(Data):
         if not torch.isfinite(x).all():
             raise ValueError(f"x holds {int((~torch.isfinite(x)).sum())} values that are NaN or infinite")
         if len(frame) and not 0 <= int(frame.min()) <= int(frame.max()) < int(self.num_frames):
-            raise ValueError(f"frame holds {_outside(frame)}, but the clip has {int(self.num_frames)} frames")
+            raise ValueError(f"frame holds {outside(frame)}, but the clip has {int(self.num_frames)} frames")
         if edge_index is None or edge_index.dim() != 2 or edge_index.size(0) != 2:
             raise ValueError(f"edge_index must be [2, edges], got {_shape(edge_index)}")
         if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < len(x):
-            raise ValueError(f"edge_index holds node {_outside(edge_index)}, but x has {len(x)} rows")
+            raise ValueError(f"edge_index holds node {outside(edge_index)}, but x has {len(x)} rows")
         return self
 
     def undirected(self) -> "Clip":
@@ -204,7 +204,7 @@ def stratified_holdout(labels: Tensor, fraction: float, seed: int) -> tuple[list
     return sorted(kept), sorted(held)
 
 
-def _outside(numbers: Tensor) -> int:
+def outside(numbers: Tensor) -> int:
     """The number to name where some are too large or negative."""
     least, most = (int(number) for number in numbers.aminmax())
     return least if least < 0 else most

@@ -86,7 +86,9 @@ def json_edges(content: dict[str, Any], shape: tuple[int, ...], name: str) -> tu
     index = [_pairs(pairs, nodes, name) for pairs in edges]
     weight = []
     for pairs, given in zip(index, weights, strict=True):
-        values = np.ones(len(pairs)) if given is None else _array(given, f"weights of {name}", "numbers").reshape(-1)
+        values = (
+            np.ones(len(pairs)) if given is None else numbers_of(given, f"weights of {name}", "numbers").reshape(-1)
+        )
         if values.shape != pairs.shape[:1]:
             raise ValueError(f"{name} has {len(values)} weights for {len(pairs)} edges")
         weight.append(_weights(values, f"edge_weight of {name}"))
@@ -98,7 +100,7 @@ def json_edges(content: dict[str, Any], shape: tuple[int, ...], name: str) -> tu
 def _pairs(given: Any, nodes: int, name: str) -> np.ndarray:
     """The edges of a step, [edges, 2]."""
     wanted = "pairs [source, target] of whole numbers"
-    pairs = _array(given, f"edges of {name}", wanted)
+    pairs = numbers_of(given, f"edges of {name}", wanted)
     pairs = pairs.reshape(0, 2) if pairs.shape == (0,) else pairs
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not (np.isfinite(pairs) & (pairs == np.round(pairs))).all():
         raise ValueError(f"edges of {name} must be {wanted}, got {list(pairs.shape)}")
@@ -108,7 +110,12 @@ def _pairs(given: Any, nodes: int, name: str) -> np.ndarray:
     return pairs.astype(np.int64)
 
 
-def _array(given: Any, what: str, wanted: str) -> np.ndarray:
+def numbers_of(given: Any, what: str, wanted: str) -> np.ndarray:
+    """Nested lists as an array of float64.
+
+    Raises:
+        ValueError: they are ragged, or hold something else than numbers: `what` must be `wanted`.
+    """
     try:
         return np.array(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:

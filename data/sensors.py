@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from data.csv_rows import is_blank, is_number, rows_of
-from data.sensor_graphs import json_edges, read_adjacency
+from data.sensor_graphs import json_edges, numbers_of, read_adjacency
 from data.windows import SensorSeries, SensorSplits, split_in_time
 
 TIME_NAMES = {"time", "date", "datetime", "timestamp", "t"}
@@ -108,10 +108,7 @@ def read_json(path: Path, calendar: bool | float = False) -> SensorSeries:
     key = next((k for k in ("FX", "X", "block", "y") if isinstance(content, dict) and k in content), None)
     if key is None or not ("edges" in content or "edge_mapping" in content):
         raise ValueError(f"{path.name} holds no sensor series: expected FX, X, block or y, and edges or edge_mapping")
-    try:
-        values = np.array(content[key], dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{key} in {path.name} must be [time x node] numbers: {error}") from error
+    values = numbers_of(content[key], f"{key} in {path.name}", "[time x node] numbers")
     if values.ndim != 2:
         raise ValueError(f"{key} in {path.name} must be [time x node], got {list(values.shape)}")
     edge_index, edge_weight, edge_ptr = json_edges(content, values.shape, path.name)

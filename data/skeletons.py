@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from data.clips import outside
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -99,8 +101,7 @@ def skeleton_of(joints: int, edges: Tensor | None = None, source: str = "the key
         raise ValueError(f"edges of {source} must be [2, bones] or [bones, 2], got {list(edges.shape)}")
     pairs = edges if edges.size(1) == 2 and edges.size(0) != 2 else edges.t()
     if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < joints:
-        held = int(pairs.min() if int(pairs.min()) < 0 else pairs.max())
-        raise ValueError(f"edges of {source} hold joint {held}, but there are {joints} joints")
+        raise ValueError(f"edges of {source} hold joint {outside(pairs)}, but there are {joints} joints")
     bones = _undirected(pairs.tolist())
     built_in = SKELETONS.get(joints)
     if built_in is not None and bones == _undirected(built_in.bones):

@@ -24,6 +24,16 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     return x * factors.view(x.shape)
 
 
+def check_probability(name: str, value: float) -> None:
+    """See that a rate is a number from 0 to 1.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (float, Real)) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability between 0 and 1, but got {value!r}")
+
+
 class Dropout(nn.Module):
     """`dropout` as a module.
 
@@ -36,8 +46,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if isinstance(p, bool) or not isinstance(p, (float, Real)) or not 0 <= p <= 1:
-            raise ValueError(f"dropout must be a probability between 0 and 1, but got {p!r}")
+        check_probability("dropout", p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -44,18 +44,13 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     buffers = call.buffers(_Buffers, hidden, x.shape[1], x.dtype)
     project, recur = (product_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
     from_h = h.new_empty(len(h), 3 * hidden)
-    before = 0
     buffers.from_zero = not bool(h.any())
     with torch.inference_mode():
         for steps, rows in schedule.stretches():
             parts = project(x[rows]).split(schedule.counts[steps.start : steps.stop])
             for t, from_x in zip(steps, parts, strict=True):
                 n, h_t, rzq, candidate = schedule.counts[t], buffers.h[t], buffers.rzq[t], buffers.n[t]
-                if before < n:
-                    h_t[before:] = h[before:n]
-                    before = n
-                if t in schedule.forks:
-                    schedule.forks[t].apply_(h_t)
+                schedule.enter_(t, (h_t,), state)
                 if t == 0 and buffers.from_zero:
                     recurrent = from_h[:n].zero_() if bias_hh is None else from_h[:n].copy_(bias_hh)
                 else:

@@ -58,15 +58,10 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
         if weights[2] is not None:
             entering[:, -1] = 1
     to_rz, to_n = (product_with(part, schedule.rows) for part in (of_rz, of_n))
-    before = 0
     with torch.inference_mode():
-        for t, count in enumerate(schedule.counts):
+        for t in range(len(schedule.counts)):
             h_t, rz, n = buffers.h[t], buffers.rz[t], buffers.n[t]
-            if before < count:
-                h_t[before:] = h[before:count]
-                before = count
-            if t in schedule.forks:
-                schedule.forks[t].apply_(h_t)
+            schedule.enter_(t, (h_t,), state)
             torch.sigmoid(to_rz(buffers.hx[t], out=rz), out=rz)
             r, z = rz.chunk(2, dim=1)
             torch.mul(r, h_t, out=buffers.rh[t])

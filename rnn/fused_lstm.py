@@ -65,7 +65,7 @@ def _stack(weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor | None, bias_hh
 
 
 def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
-    (h, c), (weight_ih, weight_hh, bias_ih, bias_hh, peephole) = state, weights
+    (h, _), (weight_ih, weight_hh, bias_ih, bias_hh, peephole) = state, weights
     hidden, schedule = h.shape[1], call.schedule
     stacked = _stack(weight_ih, weight_hh, bias_ih, bias_hh)
     product = product_with(stacked, schedule.rows)
@@ -74,17 +74,11 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     if bias_ih is not None:
         buffers.all_x[:, -1] = 1
     minus_two = x.new_full((), -2)  # a Python number would be converted in every step
-    before = 0
     with torch.inference_mode():  # which saves a fifth of what a small operation costs
         for t, n in enumerate(schedule.counts):
             h_t, c_t, new_c = buffers.h[t], buffers.c[t], buffers.new_c[t]
             gates, (i, f, s, o) = buffers.gates[t], buffers.by_gate[t]
-            if before < n:
-                h_t[before:], c_t[before:] = h[before:n], c[before:n]
-                before = n
-            if t in schedule.forks:
-                schedule.forks[t].apply_(h_t)
-                schedule.forks[t].apply_(c_t)
+            schedule.enter_(t, (h_t, c_t), state)
             z = product(buffers.x[t], out=gates)
             if peephole is None:
                 torch.sigmoid(z, out=gates)

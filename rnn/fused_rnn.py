@@ -51,15 +51,9 @@ def _forward(
     buffers = call.buffers(_Buffers, hidden, stacked.shape[1], x.dtype)
     buffers.all_x[:, hidden : hidden + x.shape[1]] = x
     buffers.all_x[:, hidden + x.shape[1] :] = 1
-    before = 0
     with torch.inference_mode():
-        for t, n in enumerate(schedule.counts):
-            h_t = buffers.h[t]
-            if before < n:
-                h_t[before:] = h[before:n]
-                before = n
-            if t in schedule.forks:
-                schedule.forks[t].apply_(h_t)
+        for t in range(len(schedule.counts)):
+            schedule.enter_(t, (buffers.h[t],), state)
             nonlinearity(product(buffers.x[t], out=buffers.z[t]), out=buffers.new_h[t])
     y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, hidden)
     return y, (buffers.h[-1].clone(),), buffers

@@ -56,8 +56,8 @@ def _columns(weights: Sequence[Any]) -> tuple[Tensor, Tensor]:
 
 
 def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
-    c, counts, forks = state[1], call.schedule.counts, call.schedule.forks
-    hidden = c.shape[1]
+    c, schedule = state[1], call.schedule
+    hidden, counts = c.shape[1], schedule.counts
     stacked, candidate = _columns(weights)
     buffers = call.buffers(_Buffers, hidden, stacked.shape[1], x.dtype)
     from_x = buffers.all_x[:, hidden:]
@@ -65,19 +65,14 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
     if weights[2] is not None:
         from_x[:, -1] = 1
     torch.sigmoid(product_with(candidate, len(x))(from_x.contiguous(), out=buffers.all_g), out=buffers.all_g)
-    all_y = x.new_empty(call.schedule.rows if call.outputs else len(c), hidden)
+    all_y = x.new_empty(schedule.rows if call.outputs else len(c), hidden)
     y = all_y.split(counts) if call.outputs else [all_y]
     product = product_with(stacked if call.outputs else stacked[: 2 * hidden], len(x))
     minus_two = x.new_full((), -2)  # a Python number would be converted in every step
-    before = 0
     with torch.inference_mode():
-        for t, n in enumerate(counts):
+        for t in range(len(counts)):
             c_t, new_c, gates = buffers.c[t], buffers.new_c[t], buffers.gates[t]
-            if before < n:
-                c_t[before:] = c[before:n]
-                before = n
-            if t in forks:
-                forks[t].apply_(c_t)
+            schedule.enter_(t, (c_t,), (c,))
             torch.sigmoid(product(buffers.x[t], out=gates), out=gates)
             i, f, *o = buffers.by_gate[t]
             torch.mul(f, c_t, out=new_c).addcmul_(i, buffers.g[t])

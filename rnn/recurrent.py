@@ -1,7 +1,6 @@
 """The frame around every recurrent layer: parameters, the conventions of torch.nn, layers and directions."""
 
 from collections.abc import Sequence
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnn.alignment import Alignment, align_full, align_packed, align_spans
 from rnn.cells import Cell, State, Weights
+from rnn.dropout import check_probability
 from rnn.dropout import dropout as drop_out
 from rnn.fused import FusedWalk
 from rnn.initialization import INITIALIZATIONS
@@ -71,8 +71,7 @@ class Recurrent(nn.Module):
                 raise ValueError(f"{name} must be a positive integer, but got {size!r}")
         rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
         for name, rate in (rates | {"zoneout": zoneout, "weight_dropout": weight_dropout}).items():
-            if isinstance(rate, bool) or not isinstance(rate, (float, Real)) or not 0 <= rate <= 1:
-                raise ValueError(f"{name} must be a probability between 0 and 1, but got {rate!r}")
+            check_probability(name, rate)
         if initialization not in INITIALIZATIONS:
             raise ValueError(f"initialization must be one of {', '.join(INITIALIZATIONS)}, but got {initialization!r}")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -227,7 +226,7 @@ class Recurrent(nn.Module):
             if layer + 1 < self.num_layers:
                 flat = drop_out(flat, self.dropout, self.training)
         states = tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
-        if _autocasts(flat):  # as torch.nn's layers answer
+        if autocasts(flat):  # as torch.nn's layers answer
             dtype = torch.get_autocast_dtype(flat.device.type)
             return flat.to(dtype), tuple(part.to(dtype) for part in states)
         return flat, states
@@ -256,7 +255,7 @@ class Recurrent(nn.Module):
         if x.shape[-1] != self.input_size:
             raise ValueError(f"input must have {self.input_size} features (input_size), but got {x.shape[-1]}")
         weight: Tensor = getattr(self, _full_name("weight_ih", 0, 0))
-        if x.dtype != weight.dtype and not (_autocasts(x) and _autocasts(weight)):
+        if x.dtype != weight.dtype and not (autocasts(x) and autocasts(weight)):
             raise ValueError(f"input must be {weight.dtype} like the weights, but got {x.dtype}")
 
     def _initial_states(
@@ -274,7 +273,7 @@ class Recurrent(nn.Module):
             if not isinstance(part, Tensor) or tuple(part.shape) != expected:
                 got = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
                 raise ValueError(f"{name} must have shape {expected}, but got {got}")
-            if name == "h_0" and part.dtype != x.dtype and not (_autocasts(part) and _autocasts(x)):
+            if name == "h_0" and part.dtype != x.dtype and not (autocasts(part) and autocasts(x)):
                 raise ValueError(f"{name} must be {x.dtype} like the input, but got {part.dtype}")
             states.append(part.unsqueeze(1) if unbatched else part)
         return tuple(states)
@@ -288,7 +287,7 @@ def _full_name(name: str, layer: int, direction: int) -> str:
     return f"{name}_l{layer}{'_reverse' if direction else ''}"
 
 
-def _autocasts(x: Tensor) -> bool:
+def autocasts(x: Tensor) -> bool:
     """Whether autocast is on and converts this tensor: it leaves float64 alone, and some devices have none."""
     kind, converts = x.device.type, x.is_floating_point() and x.dtype != torch.float64
     return converts and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)

@@ -67,6 +67,16 @@ class Schedule:
                 first, start = step + 1, end
         return found
 
+    def enter_(self, step: int, state: State, initial: State) -> None:
+        """As `enter`, in place: `state` [counts[step], H] still lacks what enters at this step, and has not forked."""
+        n, before = self.counts[step], self.counts[step - 1] if step else 0
+        if before < n:
+            for part, start in zip(state, initial, strict=True):
+                part[before:] = start[before:n]
+        if step in self.forks:
+            for part in state:
+                self.forks[step].apply_(part)
+
     def enter(self, step: int, state: State, initial: State) -> State:
         """The state [counts[step], H] that goes into a step, from the one that came out of the step before."""
         n = self.counts[step]
