@@ -19,9 +19,11 @@ test: $(VENV)/installed-dev           ## every test, then the linters
 	$(BIN)/python -m pytest
 	$(MAKE) lint
 
-lint: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev           ## ruff, and mypy over the package as it is when installed (links in build/mypy)
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	rm -rf build/mypy && mkdir -p build/mypy/graphreel
+	ln -s $(CURDIR)/graphreel/* $(addprefix $(CURDIR)/,data gnn rnn combined) build/mypy/graphreel/
+	cd build/mypy && $(abspath $(BIN))/mypy --config-file $(CURDIR)/setup.cfg --cache-dir $(CURDIR)/.mypy_cache
 
 bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
 	for name in gcn gat rnn combined neighbor_memory; do $(BIN)/python -m benchmarks.$$name || exit; done

@@ -20,14 +20,14 @@ from torch_geometric.nn import GCNConv as PyGGCNConv
 
 from benchmarks.side_by_side import Line, arguments, medians, print_lines
 from benchmarks.temporal_layers import AllSteps, OneStep, temporal_layer
-from combined import TGCN, ClipClassifier, Forecaster
-from data.clips import Clip
-from data.keypoint_clips import KeypointReader
-from data.skeletons import JHMDB_15
-from data.windows import SensorSeries, SensorSplits, split_in_time
-from gnn import GATConv, GCNConv
-from graphreel.allocator import give_memory_back
-from rnn import GRU
+from graphreel.combined import TGCN, ClipClassifier, Forecaster
+from graphreel.data.clips.clip import Clip
+from graphreel.data.clips.keypoint_clips import KeypointReader
+from graphreel.data.clips.skeletons import JHMDB_15
+from graphreel.data.series.windows import SensorSeries, SensorSplits, split_in_time
+from graphreel.gnn import GATConv, GCNConv
+from graphreel.rnn import GRU
+from graphreel.training.allocator import give_memory_back
 
 Epoch = Callable[[], object]
 
@@ -74,7 +74,7 @@ def sensors(path: str, steps: int, nodes: int, edges: int, lags: int, horizon: i
     """A series where its file is found, else a random one of its shape."""
     folder = os.environ.get("GRAPHREEL_DATA")
     if folder and Path(folder, path).is_file():
-        from data import load
+        from graphreel.data import load
 
         splits: SensorSplits = load(Path(folder, path), lags=lags, horizon=horizon)
         return splits
@@ -220,7 +220,7 @@ def keypoint_clips(count: int) -> list[Clip]:
     """Clips of JHMDB where they are found, else random ones of their shape."""
     folder = os.environ.get("GRAPHREEL_DATA")
     if folder and Path(folder, "jhmdb/jhmdb_split1.npz").is_file():
-        from data import load
+        from graphreel.data import load
 
         return list(load(Path(folder, "jhmdb/jhmdb_split1.npz")).train[:count])
     generator = torch.Generator().manual_seed(0)

@@ -37,7 +37,7 @@ def layers(
     import torch
     import torch_geometric.nn as pyg
 
-    import gnn
+    from graphreel import gnn
 
     generator = torch.Generator().manual_seed(0)
     edge_index = torch.randint(nodes, (2, edges), generator=generator)
@@ -120,8 +120,8 @@ def cora_step() -> tuple[float, float] | None:
     import torch.nn.functional as F
     import torch_geometric.nn as pyg
 
-    from data import load
-    from gnn import GAT
+    from graphreel.data import load
+    from graphreel.gnn import GAT
 
     if "GRAPHREEL_DATA" not in os.environ:
         print("cora: skipped, GRAPHREEL_DATA is not set")
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=groups, default=groups)
     arguments = parser.parse_args()
     if arguments.allocator == "tuned":
-        from graphreel.allocator import tune_allocator
+        from graphreel.training.allocator import tune_allocator
 
         tune_allocator()
     warnings.simplefilter("ignore")

@@ -14,10 +14,10 @@ from torch_geometric.nn import GCNConv as PyGGCNConv
 from torch_geometric.utils import to_torch_csr_tensor
 
 from benchmarks.side_by_side import Line, arguments, medians, print_lines
-from gnn import GCN, GCNConv
-from gnn.adjacency import normalize_values
-from gnn.sorted_edges import sorted_edges
-from gnn.sparse_product import SparseMatrix
+from graphreel.gnn import GCN, GCNConv
+from graphreel.gnn.adjacency import normalize_values
+from graphreel.gnn.kernels.csr import sorted_edges
+from graphreel.gnn.kernels.spmm import SparseMatrix
 
 
 def step(conv: nn.Module, x: Tensor, grad: Tensor, graph: Callable[[], Tensor]) -> Callable[[], object]:
@@ -168,7 +168,7 @@ def _cora() -> tuple[Tensor, Tensor, Tensor, Tensor, str]:
     """Cora where its files are found, else random data of its shape."""
     folder = os.environ.get("GRAPHREEL_DATA")
     if folder and Path(folder, "Cora", "raw").is_dir():
-        from data import load
+        from graphreel.data import load
 
         cora = load("cora")
         return cora.x, cora.y, cora.edge_index, cora.train_mask, "Cora"

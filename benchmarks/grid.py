@@ -13,8 +13,8 @@ import torch
 import torch_geometric.nn as pyg
 from torch import Tensor, nn
 
-import gnn
 from benchmarks.side_by_side import arguments, medians
+from graphreel import gnn
 
 SIZES = (
     (6, 12), (100, 300), (200, 1_000), (500, 2_000),

@@ -9,8 +9,8 @@ beyond that, with the sampler's sorted edges and the optimiser included. A step 
 import argparse
 import multiprocessing
 
-from graphreel.allocator import tune_allocator
-from graphreel.training_memory import BATCH, CLASSES, FAN_OUT, FEATURES, HIDDEN, KINDS, NODES_PER_EDGE, measure
+from graphreel.report.training_memory import BATCH, CLASSES, FAN_OUT, FEATURES, HIDDEN, KINDS, NODES_PER_EDGE, measure
+from graphreel.training.allocator import tune_allocator
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from data import load
-from graphreel.allocator import tune_allocator
-from rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
-from rnn.products import product_with, weight_gradient
+from graphreel.data import load
+from graphreel.rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
+from graphreel.rnn.kernels.matmul import product_with, weight_gradient
+from graphreel.training.allocator import tune_allocator
 
 STEPS, BATCH, INPUTS, HIDDEN = 41, 256, 64, 256
 

@@ -62,7 +62,7 @@ def arguments(names: Iterable[str], description: str, **more: Iterable[str]) -> 
     parser.add_argument("--allocator", choices=("default", "tuned"), default="default")
     chosen = parser.parse_args()
     if chosen.allocator == "tuned":
-        from graphreel.allocator import tune_allocator
+        from graphreel.training.allocator import tune_allocator
 
         if not tune_allocator():
             parser.error("this C library's allocator cannot be tuned")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from combined import TGCN
+from graphreel.combined import TGCN
 
 
 def temporal_layer(name: str) -> Callable[..., nn.Module] | None:

@@ -1,30 +1,8 @@
 """Space x time: a graph network over frames, a recurrent network over time."""
 
-from combined.alone import GraphLayers, NodeLayers, graph_alone, models_to_compare, parameters_of
-from combined.attention_pictures import clip_attention, draw_clip_attention
-from combined.clip_classifier import ClipAttention, ClipClassifier
-from combined.forecast_errors import forecast_errors, trivial_forecasts
-from combined.forecaster import Forecaster
-from combined.linear_forecast import LinearForecast
-from combined.over_time import TimeConvolution
-from combined.seasonal_traces import seasonal_traces
-from combined.tgcn import TGCN
+import lazy_loader
 
-__all__ = [
-    "TGCN",
-    "ClipAttention",
-    "ClipClassifier",
-    "Forecaster",
-    "GraphLayers",
-    "LinearForecast",
-    "NodeLayers",
-    "TimeConvolution",
-    "clip_attention",
-    "draw_clip_attention",
-    "forecast_errors",
-    "graph_alone",
-    "models_to_compare",
-    "parameters_of",
-    "seasonal_traces",
-    "trivial_forecasts",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub("graphreel.combined", __file__)
+
+if __name__ != "graphreel.combined":  # imported by its folder's name, in a clone: the same names, no second copy
+    __path__ = []

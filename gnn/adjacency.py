@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gnn.sorted_edges import SortedEdges, sorted_edges
+from .kernels.csr import SortedEdges, sorted_edges
 
 __all__ = ["check_weight", "normalize_values", "normalized_adjacency", "weight_by_target"]
 

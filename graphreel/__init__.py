@@ -1,3 +1,8 @@
-"""The application around the rooms: command line, training, run folders, plots."""
+"""Verified, fast layers for graphs, sequences, and graphs that change over time; the application around them."""
 
-__version__ = "0.1.0"
+from pathlib import Path
+
+__version__ = "0.2.0.dev0"
+
+if not Path(__file__).with_name("gnn").is_dir():  # a clone, where the rooms lie beside this folder
+    __path__.append(str(Path(__file__).resolve().parent.parent))

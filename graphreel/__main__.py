@@ -6,8 +6,13 @@ from typing import Any
 
 import typer
 
-from graphreel import __version__, combined_commands, gnn_commands, report_command, rnn_commands, runs_command
-from graphreel.training_errors import NotFinite
+from graphreel import __version__
+from graphreel.cli import combined as combined_commands
+from graphreel.cli import gnn as gnn_commands
+from graphreel.cli import report as report_command
+from graphreel.cli import rnn as rnn_commands
+from graphreel.cli import runs as runs_command
+from graphreel.training.errors import NotFinite
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
 # as soon as anything else runs on the same cores; threads that sleep at once take long to wake on an idle machine.

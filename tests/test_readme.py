@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.places import find
 from graphreel.__main__ import run
+from graphreel.data.data_dirs import find
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from graphreel.curves import draw_curves
-from graphreel.figures import percent
-from graphreel.gnn_attention import draw as draw_attention
-from graphreel.gnn_settings import GnnSettings
-from graphreel.gnn_training import resume_training, start_training
+from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.graphs import resume_training, start_training
+from graphreel.inspect.graph_attention import draw as draw_attention
 from graphreel.report.answer import Answer, Block, Figure, Finding, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
+from graphreel.training.curves import draw_curves
+from graphreel.training.summary import percent
 
 TITLES = {"alkanes": "the alkanes", "mutag": "MUTAG"}
 

@@ -6,18 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnn import GATConv, attention_weights, dense_gat, normalized_adjacency
-from graphreel.figures import percent
-from graphreel.gnn_attention import draw as draw_attention
-from graphreel.gnn_settings import GnnSettings
-from graphreel.gnn_tasks import build_model
-from graphreel.gnn_training import resume_training, start_training
+from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.graph_tasks import build_model
+from graphreel.experiments.graphs import resume_training, start_training
+from graphreel.experiments.sources import load
+from graphreel.gnn import GATConv, attention_weights, dense_gat, normalized_adjacency
+from graphreel.inspect.graph_attention import draw as draw_attention
 from graphreel.report.answer import Answer, Finding, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import power
 from graphreel.report.workspace import Workspace
-from graphreel.run_folder import RunFolder
-from graphreel.sources import load
+from graphreel.training.run_folder import RunFolder
+from graphreel.training.summary import percent
 
 NODE = "A"
 

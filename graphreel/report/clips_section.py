@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure as Drawing
 
-from graphreel import combined_compare
-from graphreel.combined_attention import draw as draw_attention
-from graphreel.combined_settings import ClipSettings
-from graphreel.curves import BLUE, GREY, ORANGE
-from graphreel.figures import percent
+from graphreel.experiments import compare as combined_compare
+from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.inspect.clip_attention import draw as draw_attention
 from graphreel.report.answer import Answer, Block, Figure, Finding, Table
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import many, share
 from graphreel.report.workspace import Workspace
-from graphreel.run_folder import RunFolder
+from graphreel.training.curves import BLUE, GREY, ORANGE
+from graphreel.training.run_folder import RunFolder
+from graphreel.training.summary import percent
 
 MODELS = {"gnn": "graph network alone", "rnn": "recurrent network alone", "both": "both"}
 OPPOSITE = {"right": "left", "left": "right", "nearer": "farther", "farther": "nearer"}

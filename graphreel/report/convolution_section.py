@@ -6,13 +6,13 @@ import torch
 from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 
-from gnn import GCNConv, dense_gcn, normalized_adjacency
-from graphreel.curves import BLUE, ORANGE
+from graphreel.gnn import GCNConv, dense_gcn, normalized_adjacency
 from graphreel.report.answer import Answer, Finding, Table, Text
 from graphreel.report.section import Equation, Section
+from graphreel.report.training_memory import BATCH, FAN_OUT, FEATURES, HIDDEN, KINDS, RESOLUTION, measure_apart
 from graphreel.report.wording import power
 from graphreel.report.workspace import Workspace
-from graphreel.training_memory import BATCH, FAN_OUT, FEATURES, HIDDEN, KINDS, RESOLUTION, measure_apart
+from graphreel.training.curves import BLUE, ORANGE
 
 
 @dataclass(frozen=True)

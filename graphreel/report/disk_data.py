@@ -22,8 +22,8 @@ WANTED = {
 
 
 def find_data() -> dict[str, str]:
-    """What is on disk: key of `WANTED` -> what `graphreel.sources.load` takes."""
-    from data.places import find
+    """What is on disk: key of `WANTED` -> what `graphreel.experiments.sources.load` takes."""
+    from graphreel.data.data_dirs import find
 
     found: dict[str, str] = {}
     for key, wanted in WANTED.items():

@@ -17,7 +17,7 @@ from graphreel.report.sequence_runs import (
 )
 from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
-from rnn import LSTM, SequenceClassifier, gates, parameter_count
+from graphreel.rnn import LSTM, SequenceClassifier, gates, parameter_count
 
 STRINGS = 100  # test strings over which the gates are averaged
 _MEANING = {

@@ -4,13 +4,13 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from graphreel.inspect.gradients import check
 from graphreel.report.answer import Answer, Figure, Finding, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import listed, power
 from graphreel.report.workspace import Workspace
-from graphreel.rnn_gradients import check
-from rnn import draw_gradient_norms, gradient_norms
-from rnn.gradient_norms import GradientNorms
+from graphreel.rnn import draw_gradient_norms, gradient_norms
+from graphreel.rnn.analysis.gradient_norms import GradientNorms
 
 
 @dataclass(frozen=True)

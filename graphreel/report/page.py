@@ -17,7 +17,7 @@ from graphreel.report.prose import math, plain, prose
 from graphreel.report.store import Outcome
 from graphreel.report.terminal import as_time
 
-_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def render(outcomes: Sequence[Outcome], about: Mapping[str, Any]) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from graphreel.curves import draw_curves
-from graphreel.figures import percent
+from graphreel.experiments.sequence_settings import PALINDROME_FORGET_BIAS
 from graphreel.report.answer import Answer, Block, Figure, Finding, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.sequence_runs import (
@@ -18,7 +17,8 @@ from graphreel.report.sequence_runs import (
 )
 from graphreel.report.wording import listed, many, share
 from graphreel.report.workspace import Workspace
-from graphreel.rnn_settings import PALINDROME_FORGET_BIAS
+from graphreel.training.curves import draw_curves
+from graphreel.training.summary import percent
 
 
 @dataclass(frozen=True)

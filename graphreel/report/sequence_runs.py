@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphreel import sequence_training
+from graphreel.experiments import sequences as sequence_training
+from graphreel.experiments.sequence_settings import TaskSettings
+from graphreel.experiments.sources import load
 from graphreel.report.workspace import Workspace
-from graphreel.rnn_settings import TaskSettings
-from graphreel.run_folder import RunFolder
-from graphreel.sources import load
-from rnn import SequenceClassifier
+from graphreel.rnn import SequenceClassifier
+from graphreel.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

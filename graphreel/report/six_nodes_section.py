@@ -10,16 +10,16 @@ from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gnn import gradient_after, normalized_adjacency, updates_between
-from graphreel.curves import BLUE, GREY, ORANGE, draw_curves
-from graphreel.figures import percent
-from graphreel.gnn_settings import GnnSettings
-from graphreel.gnn_training import resume_training, start_training
+from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.graphs import resume_training, start_training
+from graphreel.experiments.sources import load
+from graphreel.gnn import gradient_after, normalized_adjacency, updates_between
 from graphreel.report.answer import Answer, Block, Figure, Finding, Formula, Table, Text
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import listed, power
 from graphreel.report.workspace import Workspace
-from graphreel.sources import load
+from graphreel.training.curves import BLUE, GREY, ORANGE, draw_curves
+from graphreel.training.summary import percent
 
 REPORTED = ("110011", "110100", "001100", "011101", "100010", "100101")  # the report's rows of A + I
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import torch
 
-from graphreel import text_training
+from graphreel.experiments import text as text_training
+from graphreel.experiments.sequence_settings import TextSettings
+from graphreel.experiments.sources import load
+from graphreel.experiments.text_samples import COMPLETED, MODES
+from graphreel.inspect.generate import load_model
 from graphreel.report.answer import Answer, Finding, Table, Text
 from graphreel.report.disk_data import WANTED
 from graphreel.report.samples import Group, read_samples
 from graphreel.report.section import Equation, Section
 from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
-from graphreel.rnn_settings import TextSettings
-from graphreel.rnn_writing import load_model
-from graphreel.settings import dashed
-from graphreel.sources import load
-from graphreel.text_samples import COMPLETED, MODES
-from rnn import generate, known_words, text_measures
+from graphreel.rnn import generate, known_words, text_measures
+from graphreel.training.settings import dashed
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
 STRETCH = 5  # characters

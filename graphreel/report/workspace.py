@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import matplotlib
 from matplotlib.figure import Figure as Drawing
 
-from graphreel.files import write_whole
 from graphreel.report.answer import Figure
-from graphreel.run_folder import RunFolder, provenance
+from graphreel.training.files import write_whole
+from graphreel.training.run_folder import RunFolder, provenance
 
 
 class _Settings(Protocol):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from data.clips import Clip
+from graphreel.data.clips.clip import Clip
 
 
 def build(seed: int, counts: list[int], features: int = 3, y: int = 0) -> Clip:

@@ -4,10 +4,9 @@ from torch import nn
 from torch.testing import assert_close
 from torch_geometric.data import Batch
 
-import gnn
-import rnn
-from combined import GraphLayers, NodeLayers, models_to_compare, parameters_of
-from data.digits import dance
+from graphreel import gnn, rnn
+from graphreel.combined import GraphLayers, NodeLayers, models_to_compare, parameters_of
+from graphreel.data.clips.digits import dance
 
 
 @pytest.fixture

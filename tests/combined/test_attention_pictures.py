@@ -6,10 +6,9 @@ from PIL import Image
 from torch.testing import assert_close
 from torch_geometric.nn import GATConv as TheirGATConv
 
-import gnn
-import rnn
-from combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention
-from data.digits import dance, render
+from graphreel import gnn, rnn
+from graphreel.combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention
+from graphreel.data.clips.digits import dance, render
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torch_geometric.data import Batch
 
-import gnn
-import rnn
-from combined import ClipClassifier, GraphLayers, TimeConvolution
-from data.clips import Clip
+from graphreel import gnn, rnn
+from graphreel.combined import ClipClassifier, GraphLayers, TimeConvolution
+from graphreel.data.clips.clip import Clip
 
 OPTIONS = list(
     itertools.product(("mean", "max", "attention", "concat"), ("frames", "nodes"), ("last", "mean", "max", "attention"))

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from combined import forecast_errors, trivial_forecasts
-from data import load
-from data.windows import SensorSeries, split_in_time
+from graphreel.combined import forecast_errors, trivial_forecasts
+from graphreel.data import load
+from graphreel.data.series.windows import SensorSeries, split_in_time
 
 TARGET = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
 

@@ -3,9 +3,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-import gnn
-import rnn
-from combined import TGCN, Forecaster
+from graphreel import gnn, rnn
+from graphreel.combined import TGCN, Forecaster
 
 EDGES = torch.tensor([[0, 1, 2, 2, 3, 3, 0], [1, 2, 0, 3, 3, 1, 1]])  # a loop, a duplicate edge; node 4 is isolated
 WEIGHTS = torch.tensor([0.5, 1.5, 2.0, 0.3, 0.7, 1.1, 0.9], dtype=torch.float64)

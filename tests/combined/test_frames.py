@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from combined.frames import follow_tracks, lay_out, pool_nodes, within
+from graphreel.combined.layers.pooling import follow_tracks, lay_out, pool_nodes, within
 
 LENGTHS = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from combined.linear_forecast import INPUTS, LinearForecast, neighbours_mean
+from graphreel.combined.models.linear_forecast import INPUTS, LinearForecast, neighbours_mean
 
 EDGES = torch.tensor(
     [[0, 1, 2, 2, 1], [1, 0, 0, 2, 0]]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from combined import seasonal_traces
+from graphreel.combined import seasonal_traces
 
 
 def values(steps=23, nodes=3):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torch_geometric.nn import GCNConv
 
-from combined import TGCN
+from graphreel.combined import TGCN
 
 EDGES = torch.tensor([[0, 1, 2, 2, 3, 3, 0], [1, 2, 0, 3, 3, 1, 1]])  # a loop, a duplicate edge; node 4 is isolated
 WEIGHTS = torch.tensor([0.5, 1.5, 2.0, 0.3, 0.7, 1.1, 0.9], dtype=torch.float64)

@@ -2,8 +2,8 @@ from collections import Counter
 
 import networkx as nx
 
-import data
-from data.alkanes import BOILING_POINTS, bonds
+from graphreel import data
+from graphreel.data.graphs.alkanes import BOILING_POINTS, bonds
 
 
 def test_bonds_of_branches():

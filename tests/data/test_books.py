@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.books import Book, load_book, load_embedded_book, read_text, strip_gutenberg
-from data.text_windows import carried_windows, random_windows
+from graphreel.data.sequences.books import Book, load_book, load_embedded_book, read_text, strip_gutenberg
+from graphreel.data.sequences.text_windows import carried_windows, random_windows
 
 BODY = "Once upon a time there was a king.\n\nHe had three sons, and a golden bird.\n" * 4
 NEW = (

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 from torch_geometric.data import Batch
 
-from data.clips import Clip, edges_through_time, stratified_holdout
+from graphreel.data.clips.clip import Clip, edges_through_time, stratified_holdout
 
 NONE = torch.empty(2, 0, dtype=torch.long)
 

@@ -3,8 +3,8 @@ import torch
 from sklearn.datasets import load_digits as load_images
 from torch.testing import assert_close
 
-from data import load
-from data.digits import CLASSES, EVEN, HEIGHT, RADIUS, WIDTH, dance, load_digits, render
+from graphreel.data import load
+from graphreel.data.clips.digits import CLASSES, EVEN, HEIGHT, RADIUS, WIDTH, dance, load_digits, render
 
 
 @pytest.fixture(scope="module")

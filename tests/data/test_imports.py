@@ -7,11 +7,11 @@ import sys
 import pytest
 import torch
 
-import data
-from data import imports
-from data.graph_figures import bag_of_words_accuracy, describe, edge_homophily, majority_accuracy
-from data.import_graph import Library
-from data.module_source import read_module, split_words
+from graphreel import data
+from graphreel.data.graphs import imports
+from graphreel.data.graphs.graph_metrics import bag_of_words_accuracy, describe, edge_homophily, majority_accuracy
+from graphreel.data.graphs.import_graph import Library
+from graphreel.data.graphs.module_source import read_module, split_words
 
 FILES = {
     "zoo/__init__.py": "from zoo.cats import *\nfrom .dogs import Dog as Hound\nfrom . import birds\nraise SystemExit",

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from data.keypoint_motion import Variation, resampled
-from data.skeletons import SKELETONS, skeleton_of
+from graphreel.data.clips.keypoint_motion import Variation, resampled
+from graphreel.data.clips.skeletons import SKELETONS, skeleton_of
 
 STILL = {"mirror": 0.0, "turn": 0.0, "stretch": 0.0, "shortest": 1.0, "offset": 0.0, "jitter": 0.0}
 

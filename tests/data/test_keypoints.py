@@ -7,11 +7,11 @@ import torch
 from torch.testing import assert_close
 from torch_geometric.data import Batch
 
-from data import load
-from data.keypoint_clips import KeypointReader
-from data.keypoint_motion import Variation
-from data.keypoints import read_keypoints, reader_of
-from data.skeletons import SKELETONS, Skeleton, skeleton_of
+from graphreel.data import load
+from graphreel.data.clips.keypoint_clips import KeypointReader
+from graphreel.data.clips.keypoint_motion import Variation
+from graphreel.data.clips.keypoints import read_keypoints, reader_of
+from graphreel.data.clips.skeletons import SKELETONS, Skeleton, skeleton_of
 
 STILL = Variation(mirror=0, turn=0, stretch=0, shortest=1, offset=0, jitter=0)
 

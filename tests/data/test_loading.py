@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import data
-from data.loading import FORMATS, NAMES
+from graphreel import data
+from graphreel.data.registry import FORMATS, NAMES
 
 
 def test_importing_data_imports_neither_torch_nor_pyg():
@@ -20,7 +20,7 @@ def test_importing_data_imports_neither_torch_nor_pyg():
 def test_every_public_name_is_there():
     for name in data.__all__:
         assert callable(getattr(data, name)) and getattr(data, name).__doc__
-    with pytest.raises(AttributeError, match="module 'data' has no attribute 'laod'"):
+    with pytest.raises(AttributeError, match=r"graphreel\.data attribute laod"):
         data.laod  # noqa: B018
 
 

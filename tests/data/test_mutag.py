@@ -11,9 +11,9 @@ from torch_geometric.datasets import TUDataset
 from torch_geometric.io import read_tu_data
 from torch_geometric.loader import DataLoader
 
-import data
-from data.graph_dataset import GraphDataset
-from data.places import cache_folder
+from graphreel import data
+from graphreel.data.data_dirs import cache_folder
+from graphreel.data.graphs.graph_dataset import GraphDataset
 
 TEXT = "2\n3 2\n2 1 1\n6 2 0 2\n2 1 1\n2 0\n5 1 1\n2 1 0\n"  # C-O-C, mutagenic; N-C, not
 

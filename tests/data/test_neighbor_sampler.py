@@ -14,9 +14,9 @@ from torch_geometric.loader import LinkLoader, NodeLoader
 from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.sampler import NodeSamplerInput
 
-import data as rooms
-from data.neighbor_sampler import NeighborSampler, neighbor_loader, with_gcn_weights
-from data.sparse_features import select_rows, to_sparse
+from graphreel import data as rooms
+from graphreel.data.graphs.neighbor_sampler import NeighborSampler, neighbor_loader, with_gcn_weights
+from graphreel.data.graphs.sparse_features import select_rows, to_sparse
 
 
 def graph(seed: int = 0, nodes: int = 60, edges: int = 300) -> Data:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.places import cache_folder, fetch, find, search_folders
+from graphreel.data.data_dirs import cache_folder, fetch, find, search_folders
 
 
 def test_the_given_folder_comes_before_the_cache(tmp_path, monkeypatch):

@@ -14,10 +14,10 @@ import torch
 from torch_geometric.io import read_planetoid_data
 from torch_geometric.transforms import NormalizeFeatures
 
-import data
-from data import planetoid
-from data.places import cache_folder
-from data.restricted_pickle import read_pickle
+from graphreel import data
+from graphreel.data.data_dirs import cache_folder
+from graphreel.data.graphs import planetoid
+from graphreel.data.graphs.restricted_pickle import read_pickle
 
 FIELDS = ("x", "edge_index", "y", "train_mask", "val_mask", "test_mask")
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data
-from data import random_graphs
-from data.graph_checks import check_graph
+from graphreel import data
+from graphreel.data.graphs import random_graphs
+from graphreel.data.graphs.graph_checks import check_graph
 
 
 @settings(max_examples=30, deadline=None)

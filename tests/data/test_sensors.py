@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from data import load
+from graphreel.data import load
 
 
 def write_series(folder: Path, values: np.ndarray, times: list[str] | None = None, header: str = "") -> Path:

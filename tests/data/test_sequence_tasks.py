@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.sequence_tasks import (
+from graphreel.data.sequences.sequence_tasks import (
     bucket,
     draw_baum_sweet,
     draw_combinations,

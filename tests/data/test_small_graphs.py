@@ -6,9 +6,9 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.utils import to_dense_adj, to_networkx
 
-import data
-from data.graph_checks import check_graph
-from data.sparse_features import to_sparse
+from graphreel import data
+from graphreel.data.graphs.graph_checks import check_graph
+from graphreel.data.graphs.sparse_features import to_sparse
 
 
 def test_six_nodes_are_the_reports():

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from data import load
-from data.digits import CLASSES, dance, render, write_digit_videos
-from data.video_files import read_frames, write_video
-from data.videos import VideoReader, video_reader
+from graphreel.data import load
+from graphreel.data.clips.digits import CLASSES, dance, render, write_digit_videos
+from graphreel.data.clips.video_files import read_frames, write_video
+from graphreel.data.clips.videos import VideoReader, video_reader
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra `video`)")
 pytest.importorskip("skimage", reason="scikit-image is not installed (extra `video`)")

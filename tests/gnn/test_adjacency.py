@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
-from gnn import normalized_adjacency
-from gnn.adjacency import normalize_values
-from gnn.sorted_edges import sorted_edges
+from graphreel.gnn import normalized_adjacency
+from graphreel.gnn.adjacency import normalize_values
+from graphreel.gnn.kernels.csr import sorted_edges
 
 
 def by_hand(graph, add_self_loops, fill):

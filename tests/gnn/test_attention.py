@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-import gnn.attention
-from gnn.attention import attend, attend_by_edges
-from gnn.interleaved import interleaved
-from gnn.sorted_edges import SortedEdges, sorted_edges
+from graphreel.gnn.kernels import attention as attention_kernel
+from graphreel.gnn.kernels.attention import attend, attend_by_edges
+from graphreel.gnn.kernels.block_diagonal import interleaved
+from graphreel.gnn.kernels.csr import SortedEdges, sorted_edges
 
 
 def draw(
@@ -26,7 +26,7 @@ def draw(
 @pytest.mark.parametrize("with_edges", [False, True])
 @pytest.mark.parametrize("at_once", [1, 10**6])
 def test_equals_plain_operations(graph, generator, monkeypatch, at_once, with_edges, scale):
-    monkeypatch.setattr(gnn.attention, "_EDGES_AT_ONCE", at_once)
+    monkeypatch.setattr(attention_kernel, "_EDGES_AT_ONCE", at_once)
     edges = sorted_edges(graph.edge_index, graph.num_nodes, self_loops=False)
     h, s, t, u = draw(edges, generator, scale=scale)
     u = u if with_edges else None
@@ -66,8 +66,8 @@ def test_gradients_under_dropout(everything, generator, with_edges):
 @pytest.mark.parametrize("few_heads", [1, 16])
 @pytest.mark.parametrize("at_once", [1, 10**6])
 def test_scores_from_the_features(everything, generator, monkeypatch, at_once, few_heads):
-    monkeypatch.setattr(gnn.attention, "_EDGES_AT_ONCE", at_once)
-    monkeypatch.setattr(gnn.attention, "_FEW_HEADS", few_heads)
+    monkeypatch.setattr(attention_kernel, "_EDGES_AT_ONCE", at_once)
+    monkeypatch.setattr(attention_kernel, "_FEW_HEADS", few_heads)
     edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
     h = draw(edges, generator, width=2)[0]
     attention = torch.randn(2, 2, 2, dtype=torch.float64, generator=generator).requires_grad_()

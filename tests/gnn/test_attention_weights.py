@@ -7,8 +7,8 @@ import torch
 import torch_geometric.nn as pyg
 from torch_geometric.data import Data
 
-from gnn import GAT, GCN, GATConv, GATv2Conv, attention_weights, draw_attention, draw_summary, write_attention
-from gnn.attention_summary import attention_entropy
+from graphreel.gnn import GAT, GCN, GATConv, GATv2Conv, attention_weights, draw_attention, draw_summary, write_attention
+from graphreel.gnn.explain.attention_summary import attention_entropy
 
 EDGES = [(0, 1), (0, 4), (0, 5), (1, 3), (2, 3), (3, 5)]
 

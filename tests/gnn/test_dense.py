@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.nn import GATConv, GATv2Conv
 
-from gnn import dense_gat, dense_gatv2, dense_gcn
+from graphreel.gnn import dense_gat, dense_gatv2, dense_gcn
 
 
 def counted(graph):

@@ -9,7 +9,7 @@ import torch
 import torch_geometric.nn as pyg
 from torch import Tensor, nn
 
-import gnn
+from graphreel import gnn
 
 KINDS = ["GCNConv", "GATConv", "GATv2Conv"]
 PATHS = ["little", "sorted"]
@@ -20,7 +20,7 @@ sparse_warning = pytest.mark.filterwarnings("ignore:Sparse invariant checks are 
 
 def take(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """One of the two ways without messages, whatever the size of the graph."""
-    for module in ("gnn.attention_conv", "gnn.gcn_conv"):
+    for module in ("graphreel.gnn.conv.attention_base", "graphreel.gnn.conv.gcn_conv"):
         monkeypatch.setattr(f"{module}._is_little", lambda *size: path == "little")
 
 

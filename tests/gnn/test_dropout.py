@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from gnn.dropout import dropout, dropout_factors
+from graphreel.gnn.dropout import dropout, dropout_factors
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.6, 0.999, 1 / 256])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-import gnn.edge_scores
-from gnn.edge_scores import _by_edges, edge_scores
-from gnn.sorted_edges import SortedEdges, sorted_edges
+from graphreel.gnn.kernels import gatv2_scores
+from graphreel.gnn.kernels.csr import SortedEdges, sorted_edges
+from graphreel.gnn.kernels.gatv2_scores import _by_edges, edge_scores
 
 
 def draw(edges: SortedEdges, generator: torch.Generator, heads: int, width: int) -> list[Tensor]:
@@ -21,8 +21,8 @@ def draw(edges: SortedEdges, generator: torch.Generator, heads: int, width: int)
 @pytest.mark.parametrize("few_heads", [16, 1])
 @pytest.mark.parametrize("numbers", [1, 20, 10**6])
 def test_equals_plain_operations(graph, generator, monkeypatch, numbers, few_heads, with_edges):
-    monkeypatch.setattr(gnn.edge_scores, "_NUMBERS_AT_ONCE", numbers)
-    monkeypatch.setattr(gnn.edge_scores, "_FEW_HEADS", few_heads)
+    monkeypatch.setattr(gatv2_scores, "_NUMBERS_AT_ONCE", numbers)
+    monkeypatch.setattr(gatv2_scores, "_FEW_HEADS", few_heads)
     edges = sorted_edges(graph.edge_index, (graph.num_nodes, graph.num_nodes + 2), self_loops=False)
     source, target, edge, att = draw(edges, generator, heads=2, width=3)
     given = edge if with_edges else None
@@ -35,7 +35,7 @@ def test_equals_plain_operations(graph, generator, monkeypatch, numbers, few_hea
 
 @pytest.mark.parametrize("with_edges", [False, True])
 def test_gradients_of_first_and_second_order(everything, generator, monkeypatch, with_edges):
-    monkeypatch.setattr(gnn.edge_scores, "_NUMBERS_AT_ONCE", 12)
+    monkeypatch.setattr(gatv2_scores, "_NUMBERS_AT_ONCE", 12)
     edges = sorted_edges(everything.edge_index, 7, self_loops=True)
     source, target, edge, att = draw(edges, generator, heads=2, width=2)
     inputs = (source, target, att, *([edge] if with_edges else []))

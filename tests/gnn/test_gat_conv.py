@@ -11,11 +11,11 @@ import torch
 import torch_geometric.nn as pyg
 from torch import Tensor
 
-import gnn.attention
-import gnn.attention_conv
-from gnn import GATConv, GATv2Conv, dense_gat, dense_gatv2
-from gnn.attention_conv import AttentionConv
-from gnn.sorted_edges import sorted_edges
+from graphreel.gnn import GATConv, GATv2Conv, dense_gat, dense_gatv2
+from graphreel.gnn.conv import attention_base
+from graphreel.gnn.conv.attention_base import AttentionConv
+from graphreel.gnn.kernels import attention as attention_kernel
+from graphreel.gnn.kernels.csr import sorted_edges
 
 from .conftest import build
 
@@ -27,7 +27,7 @@ each = pytest.mark.parametrize("kind", [GATConv, GATv2Conv])
 @pytest.fixture(autouse=True, params=["little", "sorted"])
 def path(request, monkeypatch):
     """Every test runs on both paths, whatever the size of its graph."""
-    monkeypatch.setattr(gnn.attention_conv, "_is_little", lambda *size: request.param == "little")
+    monkeypatch.setattr(attention_base, "_is_little", lambda *size: request.param == "little")
 
 
 def pair(ours: Any, theirs: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -258,7 +258,7 @@ def test_messages_and_fast_path_agree(kind, everything, generator):
 def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everything, generator):
     monkeypatch.undo()
     calls = []
-    monkeypatch.setattr(gnn.attention_conv, "sorted_edges", lambda *given: calls.append(given) or sorted_edges(*given))
+    monkeypatch.setattr(attention_base, "sorted_edges", lambda *given: calls.append(given) or sorted_edges(*given))
     layer, x = kind(5, width).double(), features(generator, 7, 5)
     torch.testing.assert_close(layer(x, everything.edge_index), without_fast_path(layer)(x, everything.edge_index))
     assert len(calls) == sorts
@@ -267,7 +267,7 @@ def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everyt
 @pytest.mark.parametrize("few_heads", [1, 16])
 @pytest.mark.parametrize("leading", [(), (3,)])
 def test_scores_by_head_and_in_one_product_equal_pygs(monkeypatch, leading, few_heads, everything, generator):
-    monkeypatch.setattr(gnn.attention, "_FEW_HEADS", few_heads)
+    monkeypatch.setattr(attention_kernel, "_FEW_HEADS", few_heads)
     a, b = pair(GATConv, pyg.GATConv, 5, 4, heads=3)
     x = features(generator, *leading, 7, 5)
     if leading:

@@ -10,8 +10,8 @@ from torch_geometric import EdgeIndex
 from torch_geometric.nn import GCNConv as PyGGCNConv
 from torch_geometric.nn import MessagePassing
 
-from gnn import GCNConv, dense_gcn, normalized_adjacency
-from gnn.memory import _entries
+from graphreel.gnn import GCNConv, dense_gcn, normalized_adjacency
+from graphreel.gnn.kernels.tensor_cache import _entries
 
 F64 = {"rtol": 1e-11, "atol": 1e-12}
 
@@ -19,7 +19,7 @@ F64 = {"rtol": 1e-11, "atol": 1e-12}
 @pytest.fixture(autouse=True, params=["little", "sorted"])
 def path(request, monkeypatch):
     """Every test runs on both paths, whatever the size of its graph."""
-    monkeypatch.setattr("gnn.gcn_conv._is_little", lambda num_edges, width: request.param == "little")
+    monkeypatch.setattr("graphreel.gnn.conv.gcn_conv._is_little", lambda num_edges, width: request.param == "little")
 
 
 def twins(in_channels, out_channels, dtype=torch.float64, **kwargs):

@@ -9,7 +9,7 @@ from torch_geometric.nn import GAT as PyGGAT
 from torch_geometric.nn import GCN as PyGGCN
 from torch_geometric.nn import global_max_pool
 
-from gnn import GAT, GCN, GATConv, GATv2Conv
+from graphreel.gnn import GAT, GCN, GATConv, GATv2Conv
 
 MODELS = [GCN, GAT]
 

@@ -6,8 +6,8 @@ import threading
 
 import torch
 
-from gnn import GAT, GCN, GATv2Conv, GCNConv
-from gnn.memory import _entries, forget, remember
+from graphreel.gnn import GAT, GCN, GATv2Conv, GCNConv
+from graphreel.gnn.kernels.tensor_cache import _entries, forget, remember
 
 
 class Counted:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch_geometric import EdgeIndex
 from torch_geometric.utils import add_remaining_self_loops
 
-from gnn.sorted_edges import SortedEdges, check_edges, sorted_edges
+from graphreel.gnn.kernels.csr import SortedEdges, check_edges, sorted_edges
 
 
 def as_pairs(edge_index):

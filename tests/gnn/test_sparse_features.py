@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from gnn import sparse_features
+from graphreel.gnn.kernels import sparse_features
 
 
 @pytest.fixture

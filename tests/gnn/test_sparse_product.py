@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from gnn.sorted_edges import sorted_edges
-from gnn.sparse_product import SparseMatrix, multiply, sampled_product, sparse_product
+from graphreel.gnn.kernels.csr import sorted_edges
+from graphreel.gnn.kernels.spmm import SparseMatrix, multiply, sampled_product, sparse_product
 
 
 def dense_of(edges, values, num_nodes):

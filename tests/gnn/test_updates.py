@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from gnn import gradient_after, updates_between
+from graphreel.gnn import gradient_after, updates_between
 
 PAIRS = ["AB", "AE", "AF", "BD", "CD", "DF"]
 

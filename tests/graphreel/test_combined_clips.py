@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from data import load
-from data.keypoints import read_keypoints
-from graphreel import combined_clips
 from graphreel.__main__ import run
-from graphreel.combined_clips import ClipBatches, clip_task
-from graphreel.combined_models import GraphStack, build_classifier
-from graphreel.combined_runs import load_classifier, open_run
-from graphreel.combined_settings import ClipSettings
+from graphreel.data import load
+from graphreel.data.clips.keypoints import read_keypoints
+from graphreel.experiments import clips as combined_clips
+from graphreel.experiments.clip_models import GraphStack, build_classifier
+from graphreel.experiments.clips import ClipBatches, clip_task
+from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.inspect.trained_models import load_classifier, open_run
 
 SMALL = ["--hidden", 8, "--state", 8, "--batch-size", 8, "--quiet"]
 
@@ -232,7 +232,7 @@ def test_prediction_gives_probabilities_of_the_right_class(tmp_path, walker, sai
 def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said):
     pytest.importorskip("av")
     pytest.importorskip("skimage")
-    from data.digits import write_digit_videos
+    from graphreel.data.clips.digits import write_digit_videos
 
     write_digit_videos(tmp_path / "videos", per_class=3, suffix=".gif")
     for folder in sorted((tmp_path / "videos").iterdir())[2:]:

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from combined import NodeLayers, parameters_of
-from data import load
-from graphreel import combined_attention, combined_compare
 from graphreel.__main__ import run
-from graphreel.combined_clips import collate
-from graphreel.combined_compare import confusions, not_told_apart, table
-from graphreel.combined_models import build_classifier
-from graphreel.combined_settings import ClipSettings
+from graphreel.combined import NodeLayers, parameters_of
+from graphreel.data import load
+from graphreel.experiments import compare as combined_compare
+from graphreel.experiments.clip_models import build_classifier
+from graphreel.experiments.clips import collate
+from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.experiments.compare import confusions, not_told_apart, table
+from graphreel.inspect import clip_attention as combined_attention
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from graphreel.__main__ import run
-from graphreel.combined_forecaster import build_forecaster, edges_of_windows, recent
-from graphreel.combined_linear import INPUT_SETS, Choice, LinearFits
-from graphreel.combined_parts import SeriesParts
-from graphreel.combined_prediction import forecast_of
-from graphreel.combined_runs import load_forecaster
-from graphreel.combined_series import load_series, series_task
-from graphreel.combined_settings import SeriesSettings
-from graphreel.run_folder import RunFolder
+from graphreel.experiments.combined_settings import SeriesSettings
+from graphreel.experiments.linear_fits import INPUT_SETS, Choice, LinearFits
+from graphreel.experiments.series import load_series, series_task
+from graphreel.experiments.series_model import build_forecaster, edges_of_windows, recent
+from graphreel.experiments.series_parts import SeriesParts
+from graphreel.inspect.predict import forecast_of
+from graphreel.inspect.trained_models import load_forecaster
+from graphreel.training.run_folder import RunFolder
 
 REAL = Path(os.environ.get("GRAPHREEL_DATA", "/nowhere"))
 SMALL = ["--hidden", 4, "--epochs", 2, "--batch-size", 16, "--quiet"]
@@ -218,7 +218,7 @@ def test_missing_values_are_trained_on_and_forecast(tmp_path, said):
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, monkeypatch):
-    from graphreel import combined_series
+    from graphreel.experiments import series as combined_series
 
     common = ["combined", "train", "--data", speeds, *SMALL, "--lags", 4, "--horizon", 1]
     assert said(*common, "--out", tmp_path / "whole")[0] == 0

@@ -181,7 +181,7 @@ def test_an_interrupted_training_says_how_it_goes_on(said, tmp_path, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("graphreel.gnn_training.start_training", interrupted)
+    monkeypatch.setattr("graphreel.experiments.graphs.start_training", interrupted)
     code, out, error = said("gnn", "train", "--data", "six-node", "--out", tmp_path / "run")
     assert (code, out) == (130, "")
     assert error == "graphreel: interrupted; a training goes on with --resume RUN, a report with the same command\n"
@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_sentence(said, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", str(tmp_path / "run" / "checkpoint.pt"))
 
-    monkeypatch.setattr("graphreel.run_folder.RunFolder.save_checkpoint", full)
+    monkeypatch.setattr("graphreel.training.run_folder.RunFolder.save_checkpoint", full)
     code, _, error = said("gnn", "train", "--data", "six-node", "--out", tmp_path / "run")
     assert code == 2
     assert error.strip().endswith("checkpoint.pt: No space left on device")

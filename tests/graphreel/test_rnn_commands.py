@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import data.text_windows
 from graphreel.__main__ import run
-from graphreel.rnn_gradients import check
-from graphreel.rnn_settings import TaskSettings, TextSettings
-from graphreel.rnn_writing import load_model
-from graphreel.text_training import build_model, build_task, loss_and_accuracy
-from graphreel.training import Plan
-from rnn import bits_per_character, generate
+from graphreel.data.sequences import text_windows
+from graphreel.experiments.sequence_settings import TaskSettings, TextSettings
+from graphreel.experiments.text import build_model, build_task, loss_and_accuracy
+from graphreel.inspect.generate import load_model
+from graphreel.inspect.gradients import check
+from graphreel.rnn import bits_per_character, generate
+from graphreel.training.loop import Plan
 
 STORY = "Once upon a time there was a king, who had three sons; and the king said: “Go into the world.”\n" * 12
 TEXT = ["--hidden", 12, "--embedding", 6, "--layers", 1, "--batch-size", 4, "--window", 10, "--evaluate-every", 2]
@@ -130,10 +130,10 @@ class Killed(Exception):
     [(["--carried"], "carried_windows"), (["--fresh", "--dropout", 0.4, "--weight-dropout", 0.2], "random_windows")],
 )
 def test_a_killed_text_training_resumes_to_the_same_numbers(tmp_path, story, said, monkeypatch, options, place):
-    monkeypatch.setattr("graphreel.text_training.Plan", partial(Plan, checkpoint_seconds=0))
+    monkeypatch.setattr("graphreel.experiments.text.Plan", partial(Plan, checkpoint_seconds=0))
     arguments = ["rnn", "train", "--data", story, *TEXT, *options, "--steps", 60, "--quiet", "--out"]
     assert said(*arguments, tmp_path / "whole")[0] == 0
-    read = getattr(data.text_windows, place)
+    read = getattr(text_windows, place)
 
     def dies(tokens, window, batch_size, step, seed=0):
         if step == 37:
@@ -141,7 +141,7 @@ def test_a_killed_text_training_resumes_to_the_same_numbers(tmp_path, story, sai
         return read(tokens, window, batch_size, step, seed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(data.text_windows, place, dies)
+        patch.setattr(text_windows, place, dies)
         with pytest.raises(Killed):
             said(*arguments, tmp_path / "broken")
     assert not (tmp_path / "broken" / "metrics.json").exists()

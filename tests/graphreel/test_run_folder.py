@@ -4,8 +4,8 @@ import os
 import pytest
 import torch
 
-from graphreel.files import write_whole
-from graphreel.run_folder import FORMAT, RunFolder, free_path
+from graphreel.training.files import write_whole
+from graphreel.training.run_folder import FORMAT, RunFolder, free_path
 
 
 @pytest.fixture

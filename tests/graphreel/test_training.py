@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from graphreel.progress import Progress
-from graphreel.run_folder import RunFolder
-from graphreel.training import Plan, train
-from graphreel.training_errors import NotFinite
-from graphreel.training_task import Task, average_of
+from graphreel.training.errors import NotFinite
+from graphreel.training.loop import Plan, train
+from graphreel.training.progress import Progress
+from graphreel.training.run_folder import RunFolder
+from graphreel.training.task import Task, average_of
 
 
 class Killed(Exception):
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
 def test_finished_seeds_are_saved_in_time(tmp_path, monkeypatch):
     """Seeds that are short beside the time between checkpoints are not all run again."""
     clock = iter(range(0, 10**6))
-    monkeypatch.setattr("graphreel.training.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("graphreel.training.loop.time.perf_counter", lambda: float(next(clock)))
     run = _run(tmp_path, "run")
     with pytest.raises(Killed):
         _train(run, lambda seed: _task(seed, 0 if seed == 6 else None), Plan(2, checkpoint_seconds=15), range(8))

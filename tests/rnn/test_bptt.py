@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from rnn.bptt import bptt_gradients
-from rnn.report_gradients import report_gradients
+from graphreel.rnn.analysis.bptt import bptt_gradients
+from graphreel.rnn.analysis.report_gradients import report_gradients
 
 
 def problem(batch=3, steps=5, d=2, n=4, k=3, every_step=False, seed=0, scale=1.0):

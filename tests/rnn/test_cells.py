@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnn import GRU, LSTM, RNN, PeepholeLSTM
+from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
 
 STEPS, BATCH, INPUTS, HIDDEN = 4, 2, 3, 2
 

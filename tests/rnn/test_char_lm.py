@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnn.char_lm import CELLS, CharLM, bits_per_character, detached
+from graphreel.rnn.models.char_lm import CELLS, CharLM, bits_per_character, detached
 
 
 def model(cell="lstm", **options):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from rnn import LSTM, PeepholeLSTM
-from rnn.dropout import Dropout, dropout
+from graphreel.rnn import LSTM, PeepholeLSTM
+from graphreel.rnn.layers.dropout import Dropout, dropout
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -9,9 +9,9 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-import rnn.products
-from rnn import GRU, LSTM, RNN, PeepholeLSTM
-from rnn.products import prefers_onednn, product_with, tanh, weight_gradient
+from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
+from graphreel.rnn.kernels import matmul
+from graphreel.rnn.kernels.matmul import prefers_onednn, product_with, tanh, weight_gradient
 
 LAYERS = {
     "lstm": lambda **options: LSTM(3, 5, **options),
@@ -203,12 +203,12 @@ def test_where_the_fused_walk_does_not_apply(name: str) -> None:
 @pytest.mark.parametrize("small", [0, 2**18])
 @pytest.mark.parametrize("library", ["oneDNN", "MKL"])
 def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    if library == "oneDNN" and not rnn.products.onednn_agrees():
+    if library == "oneDNN" and not matmul.onednn_agrees():
         pytest.skip("this torch has no oneDNN product")
-    monkeypatch.setattr(rnn.products, "prefers_onednn", lambda: library == "oneDNN")
-    monkeypatch.setattr(rnn.products, "mkl_is_at_home", lambda: library == "MKL")
-    monkeypatch.setattr(rnn.products, "_WORK_FOR_ONEDNN", 0)
-    monkeypatch.setattr(rnn.products, "_SMALL_RESULT", small)
+    monkeypatch.setattr(matmul, "prefers_onednn", lambda: library == "oneDNN")
+    monkeypatch.setattr(matmul, "mkl_is_at_home", lambda: library == "MKL")
+    monkeypatch.setattr(matmul, "_WORK_FOR_ONEDNN", 0)
+    monkeypatch.setattr(matmul, "_SMALL_RESULT", small)
     x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
     torch.testing.assert_close(product_with(weight)(x), x @ weight.t(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(product_with(weight, 0, weight[:, 0])(x), x @ weight.t() + weight[:, 0])
@@ -224,7 +224,7 @@ def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not rnn.products.onednn_agrees():
+    if not matmul.onednn_agrees():
         pytest.skip("this torch has no oneDNN product")
     torch.manual_seed(0)
     x, other = torch.randn(9, 4, 3), not prefers_onednn()
@@ -232,9 +232,9 @@ def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) 
         layer = make()
         wanted = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
         with monkeypatch.context() as patch:
-            patch.setattr(rnn.products, "prefers_onednn", lambda: other)
-            patch.setattr(rnn.products, "mkl_is_at_home", lambda: not other)
-            patch.setattr(rnn.products, "_WORK_FOR_ONEDNN", 0)
+            patch.setattr(matmul, "prefers_onednn", lambda: other)
+            patch.setattr(matmul, "mkl_is_at_home", lambda: not other)
+            patch.setattr(matmul, "_WORK_FOR_ONEDNN", 0)
             got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from rnn.char_lm import CharLM
-from rnn.gate_pictures import draw_gates, unit_order
-from rnn.gates import gates
-from rnn.sequence_classifier import SequenceClassifier
+from graphreel.rnn.analysis.gates import gates
+from graphreel.rnn.analysis.plot_gates import draw_gates, unit_order
+from graphreel.rnn.models.char_lm import CharLM
+from graphreel.rnn.models.sequence_classifier import SequenceClassifier
 
 
 def test_units_are_ordered_by_when_they_are_strong():

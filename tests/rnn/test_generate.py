@@ -3,9 +3,9 @@ from collections import Counter
 import pytest
 import torch
 
-from rnn.char_lm import CELLS, CharLM
-from rnn.generate import generate, next_tokens, stream
-from rnn.vocabulary import Vocabulary
+from graphreel.rnn.models.char_lm import CELLS, CharLM
+from graphreel.rnn.models.sampling import generate, next_tokens, stream
+from graphreel.rnn.models.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("abcdefg ")
 

@@ -3,10 +3,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from rnn.cells import lstm_cell, rnn_tanh_cell
-from rnn.gradient_norms import draw_gradient_norms, gradient_norms, memory_task, state_gradients
-from rnn.lstm import LSTM
-from rnn.rnn import RNN
+from graphreel.rnn.analysis.gradient_norms import draw_gradient_norms, gradient_norms, memory_task, state_gradients
+from graphreel.rnn.cells import lstm_cell, rnn_tanh_cell
+from graphreel.rnn.layers.lstm import LSTM
+from graphreel.rnn.layers.rnn import RNN
 
 
 @pytest.fixture(scope="module")

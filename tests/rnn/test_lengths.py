@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn import GRU, LSTM, RNN, PeepholeLSTM
+from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
 
 LAYERS = {
     "rnn": lambda: RNN(3, 4, bidirectional=True, dtype=torch.float64),

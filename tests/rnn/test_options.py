@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnn import GRU, LSTM, RNN, PeepholeLSTM, SequenceClassifier, gates, parameter_count
+from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM, SequenceClassifier, gates, parameter_count
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 5, 2), (64, 256, 10)])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from rnn import GRU, LSTM, RNN, PeepholeLSTM, SequenceClassifier, gates, parameter_count
+from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM, SequenceClassifier, gates, parameter_count
 
 X = torch.zeros(4, 2, 3)
 

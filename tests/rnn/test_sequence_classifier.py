@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from rnn import SequenceClassifier
-from rnn.prefix_tree import share_prefixes
-from rnn.sequence_classifier import CELLS
+from graphreel.rnn import SequenceClassifier
+from graphreel.rnn.models.sequence_classifier import CELLS
+from graphreel.rnn.sequence.prefix_tree import share_prefixes
 
 
 def _tokens(vocabulary: int) -> torch.Tensor:

@@ -1,6 +1,6 @@
 import pytest
 
-from rnn.text_measures import known_words, repeated_share, text_measures
+from graphreel.rnn.models.text_metrics import known_words, repeated_share, text_measures
 
 
 def test_words_of_a_text():

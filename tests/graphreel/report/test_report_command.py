@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from graphreel.__main__ import run
+from graphreel.cli.report import QUESTIONS
 from graphreel.report.answer import Answer, Finding
 from graphreel.report.section import Section
-from graphreel.report_command import QUESTIONS
 
 
 @dataclass(frozen=True)

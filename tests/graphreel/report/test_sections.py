@@ -10,15 +10,15 @@ import typer
 from rich.console import Console
 
 from graphreel.__main__ import app
+from graphreel.cli.report import QUESTIONS
+from graphreel.experiments.sources import load
 from graphreel.report.answer import Table
 from graphreel.report.clips_section import told_apart
 from graphreel.report.making import make_report
 from graphreel.report.sections import SECTIONS
 from graphreel.report.sequence_runs import PalindromeSizes
 from graphreel.report.terminal import Terminal
-from graphreel.report_command import QUESTIONS
-from graphreel.sources import load
-from graphreel.training_memory import measure
+from graphreel.report.training_memory import measure
 
 PALINDROMES = PalindromeSizes((2, 3), seeds=1, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
 TINY = {
@@ -51,7 +51,7 @@ def report(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # a process of its own would take seconds to start
         patch.setattr("graphreel.report.convolution_section.measure_apart", measure)
-        patch.setattr("graphreel.combined_clips.load", lambda name: load(name, train=16, validation=8, test=16))
+        patch.setattr("graphreel.experiments.clips.load", lambda name: load(name, train=16, validation=8, test=16))
         terminal = Terminal(Console(quiet=True))
         outcomes = make_report([tiny(s) for s in SECTIONS], "tiny", folder / "out", {"grimm": str(book)}, terminal)
     return folder / "out", outcomes

@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure as Drawing
 
 from graphreel.report.workspace import Trainings, Workspace
-from graphreel.run_folder import RunFolder
+from graphreel.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

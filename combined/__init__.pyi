@@ -1,0 +1,28 @@
+from .layers.seasonal_traces import seasonal_traces
+from .layers.tgcn import TGCN
+from .layers.time_convolution import TimeConvolution
+from .metrics import forecast_errors, trivial_forecasts
+from .models.ablation import GraphLayers, NodeLayers, graph_alone, models_to_compare, parameters_of
+from .models.clip_classifier import ClipAttention, ClipClassifier
+from .models.forecaster import Forecaster
+from .models.linear_forecast import LinearForecast
+from .plot_attention import clip_attention, draw_clip_attention
+
+__all__ = [
+    "TGCN",
+    "ClipAttention",
+    "ClipClassifier",
+    "Forecaster",
+    "GraphLayers",
+    "LinearForecast",
+    "NodeLayers",
+    "TimeConvolution",
+    "clip_attention",
+    "draw_clip_attention",
+    "forecast_errors",
+    "graph_alone",
+    "models_to_compare",
+    "parameters_of",
+    "seasonal_traces",
+    "trivial_forecasts",
+]

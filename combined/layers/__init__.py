@@ -1,0 +1,1 @@
+"""What joins a graph layer and a recurrent one."""

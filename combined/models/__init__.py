@@ -1,0 +1,1 @@
+"""Clip classifier and forecaster."""

@@ -1,0 +1,19 @@
+from .graphs.graph_checks import check_graph
+from .graphs.graph_metrics import bag_of_words_accuracy, describe, majority_accuracy
+from .graphs.neighbor_sampler import NeighborSampler, neighbor_loader, with_gcn_weights
+from .graphs.sparse_features import to_sparse
+from .registry import load, locate, names
+
+__all__ = [
+    "NeighborSampler",
+    "bag_of_words_accuracy",
+    "check_graph",
+    "describe",
+    "load",
+    "locate",
+    "majority_accuracy",
+    "names",
+    "neighbor_loader",
+    "to_sparse",
+    "with_gcn_weights",
+]

@@ -1,0 +1,1 @@
+"""Clips: keypoints, videos, dancing digits."""

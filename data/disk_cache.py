@@ -1,0 +1,42 @@
+"""Tensors that took a while to make, kept in a file that loads without running code."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .data_dirs import cache_folder
+
+
+def cached(kind: str, key: str, build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return build()'s dictionary of tensors, strings and lists, from `cache_folder()/kind/key.pt` where it is there.
+
+    The key must say all that the result depends on (a hash of the inputs and of the format). A damaged file is made
+    anew; a folder that cannot be written to only costs the time to build again. Files are written beside and renamed.
+    """
+    path = cache_folder() / kind / f"{key}.pt"
+    if path.is_file():
+        with contextlib.suppress(Exception):  # a damaged file fails in many ways, and is replaced below
+            loaded = torch.load(path, weights_only=True)
+            if isinstance(loaded, dict):
+                return loaded
+    made = build()
+    with contextlib.suppress(OSError):
+        _write(path, made)
+    return made
+
+
+def _write(path: Path, made: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(made, file)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise

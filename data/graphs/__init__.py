@@ -1,0 +1,1 @@
+"""Graphs: one `Data`, or a set of them."""

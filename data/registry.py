@@ -1,0 +1,143 @@
+"""`load`: one door to every data set, by name or by path."""
+
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# name -> "module:function", called with the options alone
+NAMES: dict[str, str] = {
+    "six-node": "graphreel.data.graphs.six_node:load_six_node",
+    "karate": "graphreel.data.graphs.karate:load_karate",
+    "imports": "graphreel.data.graphs.imports:load_imports",
+    "cora": "graphreel.data.graphs.planetoid:load_cora",
+    "citeseer": "graphreel.data.graphs.planetoid:load_citeseer",
+    "pubmed": "graphreel.data.graphs.planetoid:load_pubmed",
+    "mutag": "graphreel.data.graphs.mutag:load_mutag",
+    "alkanes": "graphreel.data.graphs.alkanes:load_alkanes",
+    "random-graph": "graphreel.data.graphs.random_graphs:load_random_graph",
+    "palindrome": "graphreel.data.sequences.sequence_tasks:load_palindrome",
+    "baum-sweet": "graphreel.data.sequences.sequence_tasks:load_baum_sweet",
+    "random-combinations": "graphreel.data.sequences.sequence_tasks:load_random_combinations",
+    "book": "graphreel.data.sequences.books:load_embedded_book",
+    "digits": "graphreel.data.clips.digits:load_digits",
+    "jhmdb": "graphreel.data.clips.keypoints:load_jhmdb",
+}
+
+_VIDEO_SUFFIXES = {".gif", ".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg"}
+
+
+def _is_planetoid_folder(path: Path) -> bool:
+    return path.is_dir() and any(any(folder.glob("ind.*.graph")) for folder in (path, path / "raw"))
+
+
+def _is_video_folder(path: Path) -> bool:
+    def has_video(folder: Path) -> bool:
+        return any(file.suffix.lower() in _VIDEO_SUFFIXES for file in folder.iterdir())
+
+    return path.is_dir() and any(entry.is_dir() and has_video(entry) for entry in path.iterdir())
+
+
+def _is_graph_text(path: Path) -> bool:
+    """A .txt that starts with the number of graphs, then `nodes label` of the first one."""
+    if path.suffix.lower() != ".txt" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first, second = file.readline(64).split(), file.readline(64).split()
+    return len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
+
+
+def _ends_with(suffix: str) -> Callable[[Path], bool]:
+    return lambda path: path.is_file() and path.suffix.lower() == suffix
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file or folder: what to call it, how to know it, and the "module:function" that gets the path."""
+
+    description: str
+    recognises: Callable[[Path], bool]
+    loader: str
+
+
+# the first that recognises a path loads it
+FORMATS: list[Format] = [
+    Format(
+        "a folder with Planetoid's raw files ind.NAME.*",
+        _is_planetoid_folder,
+        "graphreel.data.graphs.planetoid:load_folder",
+    ),
+    Format(
+        "a folder of videos with one subfolder per class", _is_video_folder, "graphreel.data.clips.videos:load_videos"
+    ),
+    Format("a .txt of graphs as MUTAG.txt", _is_graph_text, "graphreel.data.graphs.mutag:load_graph_text"),
+    Format("a .txt book", _ends_with(".txt"), "graphreel.data.sequences.books:load_book"),
+    Format("a keypoint .npz", _ends_with(".npz"), "graphreel.data.clips.keypoints:load_keypoints"),
+    Format("a sensor .csv", _ends_with(".csv"), "graphreel.data.series.sensors:load_csv"),
+    Format("a PyG-Temporal .json", _ends_with(".json"), "graphreel.data.series.sensors:load_json"),
+]
+
+
+def names() -> list[str]:
+    """The names that `load` knows."""
+    return list(NAMES)
+
+
+def load(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
+    """Load a data set by its name or from a path.
+
+    A name is looked up first (`load("cora")`, `load("palindrome", length=10)`), then a path (`load("clips.npz")`);
+    write `./cora` for a folder that is called like a data set. Files of named data sets are searched in
+    `$GRAPHREEL_DATA`, then in `~/.cache/graphreel`, then downloaded through PyG's dataset classes.
+
+    Args:
+        name_or_path: one of `names()`, or a file or folder in one of `FORMATS`.
+        options: passed on to the data set's own loader.
+
+    Raises:
+        ValueError: an unknown name or option, or a file that is in none of the formats.
+        FileNotFoundError: there is no such path, or the data set's files are nowhere to be found.
+    """
+    target, arguments = locate(name_or_path)
+    return _call(target, os.fspath(name_or_path), arguments, options)
+
+
+def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, list[Path]]:
+    """Find what would load `name_or_path`, without importing or reading it: ("module:function", [path] or []).
+
+    Raises:
+        ValueError: an unknown name, or a file that is in none of the formats.
+        FileNotFoundError: there is no such path.
+    """
+    text = os.fspath(name_or_path)
+    if text in NAMES:
+        return NAMES[text], []
+    path = Path(text).expanduser()
+    if path.exists():
+        for form in FORMATS:
+            if form.recognises(path):
+                return form.loader, [path]
+        raise ValueError(f"{text} is none of: {_listed(form.description for form in FORMATS)}")
+    if os.sep in text or path.suffix:
+        raise FileNotFoundError(f"there is no file or folder {text}")
+    raise ValueError(f"unknown data set {text!r}: expected one of {_listed(NAMES)}, or the path of a file or folder")
+
+
+def _call(target: str, text: str, arguments: list[Path], options: dict[str, Any]) -> Any:
+    module, _, function = target.partition(":")
+    loader = getattr(importlib.import_module(module), function)
+    parameters = inspect.signature(loader).parameters.values()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        known = [parameter.name for parameter in parameters][len(arguments) :]
+        for option in options:
+            if option not in known:
+                takes = f"it takes {_listed(known)}" if known else "it takes none"
+                raise ValueError(f"{text} has no option {option!r}: {takes}")
+    return loader(*arguments, **options)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)

@@ -1,0 +1,1 @@
+"""Sequences: synthetic tasks and books."""

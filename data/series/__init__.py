@@ -1,0 +1,1 @@
+"""Series of sensors, and windows over them."""

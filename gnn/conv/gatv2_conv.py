@@ -1,0 +1,184 @@
+"""Graph attention with a score that ranks neighbours differently for every node (GATv2)."""
+
+import math
+from typing import Any, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Parameter
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
+from torch_geometric.utils import softmax
+
+from ..kernels.attention import attend
+from ..kernels.csr import SortedEdges
+from ..kernels.dispatch import wide_index, widened
+from ..kernels.edge_list_attention import attend_listed
+from ..kernels.gatv2_scores import edge_scores
+from .attention_base import AttentionConv, with_attention
+
+
+class GATv2Conv(AttentionConv):
+    r"""Graph attention layer with dynamic attention, `Brody et al., 2022 <https://arxiv.org/abs/2105.14491>`_.
+
+    .. math::
+        e_{ij} = a^\top \mathrm{LeakyReLU}(W_l h_j + W_r h_i + W_e f_{ij}), \qquad
+        \alpha_{ij} = \frac{\exp e_{ij}}{\sum_{k \in N(i) \cup \{i\}} \exp e_{ik}}, \qquad
+        h_i' = \sum_{j \in N(i) \cup \{i\}} \alpha_{ij} W_l h_j
+
+    for each head, the heads concatenated (or averaged). Arguments, results and state dict are those of
+    :class:`torch_geometric.nn.GATv2Conv`; :meth:`edge_update` and :meth:`message` are the definition.
+
+    Args:
+        in_channels: features per node, -1 to take it from the first input, a pair (source, target) if bipartite.
+        out_channels: features per node and head of the result.
+        heads: number of attention heads.
+        concat: concatenate the heads; False averages them.
+        negative_slope: slope of LeakyReLU below zero.
+        dropout: probability of dropping an attention weight in training.
+        add_self_loops: drop self-loops and add one to every node.
+        edge_dim: features per edge, if there are any.
+        fill_value: edge features of the added loops: a number, a tensor, or how to reduce those of the edges that enter
+            the node (``"add"``, ``"mean"``, ``"min"``, ``"max"``, ``"mul"``).
+        bias: add learned biases, to the linear maps too.
+        share_weights: W_r is W_l.
+        residual: add a learned linear map of the target's features.
+        **kwargs: arguments of :class:`torch_geometric.nn.MessagePassing`.
+
+    Shapes:
+        x ``[N, F]``, ``[..., N, F]``, sparse CSR ``[N, F]``, or a pair of source and target features;
+        edge_index ``[2, E]`` or sparse ``[targets, sources]``; edge_attr ``[E, D]``; result ``[..., N, heads * C]``
+        or ``[..., N, C]`` where heads are averaged.
+    """
+
+    _worth_sorting = (1 << 21, 1 << 14)  # more than GATConv's: features are gathered for every edge all the same
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        add_self_loops: bool = True,
+        edge_dim: int | None = None,
+        fill_value: float | Tensor | str = "mean",
+        bias: bool = True,
+        share_weights: bool = False,
+        residual: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            heads,
+            concat,
+            negative_slope,
+            dropout,
+            add_self_loops,
+            edge_dim,
+            fill_value,
+            residual,
+            **kwargs,
+        )
+        self.share_weights = share_weights
+        sources, targets = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
+        self.lin_l = self._linear(sources, bias)
+        self.lin_r = self.lin_l if share_weights else self._linear(targets, bias)
+        self.att = Parameter(torch.empty(1, heads, out_channels))
+        self._make_common_parts(bias)
+
+    def forward(
+        self,
+        x: Tensor | PairTensor,
+        edge_index: Adj,
+        edge_attr: OptTensor = None,
+        return_attention_weights: bool | None = None,
+    ) -> Any:
+        """Attend over the graph.
+
+        Args:
+            x: node features, or (source, target) features.
+            edge_index: source and target of each edge, or the sparse adjacency with A[target, source].
+            edge_attr: features of each edge, or one number per edge.
+            return_attention_weights: if true, also return the edges, self-loops included, with their weights.
+
+        Returns:
+            The node features, or ``(features, (edge_index, alpha))`` with alpha ``[E, heads]`` (a sparse adjacency
+            comes back sparse, holding alpha).
+
+        Raises:
+            ValueError: if edge_index is no graph on the rows of x.
+        """
+        x_source, x_target = (x, x) if isinstance(x, Tensor) else x
+        if x_target is None:
+            raise ValueError("x must hold the features of the targets too, but is (source features, None)")
+        if edge_attr is not None and self.lin_edge is None:
+            raise ValueError("edge_attr was given, but the layer has no edge_dim to take it")
+        residual = self._residual(x_target)
+        h_source = self._map(self.lin_l, x_source)
+        shared = x_target is x_source and self.share_weights
+        h_target = h_source if shared else self._map(self.lin_r, x_target)
+        leading = x_source.shape[:-2]
+
+        self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
+        if self._is_direct(GATv2Conv, h_source, h_target, edge_index, edge_attr, None):
+            return self._without_messages(
+                h_source, h_target, edge_index, edge_attr, leading, residual, return_attention_weights
+            )
+        nodes = (h_source.size(0), h_target.size(0))
+        edge_index, edge_attr = self._with_loops(wide_index(edge_index), edge_attr, *nodes, None)
+        # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
+        alpha = self.edge_updater(edge_index, x=(h_source, h_target), edge_attr=edge_attr)
+        # propagate_type: (x: PairTensor, alpha: Tensor)
+        out = self.propagate(edge_index, x=(h_source, h_target), alpha=alpha)
+
+        out = self._finish(out, leading, residual)
+        return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
+
+    def _attend(
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges, want_weights: bool
+    ) -> OptPairTensor:
+        """The same sum of messages as :meth:`propagate`'s; no features are kept per edge unless there are any."""
+        batch = math.prod(h_source.shape[1:-2])
+        on_edge = None
+        if edge_attr is not None and self.lin_edge is not None:
+            on_edge = widened(self._edge_features(self._by_target(edges, edge_attr), False)).repeat(1, batch, 1)
+        att = widened(self.att[0]).repeat(batch, 1)
+        h = h_source.flatten(1, -2)
+        score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
+        dropout = self.dropout if self.training else 0.0
+        out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
+        return out.view(edges.num_targets, *h_source.shape[1:]), alpha
+
+    def _attend_listed(
+        self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same over few edges as they are listed."""
+        source, target = edge_index
+        sent = h_source.index_select(0, source)  # read twice: by the score and as the message
+        score = self._score(h_target.index_select(0, target), sent, edge_attr)
+        p = self.dropout if self.training else 0.0
+        return attend_listed(h_source, score, source, target, h_target.size(0), p, sent=sent)
+
+    def edge_update(
+        self,
+        x_j: Tensor,
+        x_i: Tensor,
+        edge_attr: OptTensor,
+        index: Tensor,
+        ptr: OptTensor,
+        dim_size: Optional[int],  # noqa: UP045 (PyG inspects it)
+    ) -> Tensor:
+        alpha = softmax(self._score(x_i, x_j, edge_attr), index, ptr, dim_size)
+        return F.dropout(alpha, p=self.dropout, training=self.training)
+
+    def _score(self, x_i: Tensor, x_j: Tensor, edge_attr: OptTensor) -> Tensor:
+        z = x_i + x_j
+        if edge_attr is not None:
+            z = z + self._edge_features(edge_attr, z.dim() == 4)
+        return (F.leaky_relu(z, self.negative_slope) * self.att).sum(-1)
+
+    def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
+        return alpha.unsqueeze(-1) * x_j

@@ -1,0 +1,269 @@
+"""Graph convolution (GCN): every node averages its neighbours, weighted by their degrees."""
+
+from functools import partial
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Parameter
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.nn.conv.gcn_conv import gcn_norm
+from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
+from torch_geometric.nn.inits import zeros
+from torch_geometric.typing import Adj, OptTensor, SparseTensor
+from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
+
+from ..adjacency import check_weight, normalize_values, weight_by_target
+from ..kernels import sparse_features
+from ..kernels.csr import SortedEdges, check_edges, sorted_edges
+from ..kernels.dispatch import fast_path_serves, is_plain_linear, wide_index, widened
+from ..kernels.dispatch import is_little as _is_little
+from ..kernels.edge_list_convolution import ListedEdges, convolve_listed, list_edges
+from ..kernels.spmm import SparseMatrix, sparse_product
+from ..kernels.tensor_cache import lasting, remember
+
+
+class GCNConv(MessagePassing):
+    r"""Graph convolution, `Kipf and Welling, 2017 <https://arxiv.org/abs/1609.02907>`_.
+
+    .. math::
+        X' = \hat A X W^\top + b, \qquad \hat A = \tilde D^{-1/2} \tilde A \tilde D^{-1/2}, \qquad
+        x_i' = W \sum_{j \in N(i) \cup \{i\}} \frac{\tilde a_{ij}}{\sqrt{\tilde d_i \tilde d_j}} x_j + b
+
+    with :math:`\tilde A` the adjacency with self-loops (see :func:`gnn.normalized_adjacency`) and :math:`\tilde d` its
+    row sums. Arguments, results and state dict are those of :class:`torch_geometric.nn.GCNConv`; :meth:`message` and
+    the sum over a node's edges are the definition. The same result comes from one product of a sparse matrix (sorted
+    once per ``edge_index``, see :mod:`graphreel.gnn.kernels.csr`) wherever nothing asks to see the messages.
+
+    Args:
+        in_channels: features per node, -1 to take it from the first input.
+        out_channels: features per node of the result.
+        improved: added loops weigh 2. As in PyG this acts where there are edge weights (or a sparse adjacency, which
+            has values): give weights of one for an unweighted graph.
+        cached: keep the normalised edges of the first call and use them in all later ones, whatever is passed.
+        add_self_loops: give every node a loop; by default the value of ``normalize``.
+        normalize: False takes the edge weights as they are.
+        bias: add a learned bias.
+        **kwargs: arguments of :class:`torch_geometric.nn.MessagePassing`.
+
+    Shapes:
+        x ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``; edge_index ``[2, E]`` or sparse ``[targets, sources]``;
+        edge_weight ``[E]``; result ``[..., N, out_channels]``.
+
+    Raises:
+        ValueError: If loops are to be added without normalisation, or ``edge_index`` names a node that x has not.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        improved: bool = False,
+        cached: bool = False,
+        add_self_loops: bool | None = None,
+        normalize: bool = True,
+        bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("aggr", "add")
+        super().__init__(**kwargs)
+        if add_self_loops is None:
+            add_self_loops = normalize
+        if add_self_loops and not normalize:
+            raise ValueError(
+                f"'{self.__class__.__name__}' does not support adding self-loops to the graph when no "
+                "on-the-fly normalization is applied"
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.improved = improved
+        self.cached = cached
+        self.add_self_loops = add_self_loops
+        self.normalize = normalize
+        self._cached_edge_index: tuple[Tensor, Tensor] | None = None
+        self._cached_adj_t: Any = None
+        self.lin = Linear(in_channels, out_channels, bias=False, weight_initializer="glorot")
+        if bias:
+            self.bias = Parameter(torch.empty(out_channels))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weight anew, zero the bias, forget the cached edges."""
+        super().reset_parameters()
+        self.lin.reset_parameters()
+        zeros(self.bias)
+        self._cached_edge_index = None
+        self._cached_adj_t = None
+
+    def forward(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None) -> Tensor:
+        """Convolve node features ``x`` over the graph.
+
+        Args:
+            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
+            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
+            edge_weight: ``[E]``, all ones if left out.
+
+        Returns:
+            ``[..., N, out_channels]``.
+        """
+        if isinstance(x, (tuple, list)):
+            raise ValueError(
+                f"'{self.__class__.__name__}' received a tuple of node features as input while this layer "
+                "does not support bipartite message passing. Please try other layers such as 'SAGEConv' or "
+                "'GraphConv' instead"
+            )
+        if x.dim() < 2:
+            raise ValueError(f"x must have the shape [..., nodes, features], but its shape is {list(x.shape)}")
+        if self.normalize and self.cached and self._cached_edge_index is not None:
+            edge_index, edge_weight = self._cached_edge_index
+        else:
+            edge_index, edge_weight = self._checked(x, edge_index, edge_weight)
+            if self.normalize and self.cached:
+                edge_index, edge_weight = self._normalized(x, wide_index(edge_index), edge_weight)
+        normalize = self.normalize and not self.cached
+        if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
+            little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
+            if little:
+                return self._convolve_few(x, edge_index, edge_weight, normalize)
+            weight = None if edge_weight is None else widened(edge_weight)
+            return self._convolve(x, self._matrix(x, edge_index, weight, normalize))
+        if sparse_features.is_sparse_csr(x):
+            x = x.to_dense()
+        edge_index = wide_index(edge_index)
+        if normalize:
+            edge_index, edge_weight = self._normalized(x, edge_index, edge_weight)
+        out = self.propagate(edge_index, x=self.lin(x), edge_weight=edge_weight)
+        return out if self.bias is None else out + self.bias
+
+    def message(self, x_j: Tensor, edge_weight: OptTensor) -> Tensor:
+        """What node j sends to node i: its features times the weight of the edge."""
+        return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j
+
+    def message_and_aggregate(self, adj_t: Adj, x: Tensor) -> Tensor:
+        """The same for all nodes at once, where the graph comes as a sparse matrix."""
+        return spmm(adj_t, x, reduce=self.aggr)
+
+    def _checked(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor) -> tuple[Adj, OptTensor]:
+        """The graph as an edge list with weights, found to fit x."""
+        if is_torch_sparse_tensor(edge_index):
+            if self.flow == "target_to_source":
+                raise ValueError(
+                    "flow 'target_to_source' needs an edge_index [2, E]: transpose a sparse adjacency instead"
+                )
+            edge_index, edge_weight = _as_edge_list(edge_index)
+        if isinstance(edge_index, Tensor) and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+            check_edges(edge_index, x.shape[self.node_dim])
+            if edge_weight is not None:
+                check_weight(edge_weight, edge_index.size(1))
+        return edge_index, edge_weight
+
+    def _normalized(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor) -> tuple[Adj, OptTensor]:
+        """The list of edges with their entries of the normalised adjacency, cached if wanted."""
+        options = (x.size(self.node_dim), self.improved, self.add_self_loops, self.flow, x.dtype)
+        if isinstance(edge_index, SparseTensor):
+            adjacency = self._cached_adj_t
+            if adjacency is None:
+                adjacency = gcn_norm(edge_index, edge_weight, *options)
+                if self.cached:
+                    self._cached_adj_t = adjacency
+            return adjacency, None
+        normalized = gcn_norm(edge_index, edge_weight, *options)
+        if self.cached:
+            self._cached_edge_index = normalized
+        return normalized
+
+    def _matrix(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> SparseMatrix:
+        """The sparse matrix that :meth:`message` and the sum over edges multiply by."""
+        edges = sorted_edges(edge_index, x.size(-2), normalize and self.add_self_loops, self.flow)
+        fill = 2.0 if self.improved else 1.0
+        dtype = x.dtype if x.dtype == torch.float64 else torch.float32
+        key = ("matrix", normalize, fill, dtype)
+        if edge_weight is None:
+            # remembered with the edges, but not in them: a cycle would live until the next garbage collection
+            make = partial(_make_matrix, edges, None, normalize, fill, dtype)
+            return remember(edge_index, (*key, edges.num_sources, self.add_self_loops, self.flow), make)
+        if edge_weight.requires_grad and torch.is_grad_enabled():
+            return _make_matrix(edges, edge_weight, normalize, fill, dtype)
+        # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
+        slot: list[SparseMatrix] = remember(edge_weight, key, list)
+        if not slot or slot[0].edges is not edges:
+            with lasting():
+                slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)]
+        return slot[0]
+
+    def _map(self, x: Tensor) -> Tensor:
+        """``lin(x)``, for a sparse x too."""
+        if not sparse_features.is_sparse_csr(x):
+            return self.lin(x)
+        if not is_plain_linear(self.lin):
+            return self.lin(x.to_dense())
+        _initialize(self.lin, x)
+        return sparse_features.linear(x, self.lin.weight)
+
+    def _convolve_few(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> Tensor:
+        """Gather and add edge by edge, without sorting: what is fastest where there is little to multiply."""
+        h = widened(self._map(x))
+        weight = None if edge_weight is None else widened(edge_weight)
+        options = (h.size(-2), self.add_self_loops, 2.0 if self.improved else 1.0, self.flow, h.dtype)
+        if not normalize:
+            edges = ListedEdges(None, weight, None, None, False)
+        elif weight is None:
+            edges = remember(edge_index, ("listed", *options), lambda: list_edges(edge_index, None, *options))
+        else:
+            edges = list_edges(edge_index, weight, *options)
+        return convolve_listed(h, edge_index, edges, self.flow, self.bias).to(x.dtype)
+
+    def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
+        """The product with the matrix and the product with the weight, in the cheaper order."""
+        lin = self.lin
+        # where x needs no gradient, gathering first saves the sparse product of the backward pass
+        passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
+        gather_first = x.size(-1) <= passes * self.out_channels and widened(x) is x and x.layout == torch.strided
+        if gather_first and is_plain_linear(lin):
+            _initialize(lin, x)
+            return F.linear(_gather(matrix, x), lin.weight, self.bias)
+        out = _gather(matrix, widened(self._map(x))).to(x.dtype)
+        return out if self.bias is None else out + self.bias
+
+
+def _gather(matrix: SparseMatrix, x: Tensor) -> Tensor:
+    """A @ x for x ``[..., N, F]``, with one product for all leading dimensions."""
+    if x.dim() == 2:
+        return sparse_product(matrix, x)
+    nodes_first = x.movedim(-2, 0)
+    out = sparse_product(matrix, nodes_first.reshape(x.size(-2), prod(nodes_first.shape[1:])))
+    return out.view(nodes_first.shape).movedim(0, -2).contiguous()
+
+
+def _initialize(lin: Linear, x: Tensor) -> None:
+    """Give a lazy weight its size."""
+    if is_uninitialized_parameter(lin.weight):
+        lin.initialize_parameters(lin, (x,))
+
+
+def _make_matrix(
+    edges: SortedEdges, edge_weight: OptTensor, normalize: bool, fill: float, dtype: torch.dtype
+) -> SparseMatrix:
+    if normalize:
+        return SparseMatrix(edges, normalize_values(edges, edge_weight, fill, dtype))
+    if edge_weight is None:
+        return SparseMatrix(edges, torch.ones(edges.num_edges, dtype=dtype, device=edges.by_target.pointer.device))
+    return SparseMatrix(edges, weight_by_target(edges, edge_weight))
+
+
+def _as_edge_list(adjacency: Tensor) -> tuple[Tensor, Tensor]:
+    """A sparse A[target, source] as the edges that it stores, remembered with it: then loops mean the same as there."""
+
+    def read(matrix: Tensor) -> tuple[Tensor, Tensor]:
+        (target, source), weight = to_edge_index(matrix)
+        return torch.stack([source, target]), weight
+
+    if adjacency.requires_grad:
+        return read(adjacency)
+    # detached, because the weights are a view that would keep the matrix alive, and with it what is remembered
+    edge_list: tuple[Tensor, Tensor] = remember(adjacency, "edge list", lambda: read(adjacency.detach()))
+    return edge_list

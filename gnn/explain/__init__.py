@@ -1,0 +1,1 @@
+"""Attention looked at, and how far a message reaches."""

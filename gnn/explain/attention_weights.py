@@ -1,0 +1,97 @@
+"""Which attention weight is which edge, in every layer and head of a model."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from inspect import signature
+from typing import Any
+
+import torch
+import torch_geometric.nn as pyg
+from torch import Tensor, nn
+from torch_geometric.data import Data
+from torch_geometric.utils import is_torch_sparse_tensor, to_edge_index
+
+from ..conv.attention_base import AttentionConv
+
+__all__ = ["attention_weights", "watch_attention"]
+
+_LAYERS = (AttentionConv, pyg.GATConv, pyg.GATv2Conv)
+
+
+def attention_weights(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor]]:
+    r"""The attention weights :math:`\alpha_{ij}` of every attention layer, in the order in which the layers run.
+
+    The model runs once in evaluation mode, without gradients; its train flags are as before afterwards.
+
+    Args:
+        model: A model with attention layers (:class:`gnn.GAT`, PyTorch Geometric's GAT, any module that calls
+            ``GATConv`` or ``GATv2Conv`` of either), or one such layer.
+        data: The graph: ``x``, ``edge_index``, and ``edge_attr`` where the layers use it.
+
+    Returns:
+        For each layer ``edge_index`` [2, E] (row 0 sources, row 1 targets, self-loops included) and ``alpha``
+        [E, heads]. For each target and head, alpha sums to 1 over the edges that enter the target.
+
+    Raises:
+        ValueError: If the model has no attention layer, or they use edge features and ``data`` has none.
+    """
+    return [(edge_index, alpha) for edge_index, alpha, _, _ in watch_attention(model, data)]
+
+
+def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """As :func:`attention_weights`, with the features that go into each layer and those that come out."""
+    layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
+    if not layers:
+        name = type(model).__name__
+        raise ValueError(f"model must have an attention layer (GATConv or GATv2Conv), but {name} has none")
+    seen: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+
+    def ask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, {**kwargs, "return_attention_weights": True}
+
+    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Tensor:
+        out: Tensor = result[0]
+        x = args[0] if args else kwargs["x"]
+        seen.append((*_edges_and_weights(result[1]), x if isinstance(x, Tensor) else x[0], out))
+        return out
+
+    with ExitStack() as stack:
+        stack.enter_context(_evaluating(model))
+        stack.enter_context(torch.no_grad())
+        for layer in layers:
+            stack.callback(layer.register_forward_pre_hook(ask, with_kwargs=True).remove)
+            stack.callback(layer.register_forward_hook(record, with_kwargs=True).remove)
+        model(data.x, data.edge_index, **_further_arguments(model, layers, data))
+    return seen
+
+
+def _further_arguments(model: nn.Module, layers: list[Any], data: Data) -> dict[str, Any]:
+    arguments = {}
+    if any(layer.edge_dim is not None for layer in layers):
+        if data.edge_attr is None:
+            raise ValueError("data must have an edge_attr, which the model's attention uses, but has none")
+        arguments["edge_attr"] = data.edge_attr
+    if getattr(data, "batch", None) is not None and "batch" in signature(model.forward).parameters:
+        arguments["batch"] = data.batch
+    return arguments
+
+
+def _edges_and_weights(weights: Any) -> tuple[Tensor, Tensor]:
+    if not isinstance(weights, tuple):  # torch_sparse's SparseTensor
+        target, source, alpha = weights.coo()
+        return torch.stack([source, target]), alpha
+    edges, alpha = weights
+    if is_torch_sparse_tensor(edges):
+        edges = to_edge_index(edges)[0].flip(0)
+    return edges, alpha
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    flags = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag

@@ -1,0 +1,316 @@
+"""Attention drawn into a graph: which neighbours a node looks at."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from graphreel.core.atomic_files import write_whole
+
+from .attention_weights import attention_weights
+from .node_names import node_index, node_label
+
+if TYPE_CHECKING:
+    import networkx
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["CLASS_COLORS", "draw_attention", "write_picture"]
+
+# Okabe and Ito's palette, told apart by the colour-blind
+CLASS_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+_DARK = frozenset({"#0072B2"})  # on which black is hard to read
+_FITS_IN_A_NODE = 6  # characters
+_WHOLE_GRAPH = 12
+_MOST_NODES = 41
+
+
+def draw_attention(
+    model: nn.Module,
+    data: Data,
+    node: str | int | None = None,
+    hops: int = 1,
+    path: str | Path | None = None,
+    layer: int = 0,
+) -> tuple["Figure", list[dict[str, Any]]]:
+    """Draw one layer's attention around a node: width and colour of an edge are its weight in its target's softmax.
+
+    A graph of up to 12 nodes is drawn as a whole, with the matrix alpha[target, source] beside it; ``node`` is then
+    outlined. In a larger one the nodes within ``hops`` of ``node`` are drawn, with all edges into nodes less than
+    ``hops`` away; of more than 40 nodes those with the largest weights are drawn, and the title says so. The first
+    panel shows the mean over the heads, one panel each the heads.
+
+    Args:
+        model: As in :func:`graphreel.gnn.explain.attention_weights`.
+        data: The graph, with optional ``node_names``, ``class_names`` and ``y``.
+        node: Name or index; left out, in a large graph the node with the most neighbours up to 20.
+        hops: How far around the node.
+        path: Where to write the picture, and beside it the numbers as .json.
+        layer: Which attention layer.
+
+    Returns:
+        The figure, and its numbers: a list of {"source", "target", "head", "weight"} whose weights sum to 1 per target
+        and head.
+
+    Raises:
+        ValueError: If there is no such node or layer, or hops is not positive.
+    """
+    weights = attention_weights(model, data)
+    if not -len(weights) <= layer < len(weights):
+        raise ValueError(f"layer must be one of the model's {len(weights)} attention layers, but is {layer}")
+    if hops < 1:
+        raise ValueError(f"hops must be at least 1, but is {hops}")
+    edge_index, alpha = (part.cpu() for part in weights[layer])
+    whole = int(data.num_nodes or 0) <= _WHOLE_GRAPH
+    center = node_index(data, node) if node is not None else None if whole else _typical(edge_index)
+    distance = _distances(edge_index, center, hops, int(data.num_nodes or 0))
+    inside = torch.ones_like(edge_index[1], dtype=torch.bool) if whole else distance[edge_index[1]] < hops
+    edge_index, alpha = edge_index[:, inside], alpha[inside].double()
+    numbers = [
+        {"source": node_label(data, s), "target": node_label(data, t), "head": head, "weight": weight}
+        for (s, t), row in zip(edge_index.t().tolist(), alpha.tolist(), strict=True)
+        for head, weight in enumerate(row)
+    ]
+    figure = _draw(data, edge_index, alpha, center, distance, whole, layer % len(weights), len(weights))
+    if path is not None:
+        write_picture(Path(path), figure, lambda file: _write_numbers(file, numbers))
+    return figure, numbers
+
+
+def write_picture(path: Path, figure: "Figure", numbers: Callable[[Path], Any]) -> None:
+    """Write a picture (a .png where the path says nothing else), and beside it its numbers as .json."""
+    picture = path if path.suffix else path.with_suffix(".png")
+    write_whole(picture, lambda beside: figure.savefig(beside, dpi=130))
+    write_whole(picture.with_suffix(".json"), numbers)
+
+
+def _write_numbers(file: Path, numbers: Sequence[dict[str, Any]]) -> None:
+    file.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in numbers) + "\n]\n")
+
+
+def _typical(edge_index: Tensor) -> int:
+    entering = torch.bincount(edge_index[1])
+    return int(torch.where(entering <= 20, entering, 0).argmax())
+
+
+def _distances(edge_index: Tensor, center: int | None, hops: int, num_nodes: int) -> Tensor:
+    """Steps along edges from each node to the centre, hops + 1 where more."""
+    distance = torch.full((num_nodes,), hops + 1)
+    if center is not None:
+        distance[center] = 0
+        for step in range(hops):
+            found = edge_index[0, distance[edge_index[1]] == step]
+            distance[found] = distance[found].clamp(max=step + 1)
+    return distance
+
+
+def _draw(
+    data: Data,
+    edge_index: Tensor,
+    alpha: Tensor,
+    center: int | None,
+    distance: Tensor,
+    whole: bool,
+    layer: int,
+    layers: int,
+) -> "Figure":
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    heads = alpha.size(1)
+    nodes, left_out = _nodes(data, edge_index, alpha, center, whole)
+    graphs = [_graph(edge_index, part, nodes) for part in (alpha.mean(1), *alpha.t())][: heads + 1 if heads > 1 else 1]
+    places = _places(nodes, distance, whole, graphs[0])
+    rows = math.ceil(heads / 4) if heads > 1 else 0
+    figure = Figure(figsize=(13, 6.2 + 3.3 * rows), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[6.2, 3.3 * rows]) if rows else [figure]
+    top, *bottom = parts
+    # from a grey that is seen on white to a dark blue, light to dark also in print
+    shades = LinearSegmentedColormap.from_list("attention", ["#d9d9d9", "#8c96c6", "#6a1b9a", "#1a0033"])
+    highest = max((value for graph in graphs for _, _, value in graph.edges(data="weight")), default=1.0)
+    scale = Normalize(0.0, highest)
+    size = 620 if whole else 420 if len(nodes) <= 20 else 240
+    classes = _classes(data)
+
+    def panel(axes: "Axes", graph: "networkx.MultiDiGraph", title: str, shrink: float) -> None:
+        import networkx
+
+        edges = list(graph.edges(data="weight"))
+        edges.sort(key=lambda edge: edge[2])
+        values = [value for _, _, value in edges]
+        for (s, t, value), color in zip(edges, shades(scale(values)) if values else (), strict=True):
+            networkx.draw_networkx_edges(
+                graph,
+                places,
+                edgelist=[(s, t)],
+                ax=axes,
+                width=shrink * (0.6 + 5.0 * value / highest),
+                edge_color=[color],
+                node_size=size * shrink,
+                arrowsize=max(6, 13 * shrink),
+                connectionstyle="arc3,rad=0.14",
+            )
+        colors = ["white" if classes is None else CLASS_COLORS[classes[node] % len(CLASS_COLORS)] for node in nodes]
+        outlines = ["black" if node == center else "#555555" for node in nodes]
+        networkx.draw_networkx_nodes(
+            graph,
+            places,
+            nodelist=nodes,
+            ax=axes,
+            node_size=size * shrink,
+            node_color=colors,
+            edgecolors=outlines,
+            linewidths=[2.6 * shrink if node == center else 0.8 for node in nodes],
+        )
+        labels = {node: node_label(data, node) for node in nodes}
+        longest = max(map(len, labels.values()), default=1)
+        if longest <= _FITS_IN_A_NODE and (shrink == 1.0 or len(nodes) <= 20):
+            font = (12.0 if whole else 9.0 if longest <= 4 else 7.0) * (1.0 if shrink == 1.0 else 0.75)
+            on_dark = {node for node, color in zip(nodes, colors, strict=True) if color in _DARK}
+            for ink, chosen in (("white", on_dark), ("black", labels.keys() - on_dark)):
+                some = {node: labels[node] for node in chosen}
+                networkx.draw_networkx_labels(graph, places, labels=some, ax=axes, font_size=font, font_color=ink)
+        elif longest > _FITS_IN_A_NODE and shrink == 1.0:
+            labels.pop(center if center is not None else -1, None)  # the title names it, and its own loop stays visible
+            _label_outside(axes, labels, places)
+        axes.set_title(title, fontsize=12 if shrink == 1.0 else 10)
+        axes.margins(*((0.14, 0.14) if longest <= _FITS_IN_A_NODE else (0.3, 0.25)))
+        axes.set_axis_off()
+
+    main, side = top.subplots(1, 2, width_ratios=[1.25, 1.0]) if whole else (top.subplots(), None)
+    mean = "mean of the heads" if heads > 1 else "one head"
+    around = "" if center is None else f" around {node_label(data, center)}"
+    panel(main, graphs[0], f"Attention{around}, layer {layer + 1} of {layers}, {mean}{left_out}", 1.0)
+    if side is not None:
+        _matrix(side, data, edge_index, alpha.mean(1), len(nodes), shades, scale)
+    bar = top.colorbar(ScalarMappable(scale, shades), ax=main, location="left", shrink=0.8, pad=0.01)
+    bar.set_label("attention weight α of an edge into its target")
+    if classes is not None:
+        names = getattr(data, "class_names", None)
+        shown = sorted({classes[node] for node in nodes})
+        handles = [
+            Line2D(
+                [],
+                [],
+                marker="o",
+                linestyle="",
+                markersize=9,
+                markeredgecolor="#555555",
+                markerfacecolor=CLASS_COLORS[value % len(CLASS_COLORS)],
+                label=str(value) if names is None else str(names[value]),
+            )
+            for value in shown
+        ]
+        main.legend(handles=handles, title="class", loc="lower right", fontsize=9)
+    if bottom:
+        grid = bottom[0].subplots(rows, min(4, heads), squeeze=False).flatten()
+        for head, (axes, graph) in enumerate(zip(grid, graphs[1:], strict=False)):
+            panel(axes, graph, f"head {head}", 0.5)
+        for axes in grid[heads:]:
+            axes.set_axis_off()
+    return figure
+
+
+def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple[float, float]]) -> None:
+    """Long names, cut to their last two dotted parts, beside the nodes on the side that looks away from the middle."""
+    from matplotlib.patheffects import withStroke
+
+    for node, name in labels.items():
+        x, y = places[node]
+        across = (x > 0.05) - (x < -0.05)
+        steep = math.degrees(math.atan2(y, abs(x))) * across
+        axes.annotate(
+            ".".join(name.split(".")[-2:]),
+            (x, y),
+            xytext=(13 * across, (0 if across else 15 if y >= 0 else -15)),
+            textcoords="offset points",
+            ha={1: "left", -1: "right", 0: "center"}[across],
+            va="center",
+            rotation=0.5 * steep,
+            rotation_mode="anchor",
+            fontsize=8,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )
+
+
+def _classes(data: Data) -> list[int] | None:
+    y = data.y
+    if not isinstance(y, Tensor) or y.dim() != 1 or y.numel() != data.num_nodes or y.is_floating_point():
+        return None
+    return [int(value) for value in y.tolist()]
+
+
+def _nodes(data: Data, edge_index: Tensor, alpha: Tensor, center: int | None, whole: bool) -> tuple[list[int], str]:
+    """The nodes to draw, the strongest first, and what the title says of those left out."""
+    if whole or center is None:
+        return list(range(int(data.num_nodes or 0))), ""
+    nodes: dict[int, None] = {center: None}
+    order = alpha.mean(1).argsort(descending=True)
+    edges = edge_index[:, order].t().tolist()
+    waiting = [center]
+    while waiting:
+        reached = [s for s, t in edges if t in set(waiting)]
+        waiting = [s for s in dict.fromkeys(reached) if s not in nodes]
+        nodes.update(dict.fromkeys(waiting))
+    kept = list(nodes)[:_MOST_NODES]
+    return kept, f" ({len(kept)} of {len(nodes)} nodes)" if len(nodes) > len(kept) else ""
+
+
+def _graph(edge_index: Tensor, weight: Tensor, nodes: list[int]) -> "networkx.DiGraph":
+    """The drawn nodes with their edges; the weights of duplicate edges add up."""
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(nodes)
+    for (s, t), value in zip(edge_index.t().tolist(), weight.tolist(), strict=True):
+        if s in graph and t in graph:
+            before = graph.edges[s, t]["weight"] if graph.has_edge(s, t) else 0.0
+            graph.add_edge(s, t, weight=before + value)
+    return graph
+
+
+def _places(
+    nodes: list[int], distance: Tensor, whole: bool, graph: "networkx.DiGraph"
+) -> dict[int, tuple[float, float]]:
+    if whole:
+        import networkx
+
+        placed: dict[int, tuple[float, float]] = networkx.circular_layout(graph)
+        return placed
+    places = {}
+    rings = sorted({int(distance[node]) for node in nodes})
+    for ring in rings:
+        members = [node for node in nodes if int(distance[node]) == ring]
+        for k, node in enumerate(members):
+            angle = 2 * math.pi * (k + 0.5 * (ring % 2)) / len(members) + math.pi / 2
+            # every other one a little further out, where a ring is full
+            radius = ring * (1.0 + (0.16 * (k % 2) if len(members) > 16 else 0.0))
+            places[node] = (1.7 * radius * math.cos(angle), radius * math.sin(angle))
+    return places
+
+
+def _matrix(
+    axes: "Axes", data: Data, edge_index: Tensor, weight: Tensor, num_nodes: int, shades: Any, scale: Any
+) -> None:
+    matrix = torch.zeros(num_nodes, num_nodes, dtype=weight.dtype)
+    matrix.index_put_((edge_index[1], edge_index[0]), weight, accumulate=True)
+    axes.imshow(matrix.masked_fill(matrix == 0, torch.nan).numpy(), cmap=shades, norm=scale)  # no edge stays white
+    labels = [node_label(data, node) for node in range(num_nodes)]
+    axes.set_xticks(range(num_nodes), labels)
+    axes.set_yticks(range(num_nodes), labels)
+    axes.set_xlabel("source")
+    axes.set_ylabel("target (a row sums to 1)")
+    axes.set_title("α[target, source], mean of the heads", fontsize=12)
+    for t in range(num_nodes):
+        for s in range(num_nodes):
+            if matrix[t, s] > 0:
+                dark = float(scale(float(matrix[t, s]))) > 0.45
+                color = "white" if dark else "black"
+                axes.text(s, t, f"{matrix[t, s]:.2f}", ha="center", va="center", fontsize=9, color=color)

@@ -1,0 +1,1 @@
+"""The fast paths beneath the layers."""

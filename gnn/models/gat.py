@@ -1,0 +1,103 @@
+"""The GAT model."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch_geometric.typing import Adj
+
+from ..conv.gat_conv import GATConv
+from ..conv.gatv2_conv import GATv2Conv
+from .graph_network import GraphNetwork, check_depth
+
+
+class GAT(GraphNetwork):
+    r"""Graph attention network, `Velickovic et al., 2018 <https://arxiv.org/abs/1710.10903>`_.
+
+    The paper's network for Cora is ``GAT(1433, 64, 2, 7, dropout=0.6, input_dropout=0.6)``: 8 heads of 8 features,
+    concatenated, ELU, then one head of 7 features.
+
+    Args:
+        in_channels: Features per node, -1 to take it from the first input.
+        hidden_channels: Features per node between layers, all heads together: a multiple of ``heads``.
+        num_layers: The number of convolutions.
+        out_channels: Numbers per node, or per graph if pooled.
+        dropout: Probability of dropping a hidden feature, and of dropping an attention weight.
+        input_dropout: Probability of dropping an input feature.
+        heads: Attention heads of the hidden layers, concatenated.
+        output_heads: Attention heads of the layer that yields a result per node, averaged.
+        v2: Use :class:`GATv2Conv`.
+        activation: A function, or the name of one in ``torch.nn.functional``.
+        norm: ``"batch"``, ``"layer"`` or None, after each hidden convolution.
+        residual: Add a skip connection around each hidden convolution.
+        pool: ``"mean"``, ``"sum"`` or ``"max"`` for one result per graph, None for one per node.
+        **kwargs: Arguments of :class:`GATConv`, such as ``edge_dim``.
+
+    Raises:
+        ValueError: If there is no layer, the heads do not divide the width, a name is unknown, or a probability is not
+            in [0, 1].
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        num_layers: int,
+        out_channels: int,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        heads: int = 8,
+        output_heads: int = 1,
+        *,
+        v2: bool = False,
+        activation: str | Callable[[Tensor], Tensor] = "elu",
+        norm: str | None = None,
+        residual: bool = False,
+        pool: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_depth(num_layers)
+        if hidden_channels % heads:
+            raise ValueError(f"hidden_channels must be a multiple of heads={heads}, but is {hidden_channels}")
+        kind: Any = GATv2Conv if v2 else GATConv
+        hidden = num_layers if pool else num_layers - 1
+        widths = [in_channels, *[hidden_channels] * hidden]
+        convs = [
+            kind(widths[layer], hidden_channels // heads, heads, dropout=dropout, **kwargs) for layer in range(hidden)
+        ]
+        if not pool:
+            convs.append(kind(widths[-1], out_channels, output_heads, concat=False, dropout=dropout, **kwargs))
+            widths.append(out_channels)
+        super().__init__(
+            convs,
+            widths,
+            out_channels,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            activation=activation,
+            norm=norm,
+            residual=residual,
+            pool=pool,
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Classify the nodes, or the graphs if the network pools.
+
+        Args:
+            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
+            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
+            edge_attr: ``[E, edge_dim]``.
+            batch: ``[N]``, the graph of each node, where the network pools; left out, all are one graph.
+            batch_size: The number of graphs, read from ``batch`` if left out.
+
+        Returns:
+            ``[..., N, out_channels]``, or ``[..., graphs, out_channels]``.
+        """
+        return self.run(x, edge_index, edge_attr, batch, batch_size)

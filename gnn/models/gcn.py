@@ -1,0 +1,85 @@
+"""The GCN model."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch_geometric.typing import Adj
+
+from ..conv.gcn_conv import GCNConv
+from .graph_network import GraphNetwork, check_depth
+
+
+class GCN(GraphNetwork):
+    r"""Graph convolutional network, `Kipf and Welling, 2017 <https://arxiv.org/abs/1609.02907>`_.
+
+    The paper's network for Cora is ``GCN(1433, 16, 2, 7, dropout=0.5, input_dropout=0.5)``:
+    :math:`\hat A \, \mathrm{ReLU}(\hat A X W_0 + b_0) W_1 + b_1`.
+
+    Args:
+        in_channels: Features per node, -1 to take it from the first input.
+        hidden_channels: Features per node between layers.
+        num_layers: The number of convolutions.
+        out_channels: Numbers per node, or per graph if pooled.
+        dropout: Probability of dropping a hidden feature.
+        input_dropout: Probability of dropping an input feature.
+        activation: A function, or the name of one in ``torch.nn.functional``.
+        norm: ``"batch"``, ``"layer"`` or None, after each hidden convolution.
+        residual: Add a skip connection around each hidden convolution.
+        pool: ``"mean"``, ``"sum"`` or ``"max"`` for one result per graph, None for one per node.
+        **kwargs: Arguments of :class:`GCNConv`.
+
+    Raises:
+        ValueError: If there is no layer, a name is unknown, or a probability is not in [0, 1].
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        num_layers: int,
+        out_channels: int,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        *,
+        activation: str | Callable[[Tensor], Tensor] = "relu",
+        norm: str | None = None,
+        residual: bool = False,
+        pool: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_depth(num_layers)
+        widths = [in_channels, *[hidden_channels] * (num_layers - 1), hidden_channels if pool else out_channels]
+        super().__init__(
+            [GCNConv(widths[layer], widths[layer + 1], **kwargs) for layer in range(num_layers)],
+            widths,
+            out_channels,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            activation=activation,
+            norm=norm,
+            residual=residual,
+            pool=pool,
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: Tensor | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Classify the nodes, or the graphs if the network pools.
+
+        Args:
+            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
+            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
+            edge_weight: ``[E]``.
+            batch: ``[N]``, the graph of each node, where the network pools; left out, all are one graph.
+            batch_size: The number of graphs, read from ``batch`` if left out.
+
+        Returns:
+            ``[..., N, out_channels]``, or ``[..., graphs, out_channels]``.
+        """
+        return self.run(x, edge_index, edge_weight, batch, batch_size)

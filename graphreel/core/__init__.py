@@ -1,0 +1,1 @@
+"""What every room may import: it knows neither graph nor sequence."""

@@ -1,0 +1,1 @@
+"""Each kind of data: load, build, evaluate, summarise."""

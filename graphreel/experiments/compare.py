@@ -1,0 +1,156 @@
+"""`graphreel combined compare`: a GNN alone, an RNN alone, and both, on the same clips."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+
+from graphreel.cli.options import choose_device
+from graphreel.experiments.clips import load_clips, train_clips
+from graphreel.experiments.combined_settings import COMPARED, ClipSettings
+from graphreel.training.files import write_whole
+from graphreel.training.run_folder import RunFolder, chosen_path
+from graphreel.training.summary import percent
+
+NAMES = {"both": "both", "gnn": "GNN alone", "rnn": "RNN alone"}
+CONFUSED = 0.2  # share of two classes' clips taken for each other from which they count as not told apart
+
+
+def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
+    """Make a run folder, with one in it for each model, and train the three.
+
+    Raises:
+        ValueError, OSError: bad settings, data or folder; nothing is written then.
+    """
+    settings = replace(settings, device=choose_device(settings.device))
+    splits = load_clips(settings)
+    path = chosen_path(out, f"{Path(settings.data).stem}-compare")
+    run = RunFolder.create(path, {"room": "combined", "kind": "compare", **settings.as_dict()}, overwrite)
+    for name in COMPARED:
+        _make_part(run, settings, name)
+    return go_on(run, settings, quiet, splits)
+
+
+def go_on(run: RunFolder, settings: ClipSettings, quiet: bool, splits: Any = None) -> RunFolder:
+    """Train what is not trained yet, then write metrics.json and compare.png."""
+    splits = splits if splits is not None else load_clips(settings)
+    models = {}
+    for name in COMPARED:
+        part = RunFolder(run.path / name)
+        if not part.config_path.is_file():
+            _make_part(run, settings, name)
+        metrics = train_clips(part, replace(settings, compared=name), splits, quiet)
+        confusion = np.sum([row["confusion"] for row in metrics["seeds"]], axis=0)
+        models[name] = {
+            **{key: metrics[key] for key in ("test_accuracy", "val_accuracy", "parameters")},
+            "confusion": confusion.tolist(),
+            "not_told_apart": not_told_apart(confusion, splits.classes),
+            "most_confused": confusions(confusion, splits.classes)[0],
+            "seeds": [{k: v for k, v in row.items() if k != "confusion"} for row in metrics["seeds"]],
+        }
+    metrics = {
+        "data": settings.data,
+        "models": models,
+        "classes": list(splits.classes),
+        "baselines": {"majority": splits.majority()},
+    }
+    run.write_metrics(metrics)
+    picture = draw_comparison(metrics, run.path / "compare.png")
+    if not quiet:
+        typer.echo(table(metrics))
+        typer.echo(f"  in {run.path}: metrics.json, {picture.name}, and a run folder for each model")
+    return run
+
+
+def confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Every pair of classes, with the share of its clips that are taken for the other class, the most confused first.
+
+    Args:
+        confusion: counts [true class, predicted class].
+        classes: their names.
+    """
+    found = []
+    for i in range(len(classes)):
+        for j in range(i + 1, len(classes)):
+            clips = max(1, confusion[[i, j]].sum())
+            share = float(confusion[i, j] + confusion[j, i]) / clips
+            found.append({"classes": [classes[i], classes[j]], "confused": round(share, 4)})
+    return sorted(found, key=lambda pair: -pair["confused"])
+
+
+def not_told_apart(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The `confusions` of at least a fifth."""
+    return [pair for pair in confusions(confusion, classes) if pair["confused"] >= CONFUSED]
+
+
+def _said(model: dict[str, Any]) -> list[str]:
+    """The pairs that a model does not tell apart; where it has none, the one that it confuses most."""
+    if model["not_told_apart"]:
+        return [_named(pair) for pair in model["not_told_apart"]]
+    most = model["most_confused"]
+    return [f"none (most: {_named(most)})" if most["confused"] else "none"]
+
+
+def _named(pair: dict[str, Any]) -> str:
+    return f"{' / '.join(pair['classes'])} {100 * pair['confused']:.0f} %"
+
+
+def table(metrics: dict[str, Any]) -> str:
+    """The comparison as lines for the terminal."""
+    models = metrics["models"]
+    lines = [f"  {'model':<12}{'test accuracy':<18}{'seeds':>5}{'parameters':>12}  takes for each other, 20 % or more"]
+    for name in COMPARED:
+        model = models[name]
+        pairs = _said(model)
+        start = f"  {NAMES[name]:<12}{percent(model['test_accuracy']):<18}{len(model['seeds']):>5}"
+        start += f"{model['parameters']:>12,}  "
+        lines.append(start + pairs[0])
+        lines += [" " * len(start) + pair for pair in pairs[1:]]
+    lines.append(f"  {'majority':<12}{100 * metrics['baselines']['majority']:.1f} %")
+    return "\n".join(lines)
+
+
+def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
+    """Draw the confusion matrices side by side, with the pairs that a model cannot tell apart framed and named."""
+    classes = metrics["classes"]
+    lines = min(9, max(len(_said(metrics["models"][name])) for name in COMPARED))
+    height = 6.2 + 0.2 * lines + 0.06 * max(map(len, classes))
+    figure = Figure(figsize=(15, height), layout="constrained")
+    figure.suptitle(f"{Path(metrics['data']).name}: space, time, and both")
+    for axis, name in zip(figure.subplots(1, 3), COMPARED, strict=True):
+        model = metrics["models"][name]
+        axis.set_anchor("N")
+        counts = np.array(model["confusion"], dtype=float)
+        share = counts / np.maximum(1, counts.sum(1, keepdims=True))
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for i, j in np.argwhere(share >= 0.01):
+            axis.text(
+                j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", fontsize=8,
+                color="white" if share[i, j] > 0.5 else "black",
+            )  # fmt: skip
+        pairs = [pair["classes"] for pair in model["not_told_apart"]]
+        for a, b in pairs:
+            for i, j in ((classes.index(a), classes.index(b)), (classes.index(b), classes.index(a))):
+                axis.add_patch(_frame(i, j))
+        axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", fontsize=8)
+        axis.set_yticks(range(len(classes)), classes if name == COMPARED[0] else [], fontsize=8)
+        axis.set_title(f"{NAMES[name]}: {percent(model['test_accuracy'])}", fontsize=11)
+        said = _said(model)
+        label = "takes for each other, 20 % or more:\n" + "\n".join(said[:8] + ["..."] * (len(said) > 8))
+        axis.set_xlabel(f"predicted, % of the true class\n\n{label}", fontsize=9)
+    return write_whole(path, lambda beside: figure.savefig(beside, dpi=130, bbox_inches="tight"))
+
+
+def _frame(row: int, column: int) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8)
+
+
+def _make_part(run: RunFolder, settings: ClipSettings, name: str) -> RunFolder:
+    config = {"room": "combined", "kind": "clips", **replace(settings, compared=name).as_dict()}
+    return RunFolder.create(run.path / name, config, overwrite=True)

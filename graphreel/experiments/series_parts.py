@@ -1,0 +1,140 @@
+"""The parts of a series as a model reads them, scaled, as windows or as one carried past; errors of forecasts."""
+
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphreel.combined import LinearForecast, forecast_errors, seasonal_traces
+from graphreel.combined.layers.seasonal_traces import RATES
+from graphreel.experiments.combined_settings import SeriesSettings
+from graphreel.experiments.linear_fits import lags_of_linear
+from graphreel.experiments.series_model import SeriesModel, edges_of_windows, recent
+
+HUBER = 0.25  # mean deviations from which an error counts linearly
+TRACES = 6 * len(RATES)  # features of `seasonal_traces`
+_EVALUATED_AT_ONCE = 64
+
+
+def with_traces(series: Any, season: int) -> Any:
+    """A scaled series with what a carried state remembers as further features; season 0 leaves it as it is."""
+    if not season:
+        return series
+    traces = seasonal_traces(series.values[..., 0], season)
+    return replace(series, values=torch.cat([series.values, traces], dim=2))
+
+
+def _reading(splits: Any, series: Any, scaling: Any) -> Any:
+    """The same windows over another series."""
+    parts = {name: copy(getattr(splits, name)) for name in ("train", "validation", "test")}
+    for windows in parts.values():
+        windows.series, windows.scaling = series, scaling
+    return replace(splits, **parts)
+
+
+def scaled_alike(splits: Any) -> Any:
+    """The same windows with all nodes scaled by the mean and the deviation of the training part as a whole."""
+    own = splits.train.scaling
+    mean = own.mean.mean()
+    deviation = (own.deviation**2 + (own.mean - mean) ** 2).mean().sqrt()
+    scaling = type(own)(torch.full_like(own.mean, float(mean)), torch.full_like(own.mean, float(deviation)))
+    return _reading(splits, scaling.apply(splits.series), scaling)
+
+
+class SeriesParts:
+    """The training, validation and test windows of a series, as a model of these settings reads them."""
+
+    def __init__(self, splits: Any, settings: SeriesSettings) -> None:
+        self.settings = settings
+        if settings.scale == "network":
+            splits = scaled_alike(splits)
+        splits = _reading(splits, with_traces(splits.train.series, settings.season), splits.train.scaling)
+        both = copy(splits.train)
+        both.stop = splits.validation.stop
+        self.windows = {
+            "train": splits.train, "validation": splits.validation, "test": splits.test, "both": both,
+        }  # fmt: skip
+        self.scaling = splits.train.scaling
+        self.features = splits.train.series.values.size(2)
+        self.nodes = splits.train.series.values.size(1)
+        self.deviation = self.scaling.deviation / self.scaling.deviation.mean()
+
+    def batch(self, name: str, indices: Tensor | None = None) -> tuple[Any, Tensor | None]:
+        """A batch of windows, or, where the state is carried, the whole past and the steps after which to forecast."""
+        windows = self.windows[name]
+        if self.settings.memory == "carried":
+            batch, due = self._past(name, lags_of_linear(self.settings) if self.settings.skip else 0)
+        else:
+            batch, due = windows.batch(indices), None
+        device = self.settings.device
+        parts = ("x", "y", "observed", "edge_index", "edge_weight", "frame")
+        moved = {part: getattr(batch, part) for part in parts}
+        batch = replace(batch, **{k: None if v is None else v.to(device) for k, v in moved.items()})
+        return batch, None if due is None else due.to(device)
+
+    def tables(self, linear: LinearForecast, name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the terms of the linear forecast read, y and observed of a part."""
+        windows = self.windows[name]
+        if self.settings.memory == "window":
+            batch = windows.batch()
+            table = linear.columns(batch.x, batch.edge_index, batch.edge_weight, batch.frame)
+            return table, linear.of_all(batch.x), batch.y, batch.observed
+        batch, due = self._past(name, linear.lags)
+        edges = (batch.edge_index, batch.edge_weight, batch.frame)
+        if batch.frame is not None:
+            edges = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, due, linear.lags)
+        x = recent(batch.x, due, linear.lags)
+        return linear.columns(x, *edges), linear.of_all(x), batch.y, batch.observed
+
+    def _past(self, name: str, lags: int) -> tuple[Any, Tensor]:
+        """The whole past, and what is due; of training, only what has `lags` steps and a season before it."""
+        batch, due = self.windows[name].past()
+        whole = due >= max(lags - 1, self.settings.season)
+        if name in ("validation", "test") or not whole.any():
+            return batch, due
+        return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), due[whole]
+
+    def loss_of(self, forecast: Tensor, y: Tensor, observed: Tensor, kind: str) -> Tensor:
+        """Mean loss in units of the mean deviation of the nodes, over what is observed; 0 where nothing is.
+
+        Raises:
+            ValueError: the shapes differ (nothing is broadcast).
+        """
+        if forecast.shape != y.shape:
+            raise ValueError(f"the forecast is {list(forecast.shape)}, but what is to be forecast is {list(y.shape)}")
+        error = ((forecast - y) * self.deviation.to(y.device))[observed]
+        if kind == "huber":
+            losses = F.huber_loss(error, torch.zeros_like(error), delta=HUBER, reduction="none")
+        else:
+            losses = error.abs() if kind == "mae" else error**2
+        return losses.sum() / max(1, len(losses))
+
+    @torch.no_grad()
+    def forecast(self, model: SeriesModel, name: str) -> Tensor:
+        """All forecasts of a part [windows, horizon, nodes], scaled."""
+        groups: Any = torch.arange(len(self.windows[name])).split(_EVALUATED_AT_ONCE)
+        if self.settings.memory == "carried":
+            groups = (None,)
+        told = []
+        for indices in groups:
+            batch, due = self.batch(name, indices)
+            told.append(model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due).cpu())
+        return torch.cat(told)
+
+    def errors(self, forecast: Tensor, name: str) -> dict[str, Any]:
+        """Errors of scaled forecasts of a part, in the units of the file; also up to every step ahead."""
+        own = self.windows[name].batch()
+        undo = self.scaling.undo
+        return with_sums(forecast_errors(undo(forecast.cpu()), undo(own.y), own.observed))
+
+
+def with_sums(errors: dict[str, Any]) -> dict[str, Any]:
+    """`forecast_errors` with, for every step, the errors over all steps up to it."""
+    squares, sizes = 0.0, 0.0
+    for number, row in enumerate(errors["by_step"], start=1):
+        squares, sizes = squares + row["rmse"] ** 2, sizes + row["mae"]
+        row["rmse_up_to"], row["mae_up_to"] = (squares / number) ** 0.5, sizes / number
+    return errors

@@ -1,0 +1,189 @@
+"""`graphreel combined predict`: classes of new clips, or the forecast of a new series."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from graphreel.experiments.clips import seen_together, views_of
+from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
+from graphreel.experiments.series_parts import TRACES, with_traces
+from graphreel.experiments.sources import kind_of
+from graphreel.inspect.trained_models import load_classifier, load_forecaster, open_run
+from graphreel.training.curves import BLUE, ORANGE
+from graphreel.training.files import refuse_to_overwrite, write_text, write_whole
+from graphreel.training.run_folder import RunFolder
+
+_SHOWN = 8  # nodes in the terminal and in the picture
+
+
+def predict(path: Path, file: Path, adjacency: Path | None, out: Path | None, top: int) -> str:
+    """What the run in `path` says of a file, as text; of a series also as a picture and a table beside it.
+
+    Raises:
+        ValueError, OSError: a run without weights, a file that is unreadable or does not fit the run.
+    """
+    run = open_run(path)
+    if run.config().get("kind") == "series":
+        return _forecast(run, file, adjacency, out)
+    model, settings, saved = load_classifier(run)
+    lines = []
+    clips = read_clips(file, settings, saved)
+    mirror = mirror_of(saved) if settings.mirror else None
+    with torch.no_grad():
+        for number, clip in enumerate(clips):
+            shares = seen_together(model, views_of([clip], settings, saved.get("timeless"), mirror))[0].softmax(0)
+            if len(clips) > 1:
+                lines.append(f"clip {number}")
+            best = shares.argsort(descending=True)[:top].tolist()
+            width = max(len(saved["classes"][i]) for i in best) + 2
+            lines += [f"  {saved['classes'][i]:<{width}}{shares[i]:.3f}" for i in best]
+    return "\n".join(lines)
+
+
+def read_clips(file: Path, settings: ClipSettings, saved: dict[str, Any]) -> list[Any]:
+    """The clips of a file, read as the training's were.
+
+    Raises:
+        ValueError: an unreadable file, one of another kind than the training's, or one that does not fit it.
+        FileNotFoundError: there is no such file.
+    """
+    from graphreel.data.clips.video_files import SUFFIXES
+
+    file = Path(file)
+    if not file.is_file():
+        raise FileNotFoundError(2, "no such file", str(file))
+    reader, suffix = saved["reader"], file.suffix.lower()
+    kind = "videos" if "regions" in reader else "keypoints" if "joints" in reader else "digits"
+    if kind == "digits":
+        raise ValueError(f"the run was trained on digits, which are drawn and not read from files, got {file.name}")
+    if kind == "keypoints":
+        if suffix != ".npz":
+            raise ValueError(f"the run was trained on keypoints and expects an .npz, got {file.name}")
+        from graphreel.data.clips.keypoints import read_keypoints
+
+        clips = read_keypoints(file, **reader)
+    else:
+        if suffix not in SUFFIXES:
+            raise ValueError(f"the run was trained on videos and expects one of {', '.join(SUFFIXES)}, got {file.name}")
+        from graphreel.data.clips.videos import VideoReader
+
+        clips = [VideoReader(**reader).read(file)]
+    width = int(clips[0].x.size(1))
+    if width != saved["num_features"]:
+        raise ValueError(
+            f"{file.name} gives nodes with {width} features, but the run was trained on {saved['num_features']}"
+        )
+    return clips
+
+
+def mirror_of(saved: dict[str, Any]) -> Any:
+    """What makes the mirror images of the clips that a run was trained on, or None."""
+    if "joints" not in saved["reader"]:
+        return None
+    from graphreel.data.clips.keypoints import reader_of
+
+    return reader_of(**saved["reader"]).mirror
+
+
+def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, saved: dict[str, Any]) -> Any:
+    """The series of a file, with the features that the training's had.
+
+    Raises:
+        ValueError: a file that is no series, with other nodes than the training's or fewer steps than a window reads.
+    """
+    from dataclasses import replace
+
+    from graphreel.data.series.sensors import read_csv, read_json
+
+    if kind_of(str(file)) != "sensors":
+        raise ValueError(f"the run was trained on a series and expects a .csv or .json, got {file.name}")
+    if file.suffix.lower() == ".json":
+        series = read_json(file, settings.dates)
+    else:
+        series = read_csv(file, adjacency or settings.adjacency or None, None, settings.dates)
+    steps, nodes, features = series.values.shape
+    if nodes != len(saved["nodes"]):
+        raise ValueError(f"{file.name} has {nodes} nodes, but the run was trained on {len(saved['nodes'])}")
+    if steps < settings.lags:
+        raise ValueError(f"{file.name} has {steps} steps, but the run reads {settings.lags}")
+    read = saved["features"] - TRACES * bool(settings.season)
+    if features == read + 1:  # values are missing here, and were not in training
+        series = replace(series, values=torch.cat([series.values[..., :1], series.values[..., 2:]], dim=2))
+    elif features == read - 1:  # the reverse
+        seen = series.observed[..., None].float()
+        series = replace(series, values=torch.cat([series.values[..., :1], seen, series.values[..., 1:]], dim=2))
+    elif features != read:
+        raise ValueError(
+            f"{file.name} gives {features} features of every node, but the run was trained on {read}: "
+            "its steps are of another length, so that --calendar reads other cycles"
+        )
+    return series
+
+
+@torch.no_grad()
+def forecast_of(run: RunFolder, file: Path, adjacency: Path | None) -> tuple[Tensor, Any]:
+    """The forecast [horizon, nodes] of the steps after the end of a file, in its units, and its series."""
+    from graphreel.data.series.windows import Scaling, Windows
+
+    model, settings, saved = load_forecaster(run)
+    series = read_series(file, adjacency, settings, saved)
+    scaling = Scaling(saved["scaling"]["mean"], saved["scaling"]["deviation"])
+    steps = len(series.values)
+    first = steps - settings.lags
+    scaled = with_traces(scaling.apply(series), settings.season)
+    windows = Windows(scaled, settings.lags, settings.horizon, first, first + 1, scaling)
+    if settings.memory == "carried":
+        batch, due = windows.past(told=False)
+    else:
+        batch, due = windows.batch(told=False), None
+    forecast = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)[0]
+    return scaling.undo(forecast), series
+
+
+def _forecast(run: RunFolder, file: Path, adjacency: Path | None, out: Path | None) -> str:
+    picture = Path(out) if out is not None else run.path / "forecast.png"
+    if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"--out expects a .png, .svg or .pdf, got {picture.name}")
+    read = [file, *file.parent.glob("*_adj.csv"), *([adjacency] if adjacency is not None else [])]
+    refuse_to_overwrite([picture.with_suffix(".csv")], read)
+    forecast, series = forecast_of(run, file, adjacency)
+    _draw(series, forecast, picture)
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerow(["step", *series.nodes])
+    writer.writerows([[step + 1, *values] for step, values in enumerate(forecast.tolist())])
+    table = write_text(picture.with_suffix(".csv"), rows.getvalue())
+    shown = min(_SHOWN, len(series.nodes))
+    names = [name[:10] for name in series.nodes[:shown]]
+    lines = ["  step" + "".join(f"{name:>12}" for name in names)]
+    lines += [
+        f"  {step + 1:>4}" + "".join(f"{v:>12.4g}" for v in row[:shown]) for step, row in enumerate(forecast.tolist())
+    ]
+    if shown < len(series.nodes):
+        lines.append(f"  ({shown} of {len(series.nodes)} nodes; all in {table.name})")
+    return "\n".join([*lines, f"  in {picture.parent}: {picture.name}, {table.name}"])
+
+
+def _draw(series: Any, forecast: Tensor, path: Path) -> Path:
+    horizon, nodes = forecast.shape
+    shown = min(_SHOWN, nodes)
+    past = min(len(series.values), max(24, 4 * horizon))
+    figure = Figure(figsize=(10, 1.5 * shown + 0.8), layout="constrained")
+    for axis, node in zip(figure.subplots(shown, 1, sharex=True, squeeze=False)[:, 0], range(shown), strict=True):
+        own = series.values[-past:, node, 0].clone()
+        own[~series.observed[-past:, node]] = torch.nan
+        axis.plot(range(-past + 1, 1), own, color=BLUE, linewidth=1.3, label="series")
+        joined = torch.cat([own[-1:], forecast[:, node]])
+        axis.plot(range(horizon + 1), joined, color=ORANGE, marker=".", linewidth=1.3, label="forecast")
+        axis.axvline(0, color="#666666", linewidth=0.8, linestyle="--")
+        axis.set_ylabel(series.nodes[node], fontsize=8)
+        axis.grid(alpha=0.25)
+    axis.set_xlabel("steps from the end of the series")
+    figure.axes[0].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.suptitle(f"{series.name}: {horizon} step{'s'[: horizon > 1]} ahead")
+    return write_whole(path, lambda beside: figure.savefig(beside, dpi=120))

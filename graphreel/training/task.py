@@ -1,0 +1,85 @@
+"""What one seed trains, and one step of it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from graphreel.training.errors import NotFinite
+
+
+class Stateful(Protocol):
+    def state_dict(self) -> Mapping[str, Any]: ...
+
+    def load_state_dict(self, state: Any) -> Any: ...
+
+
+@dataclass
+class Task:
+    """What one seed trains.
+
+    Attributes:
+        model: the weights that are trained, checkpointed, and set back to the best ones at the end.
+        optimizer: its optimiser.
+        batch: step number (from 0) -> batch. It depends on the seed and the step alone, so that a resumed run reads
+            what an uninterrupted one would have read.
+        loss: batch -> scalar loss, in training mode.
+        evaluate: () -> figures on the training and validation parts, in eval mode without gradients.
+        scheduler: stepped after every optimiser step.
+        carried: further state that must survive a resume, by name (a hidden state carried between batches, say).
+        averaged: running mean of the model's weights, from `average_of`. Where there is one, its weights are those that
+            are evaluated, kept as the best and tested.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    batch: Callable[[int], Any]
+    loss: Callable[[Any], Tensor]
+    evaluate: Callable[[], dict[str, float]]
+    scheduler: Any = None
+    carried: dict[str, Stateful] = field(default_factory=dict)
+    averaged: AveragedModel | None = None
+
+    @property
+    def result(self) -> nn.Module:
+        """The model as it would be used if training ended now."""
+        return self.model if self.averaged is None else self.averaged.module
+
+
+def average_of(model: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of a model's weights (Polyak and Juditsky, 1992), shorter during the first steps."""
+
+    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
+        share = max(1 - decay, 9 / (10 + int(count)))
+        torch._foreach_lerp_(list(averages), list(weights), share)
+
+    return AveragedModel(model, multi_avg_fn=update).eval()
+
+
+def train_step(task: Task, step: int, parameters: Sequence[Tensor], clip_norm: float | None, whose: str) -> float:
+    """One step of the optimiser, the step-th from 0, on those parameters; returns the loss.
+
+    Raises:
+        NotFinite: the loss is not finite; `whose` training it was is said.
+    """
+    loss = task.loss(task.batch(step))
+    value = loss.item()
+    if not math.isfinite(value):
+        raise NotFinite(
+            f"the training loss became {value} at step {step + 1} of {whose}: "
+            "try a smaller --lr, or look for extreme values in the data"
+        )
+    task.optimizer.zero_grad()
+    loss.backward()
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(parameters, clip_norm)
+    task.optimizer.step()
+    if task.scheduler is not None:
+        task.scheduler.step()
+    if task.averaged is not None:
+        task.averaged.update_parameters(task.model)
+    return value

@@ -1,0 +1,38 @@
+"""One layer in one direction: fused where that is possible, in plain operations where not."""
+
+import torch
+from torch import Tensor
+
+from ..cells import Cell, State, Weights
+from ..sequence.batch_schedule import Schedule
+from ..sequence.scan import unroll
+from .buffer_pool import Workspace
+from .frame import FusedCall, FusedWalk, can_fuse
+
+
+def walk(
+    cell: Cell,
+    fused: FusedWalk | None,
+    space: Workspace,
+    x: Tensor,
+    schedule: Schedule,
+    initial: State,
+    weights: Weights,
+    outputs: bool = True,
+) -> tuple[Tensor, State]:
+    """Walk through all steps (see graphreel.rnn.sequence.scan).
+
+    Args:
+        cell: one step, from rnn/cells.py.
+        fused: the same over all steps, or None.
+        space: where the fused walk's memory comes from.
+        outputs: False where only the final state is wanted; h of all steps may then be left out.
+
+    Returns:
+        h of all steps [sum of counts, H], and the state [B, H] after the last step.
+    """
+    if fused is None or not can_fuse(schedule, x, (*initial, *weights.values())):
+        return unroll(cell, x, schedule, initial, weights)
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
+    y, *final = fused(FusedCall(schedule, space, outputs, keep), x, initial, weights)
+    return y, tuple(final)

@@ -1,0 +1,71 @@
+"""The LSTM layer."""
+
+import torch
+
+from ..cells import lstm_cell
+from ..kernels.lstm import fused_lstm
+from .initialization import set_forget_bias
+from .recurrent import Recurrent
+
+
+class LSTM(Recurrent):
+    """Long short-term memory, a drop-in for torch.nn.LSTM.
+
+        i, f, o = sigmoid(W x_t + U h_{t-1} + b),  g = tanh(W_g x_t + U_g h_{t-1} + b_g),
+        c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t)
+
+    Shapes: weight_ih_l{k} [4H, I], weight_hh_l{k} [4H, H], bias_ih_l{k}, bias_hh_l{k} [4H], stacked as i, f, g, o;
+    `_reverse` for the other direction.
+
+    Args:
+        proj_size: not supported, must be 0.
+        forget_bias: value that the forget gate's bias starts at (Jozefowicz et al., 2015: 1); with None it is drawn
+            like the others.
+
+    The other arguments, and the call, are those of rnn.Recurrent.
+    """
+
+    cell = staticmethod(lstm_cell)
+    fused = staticmethod(fused_lstm)
+    state_names = ("h_0", "c_0")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        forget_bias: float | None = None,
+        initialization: str = "uniform",
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        weight_dropout: float = 0.0,
+        layer_norm: bool = False,
+    ) -> None:
+        if proj_size != 0:
+            raise ValueError(f"proj_size is not supported and must be 0, but got {proj_size!r}")
+        if forget_bias is not None and not bias:
+            raise ValueError(f"forget_bias needs bias=True, but got bias={bias!r}")
+        self.forget_bias, self.proj_size = forget_bias, proj_size
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
+            initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
+            weight_dropout=weight_dropout, layer_norm=layer_norm,
+        )  # fmt: skip
+
+    def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        h = self.hidden_size
+        biases = {"bias_ih": (4 * h,), "bias_hh": (4 * h,)} if self.bias else {}
+        return {"weight_ih": (4 * h, input_size), "weight_hh": (4 * h, h), **biases}
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        if self.forget_bias is not None:
+            set_forget_bias(self, self.hidden_size, self.forget_bias)

@@ -1,0 +1,1 @@
+"""How sequences of different length are laid out over steps."""

@@ -1,0 +1,94 @@
+"""Sequences of different lengths side by side, aligned at their ends.
+
+A recurrent layer walks through time with a batch that grows: the longest sequences start first, shorter ones join when
+their first step comes, and all of them end at the last step. No step is spent on padding, the state after the last
+step is every sequence's final state, and padding on the right, padding on the left, a PackedSequence and the reverse
+direction are all the same walk over differently chosen rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .batch_schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which row of the input every step reads.
+
+    Attributes:
+        schedule: who takes part in which step; the batch grows from step to step.
+        rows: [sum of counts] row of the flat input [rows, features] that each step's members read, in the order of
+            steps; None where that is 0, 1, 2, ...
+        order: [B] the sequence of the caller's batch at each place of the walk, longest first; None where unchanged.
+        num_rows: rows of the flat input.
+    """
+
+    schedule: Schedule
+    rows: Tensor | None
+    order: Tensor | None
+    num_rows: int
+
+    def gather(self, flat: Tensor) -> Tensor:
+        """Rows of the input [rows, F] in the order of the walk [sum of counts, F]."""
+        return flat if self.rows is None else flat.index_select(0, self.rows)
+
+    def scatter(self, walked: Tensor) -> Tensor:
+        """The inverse of gather: outputs back at their rows [rows, F], zero at padding."""
+        if self.rows is None:
+            return walked
+        return walked.new_zeros(self.num_rows, walked.shape[1]).index_copy(0, self.rows, walked)
+
+    def sort(self, state: Tensor) -> Tensor:
+        """States [B, H] from the caller's order into that of the walk."""
+        return state if self.order is None else state.index_select(0, self.order)
+
+    def unsort(self, state: Tensor) -> Tensor:
+        """States [B, H] from the order of the walk into the caller's."""
+        return state if self.order is None else state.index_select(0, self.order.argsort())
+
+
+def align_full(steps: int, batch: int, device: torch.device) -> tuple[Alignment, Alignment]:
+    """Alignments (forward, reverse) of a time-major rectangle [T * B, F] without padding."""
+    schedule, num_rows = Schedule((batch,) * steps), steps * batch
+    backward = torch.arange(num_rows, device=device).view(steps, batch).flip(0).flatten()
+    return Alignment(schedule, None, None, num_rows), Alignment(schedule, backward, None, num_rows)
+
+
+def align_spans(first: Tensor, lengths: Tensor, steps: int, device: torch.device) -> tuple[Alignment, Alignment]:
+    """Alignments (forward, reverse) of a rectangle [T * B, F] where sequence b fills lengths[b] steps from first[b]."""
+    batch = len(lengths)
+    if bool((lengths == steps).all()):
+        return align_full(steps, batch, device)
+    lengths, order = lengths.sort(descending=True, stable=True)
+    first = first[order]
+
+    def row(time: Tensor, place: Tensor) -> Tensor:
+        return (first[place] + time) * batch + order[place]
+
+    return _align(lengths, order, row, steps * batch, device)
+
+
+def align_packed(batch_sizes: Tensor, order: Tensor | None, device: torch.device) -> tuple[Alignment, Alignment]:
+    """Alignments (forward, reverse) of the rows of a PackedSequence."""
+    offsets = batch_sizes.cumsum(0) - batch_sizes
+    lengths = (batch_sizes[:, None] > torch.arange(int(batch_sizes[0]), device="cpu")).sum(0)
+    return _align(lengths, order, lambda time, place: offsets[time] + place, int(batch_sizes.sum()), device)
+
+
+def _align(
+    lengths: Tensor, order: Tensor | None, row: Callable[[Tensor, Tensor], Tensor], num_rows: int, device: torch.device
+) -> tuple[Alignment, Alignment]:
+    """`lengths` falls from place to place; `row(time, place)` is the flat row of a sequence's own step `time`."""
+    steps = int(lengths[0])
+    start = steps - lengths
+    under_way = start[None, :] <= torch.arange(steps, device="cpu")[:, None]
+    schedule = Schedule(tuple(under_way.sum(1).tolist()))
+    step, place = under_way.nonzero(as_tuple=True)
+    time = step - start[place]
+    order = None if order is None else order.to(device)
+    forward, backward = row(time, place).to(device), row(lengths[place] - 1 - time, place).to(device)
+    return Alignment(schedule, forward, order, num_rows), Alignment(schedule, backward, order, num_rows)
