@@ -1,13 +1,12 @@
 """Tensors that took a while to make, kept in a file that loads without running code."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
+
+from graphreel.core.atomic_files import write_whole
 
 from .data_dirs import cache_folder
 
@@ -26,17 +25,5 @@ def cached(kind: str, key: str, build: Callable[[], dict[str, Any]]) -> dict[str
                 return loaded
     made = build()
     with contextlib.suppress(OSError):
-        _write(path, made)
+        write_whole(path, lambda beside: torch.save(made, beside))
     return made
-
-
-def _write(path: Path, made: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(made, file)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise

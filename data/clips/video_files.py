@@ -1,12 +1,13 @@
 """Frames out of video files and into them, by PyAV."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from graphreel.core.atomic_files import write_whole
 
 SUFFIXES = (".mp4", ".avi", ".gif", ".webm", ".mkv", ".mov", ".mpg", ".mpeg")
 _ENCODERS = {
@@ -77,8 +78,8 @@ def write_video(frames: Tensor, path: Path, rate: int = 8) -> None:
     encoder = next((name for name in _ENCODERS[path.suffix] if name in av.codecs_available), None)
     if encoder is None:
         raise ValueError(f"this PyAV cannot write {path.suffix}: it has none of {', '.join(_ENCODERS[path.suffix])}")
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
+
+    def write(beside: Path) -> None:
         with av.open(str(beside), mode="w") as container:
             stream = container.add_stream(encoder, rate=rate)
             stream.height, stream.width = frames.shape[1:3]
@@ -90,6 +91,5 @@ def write_video(frames: Tensor, path: Path, rate: int = 8) -> None:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shaped), format="rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+
+    write_whole(path, write)

@@ -14,6 +14,8 @@ from torch_geometric.utils import add_self_loops, is_torch_sparse_tensor, remove
 from torch_geometric.utils.loop import compute_loop_attr
 from torch_geometric.utils.sparse import set_sparse_value
 
+from graphreel.core.transforms import is_transforming
+
 from ..kernels import sparse_features
 from ..kernels.csr import SortedEdges, check_edges, sorted_edges, split_loops
 from ..kernels.dispatch import fast_path_serves, is_plain_linear, widened
@@ -120,7 +122,7 @@ class AttentionConv(MessagePassing):
         return edge_index, edge_attr
 
     def _check_edges(self, edge_index: Adj, edge_attr: OptTensor, nodes: tuple[int, int]) -> None:
-        if not isinstance(edge_index, Tensor) or is_torch_sparse_tensor(edge_index) or torch.compiler.is_compiling():
+        if not isinstance(edge_index, Tensor) or is_torch_sparse_tensor(edge_index) or is_transforming():
             return
         check_edges(edge_index, nodes, self.flow)
         if edge_attr is not None and edge_attr.size(0) != edge_index.size(1):

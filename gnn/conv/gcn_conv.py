@@ -15,6 +15,8 @@ from torch_geometric.nn.inits import zeros
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
 
+from graphreel.core.transforms import is_transforming
+
 from ..adjacency import check_weight, normalize_values, weight_by_target
 from ..kernels import sparse_features
 from ..kernels.csr import SortedEdges, check_edges, sorted_edges
@@ -155,7 +157,7 @@ class GCNConv(MessagePassing):
                     "flow 'target_to_source' needs an edge_index [2, E]: transpose a sparse adjacency instead"
                 )
             edge_index, edge_weight = _as_edge_list(edge_index)
-        if isinstance(edge_index, Tensor) and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+        if isinstance(edge_index, Tensor) and not is_transforming():
             check_edges(edge_index, x.shape[self.node_dim])
             if edge_weight is not None:
                 check_weight(edge_weight, edge_index.size(1))

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from ..dropout import dropout_factors
+from graphreel.core.dropout import dropout_factors
+
 from .block_diagonal import interleaved
 from .csr import SortedEdges
 from .edge_list_attention import attend_listed

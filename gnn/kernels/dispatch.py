@@ -9,6 +9,8 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.typing import Adj
 
+from graphreel.core.transforms import is_transforming
+
 __all__ = ["fast_path_serves", "is_little", "is_plain_linear", "wide_index", "widened"]
 
 _HALF = (torch.bfloat16, torch.float16)
@@ -53,9 +55,7 @@ def fast_path_serves(
         return False
     if type(x) not in (Tensor, Parameter) or type(edge_index) not in (Tensor, EdgeIndex):
         return False  # a subclass has its own ways
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
-        return False
-    if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
+    if is_transforming() or torch.is_autocast_enabled("cpu") or forward_ad._current_level >= 0:
         return False
     if x.dtype not in (torch.float32, torch.float64, *_HALF) or x.device.type != "cpu" or x.dim() < 2:
         return False

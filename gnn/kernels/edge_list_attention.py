@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from ..dropout import dropout
+from graphreel.core.dropout import dropout
+
 from .segment_softmax import is_small
 
 __all__ = ["attend_listed", "attention_of"]

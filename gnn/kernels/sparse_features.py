@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..dropout import dropout as dense_dropout
+from graphreel.core.dropout import dropout as dense_dropout
+
 from .csr import Compressed, SortedEdges
 from .spmm import SparseMatrix, sparse_product
 from .tensor_cache import remember

@@ -10,7 +10,9 @@ from torch_geometric.nn import global_add_pool, global_max_pool, global_mean_poo
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.typing import Adj
 
-from ..dropout import dropout
+from graphreel.core.dropout import dropout
+from graphreel.core.transforms import is_transforming
+
 from ..kernels import sparse_features
 from ..kernels.tensor_cache import remember
 
@@ -133,7 +135,7 @@ def check_features(x: Tensor) -> None:
 
     Activations (an ``x`` that requires a gradient) are left alone: there NaN is the business of whoever trains.
     """
-    if not x.requires_grad and not torch.compiler.is_compiling():
+    if not x.requires_grad and not is_transforming():
         remember(x, "free of NaN", lambda: _check_features(x))
 
 

@@ -1,7 +1,8 @@
-"""Write a file whole or not at all: beside its place, then renamed."""
+"""Write a file whole or not at all (beside its place, then renamed), and over none that is read."""
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,29 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """`write_whole` of a text, in UTF-8."""
+    return write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """`write_whole` of a value as indented JSON.
+
+    Raises:
+        ValueError: it holds a number that is not finite.
+    """
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def refuse_to_overwrite(written: Iterable[Path], read: Iterable[Path]) -> None:
+    """See that no file that is read would be written over.
+
+    Raises:
+        ValueError: one would.
+    """
+    sources = [path for path in read if path.exists()]
+    for path in written:
+        if path.exists() and any(path.samefile(source) for source in sources):
+            raise ValueError(f"--out would write over {path}, which is read: choose another name")

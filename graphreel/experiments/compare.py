@@ -10,9 +10,9 @@ import typer
 from matplotlib.figure import Figure
 
 from graphreel.cli.options import choose_device
+from graphreel.core.atomic_files import write_whole
 from graphreel.experiments.clips import load_clips, train_clips
 from graphreel.experiments.combined_settings import COMPARED, ClipSettings
-from graphreel.training.files import write_whole
 from graphreel.training.run_folder import RunFolder, chosen_path
 from graphreel.training.summary import percent
 

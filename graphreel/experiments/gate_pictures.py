@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from graphreel.core.atomic_files import write_whole
 from graphreel.experiments.sequence_settings import TaskSettings
 from graphreel.rnn import SequenceClassifier, draw_gates, gates
-from graphreel.training.files import write_whole
 
 
 def save_figure(figure: Figure, title: str, path: Path) -> Path:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from graphreel.core.atomic_files import write_text
 from graphreel.rnn import CharLM, Vocabulary, generate, known_words, text_measures
-from graphreel.training.files import write_text
 
 LENGTHS = (30, 40, 60)
 COUNT = 5

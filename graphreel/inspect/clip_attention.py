@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from graphreel.combined import draw_clip_attention
+from graphreel.core.atomic_files import refuse_to_overwrite
 from graphreel.experiments.clips import load_clips, seen_by
 from graphreel.experiments.combined_settings import ClipSettings
 from graphreel.inspect.predict import read_clips
 from graphreel.inspect.trained_models import load_classifier, open_run
-from graphreel.training.files import refuse_to_overwrite
 
 
 def draw(path: Path, clip: str, out: Path | None) -> list[Path]:

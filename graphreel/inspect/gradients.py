@@ -8,9 +8,9 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
+from graphreel.core.atomic_files import write_json, write_whole
 from graphreel.rnn import bptt_gradients, draw_gradient_norms, gradient_norms, report_gradients
 from graphreel.rnn.analysis.gradient_norms import GradientNorms
-from graphreel.training.files import write_json, write_whole
 
 _BATCH, _STEPS, _INPUTS, _HIDDEN = 8, 12, 3, 5  # as many classes as hidden units: the report's formula needs that
 

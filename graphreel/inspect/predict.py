@@ -9,13 +9,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from graphreel.core.atomic_files import refuse_to_overwrite, write_text, write_whole
 from graphreel.experiments.clips import seen_together, views_of
 from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
 from graphreel.experiments.series_parts import TRACES, with_traces
 from graphreel.experiments.sources import kind_of
 from graphreel.inspect.trained_models import load_classifier, load_forecaster, open_run
 from graphreel.training.curves import BLUE, ORANGE
-from graphreel.training.files import refuse_to_overwrite, write_text, write_whole
 from graphreel.training.run_folder import RunFolder
 
 _SHOWN = 8  # nodes in the terminal and in the picture

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from graphreel.core.atomic_files import write_json, write_text
 from graphreel.report.machine import describe_machine
 from graphreel.report.page import render
 from graphreel.report.section import Section
 from graphreel.report.store import Outcome, Store, key_of
 from graphreel.report.terminal import Terminal
 from graphreel.report.workspace import Trainings, Workspace
-from graphreel.training.files import write_json, write_text
 from graphreel.training.run_folder import provenance
 
 FORMAT = "graphreel report 1"

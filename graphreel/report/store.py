@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from graphreel import __version__
+from graphreel.core.atomic_files import write_json
 from graphreel.report.answer import Answer, Figure
 from graphreel.report.section import Section
-from graphreel.training.files import write_json
 
 FORMAT = "graphreel report section 1"
 

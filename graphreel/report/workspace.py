@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import matplotlib
 from matplotlib.figure import Figure as Drawing
 
+from graphreel.core.atomic_files import write_whole
 from graphreel.report.answer import Figure
-from graphreel.training.files import write_whole
 from graphreel.training.run_folder import RunFolder, provenance
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from graphreel.training.files import write_whole
+from graphreel.core.atomic_files import write_whole
 
 # Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color)
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"

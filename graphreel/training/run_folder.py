@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from graphreel import __version__
-from graphreel.training.files import write_json, write_text, write_whole
+from graphreel.core.atomic_files import write_json, write_text, write_whole
 
 FORMAT = "graphreel run 1"
 

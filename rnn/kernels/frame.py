@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from graphreel.core.transforms import is_batched, is_transforming
+
 from ..cells import Cell, State, Weights
 from ..sequence.batch_schedule import Schedule
 from ..sequence.scan import unroll
@@ -101,9 +103,7 @@ def can_fuse(schedule: Schedule, x: Tensor, others: Sequence[Tensor]) -> bool:
         and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and not torch._C._are_functorch_transforms_active()
+        and not is_transforming()
         and not is_in_torch_dispatch_mode()
         and not any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
     )
@@ -131,7 +131,7 @@ class _Fused(torch.autograd.Function):
         x, *others = ctx.saved_tensors
         formula, call, state, weights = ctx.formula, ctx.call, others[: ctx.parts], others[ctx.parts :]
         needs = ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled() or _under_vmap(grads):
+        if torch.is_grad_enabled() or is_batched(grads):
             return None, None, *_differentiable_backward(formula, call, grads, needs, x, state, weights)
         left, ctx.left = ctx.left, None
         if left is None:  # an earlier backward through the same graph has used it up
@@ -140,12 +140,6 @@ class _Fused(torch.autograd.Function):
         results = formula.backward(call, grads, x, state, weights, left, *wanted)
         call.space.give_back(left)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
-
-
-def _under_vmap(grads: Sequence[Tensor | None]) -> bool:
-    """Whether these are the gradients of several results at once, as in torch.autograd.grad(is_grads_batched=True)."""
-    batched = (torch._C._functorch.is_legacy_batchedtensor(grad) for grad in grads if grad is not None)
-    return torch._C._are_functorch_transforms_active() or any(batched)
 
 
 def walk_fused(formula: Formula, call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:

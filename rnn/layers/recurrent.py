@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from graphreel.core.dropout import check_probability
+from graphreel.core.dropout import dropout as drop_out
+
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import Workspace
 from ..kernels.dispatch import walk
@@ -13,8 +16,6 @@ from ..kernels.frame import FusedWalk
 from ..sequence.batch_schedule import Schedule
 from ..sequence.packing import Alignment, align_full, align_packed, align_spans
 from ..sequence.scan import unroll
-from .dropout import check_probability
-from .dropout import dropout as drop_out
 from .initialization import INITIALIZATIONS
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..layers.dropout import Dropout
+from graphreel.core.dropout import Dropout
+
 from ..layers.gru import GRU
 from ..layers.lstm import LSTM
 from ..layers.peephole_lstm import PeepholeLSTM

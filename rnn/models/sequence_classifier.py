@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
 
+from graphreel.core.transforms import is_transforming
+
 from ..layers.gru import GRU
 from ..layers.lstm import LSTM
 from ..layers.peephole_lstm import PeepholeLSTM
@@ -90,7 +92,7 @@ class SequenceClassifier(nn.Module):
         self._check(tokens)
         first, last = self._spans(tokens)
         steps = tokens.shape[1]
-        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        if is_transforming():
             alignments = align_spans(first, last - first + 1, steps, tokens.device)
             _, states = self.recurrent.walk(self.embedding(tokens.t().reshape(-1)), alignments, None)
             return self.head(torch.cat(states[0].unbind(), dim=1))

@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from graphreel.training.files import write_whole
+from graphreel.core.atomic_files import write_whole
 from graphreel.training.run_folder import FORMAT, RunFolder, free_path
 
 

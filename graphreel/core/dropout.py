@@ -1,11 +1,15 @@
 """Dropout whose random numbers cost a fifth of torch's on a CPU."""
 
+from numbers import Real
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["dropout", "dropout_factors"]
+from .transforms import is_transforming
+
+__all__ = ["Dropout", "check_probability", "dropout", "dropout_factors"]
 
 _FEW_NUMBERS = 1 << 12  # up to here making a generator takes longer than torch's draws
 _DRAWS = ((np.uint8, 2**8), (np.int16, 2**16), (np.int32, 2**32))
@@ -21,13 +25,8 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     """
     if not training or p == 0.0:
         return x
-    plain = type(x) is Tensor and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    if (
-        not plain
-        or x.numel() <= _FEW_NUMBERS
-        or torch.compiler.is_compiling()
-        or torch._C._functorch.peek_interpreter_stack() is not None
-    ):
+    plain = type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    if not plain or x.numel() <= _FEW_NUMBERS or is_transforming():
         return F.dropout(x, p)
     return x * dropout_factors(x.shape, p, x.dtype)
 
@@ -52,3 +51,35 @@ def dropout_factors(shape: torch.Size, p: float, dtype: torch.dtype = torch.floa
     # written as numbers at once, because PyTorch takes longer to turn a mask into numbers than to draw it
     factors = torch.ge(bits, threshold + int(np.iinfo(drawn).min), out=torch.empty(count, dtype=dtype))
     return factors.mul_(1.0 / (1.0 - threshold / levels)).view(shape)
+
+
+class Dropout(nn.Module):
+    """:func:`dropout` as a module.
+
+    Args:
+        p: Probability of dropping an element.
+
+    Raises:
+        ValueError: p is not a probability.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        check_probability("dropout", p)
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return dropout(x, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+def check_probability(name: str, value: float) -> None:
+    """See that a rate is a number from 0 to 1.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (float, Real)) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability between 0 and 1, but got {value!r}")

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from graphreel.gnn.dropout import dropout, dropout_factors
+from graphreel.core.dropout import Dropout, dropout, dropout_factors
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.6, 0.999, 1 / 256])
@@ -55,8 +55,37 @@ def test_ends_and_identity():
     assert dropout(x.bfloat16(), 0.5).dtype == torch.bfloat16
 
 
-def test_gradient():
-    x = torch.randn(20, 5, dtype=torch.float64, requires_grad=True)
-    out = dropout(x, 0.6)
-    out.sum().backward()
-    torch.testing.assert_close(x.grad * x, out)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.85])
+def test_share_scale_and_gradient(dtype: torch.dtype, p: float) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(301, 333, dtype=dtype, requires_grad=True)
+    y = dropout(x, p)
+    kept = y != 0
+    torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / (1 - p)), rtol=1e-4, atol=0.0)
+    assert abs(kept.double().mean().item() - (1 - p)) < 5 * (p * (1 - p) / x.numel()) ** 0.5
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(gradient, y.detach())
+
+
+def test_neighbours_are_independent() -> None:
+    torch.manual_seed(0)
+    kept = (dropout(torch.ones(100_000), 0.3) != 0).double()
+    both = (kept[0::2] * kept[1::2]).mean().item()
+    assert abs(both - 0.49) < 5 * (0.49 * 0.51 / 50_000) ** 0.5
+
+
+def test_where_torch_draws() -> None:
+    layer = Dropout(0.5)
+    half = layer(torch.ones(64, dtype=torch.bfloat16))
+    assert set(half.tolist()) <= {0.0, 2.0}
+    mapped = torch.func.vmap(layer, randomness="different")(torch.ones(8, 64))
+    assert set(mapped.unique().tolist()) == {0.0, 2.0}
+
+
+def test_module_refuses_and_prints() -> None:
+    assert repr(Dropout(0.25)) == "Dropout(p=0.25)"
+    with pytest.raises(ValueError, match=r"dropout must be a probability between 0 and 1, but got 1\.5"):
+        Dropout(1.5)
+    with pytest.raises(ValueError, match="dropout must be a probability between 0 and 1, but got 'a'"):
+        Dropout("a")

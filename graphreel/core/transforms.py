@@ -1,0 +1,22 @@
+"""Whether torch is looking at the operations instead of running them."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+__all__ = ["is_batched", "is_transforming"]
+
+
+def is_transforming() -> bool:
+    """Whether the call is compiled, exported or traced, or runs under a transform of torch.func (vmap, grad, jvp).
+
+    A kernel with a backward pass of its own may then not be entered: torch has to see its operations one by one.
+    """
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()
+
+
+def is_batched(tensors: Iterable[Tensor | None]) -> bool:
+    """Whether a tensor stands for a batch of them: under ``torch.vmap``, or ``is_grads_batched`` of autograd."""
+    batched = (torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors if tensor is not None)
+    return torch._C._are_functorch_transforms_active() or any(batched)
