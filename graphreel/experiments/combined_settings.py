@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.training.settings import Settings
 
-SPATIAL = ("gcn", "gat", "gatv2", "none")
+SPATIAL = (*LAYERS, "none")
 TEMPORAL = ("lstm", "gru", "rnn", "peephole")
 COMPARED = ("both", "gnn", "rnn")
-ATTENDING = ("gat", "gatv2")
 
 
 class _SpaceTime(Settings):

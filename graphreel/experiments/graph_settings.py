@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphreel.experiments.sources import check_room
+from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.training.settings import Settings
 
-MODELS = ("gcn", "gat", "gatv2")
+MODELS = tuple(LAYERS)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class GnnSettings(Settings):
         """
         if model not in MODELS:
             raise ValueError(f"--model expects one of {', '.join(MODELS)}, got {model!r}")
-        preset = PRESETS.get(check_room(data, "gnn"), PRESETS["planetoid"])[model if model == "gcn" else "gat"]
+        preset = PRESETS.get(check_room(data, "gnn"), PRESETS["planetoid"])["gat" if model in ATTENDING else "gcn"]
         return cls(**{"data": data, "model": model, **preset, **typed})
 
 
