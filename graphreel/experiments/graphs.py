@@ -44,6 +44,11 @@ def resume_training(path: Path, quiet: bool) -> RunFolder:
     return _train_into(run, settings, load_for_training(settings.data), quiet)
 
 
+def go_on(run: RunFolder, settings: GnnSettings, quiet: bool) -> RunFolder:
+    """Train into a run folder that exists, from its checkpoint where it has one."""
+    return _train_into(run, settings, load_for_training(settings.data), quiet)
+
+
 def load_for_training(name: str) -> Any:
     """A checked graph with masks, or a set of graphs."""
     source = load_graph(name)

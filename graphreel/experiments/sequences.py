@@ -66,6 +66,11 @@ def build_task(settings: TaskSettings, source: Any, seed: int) -> Task:
     return Task(model, optimizer, batch, loss, evaluate)
 
 
+def go_on(run: RunFolder, settings: TaskSettings, quiet: bool) -> RunFolder:
+    """Train into a run folder that exists, from its checkpoint where it has one."""
+    return train_task(run, settings, quiet)
+
+
 def train_task(run: RunFolder, settings: TaskSettings, quiet: bool) -> RunFolder:
     """Train every seed and write metrics, curves and the picture of the gates into the run folder."""
     tune_allocator()

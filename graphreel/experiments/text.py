@@ -172,6 +172,11 @@ def _model(task: Task) -> CharLM:
     return cast(CharLM, task.result)
 
 
+def go_on(run: RunFolder, settings: TextSettings, quiet: bool) -> RunFolder:
+    """Train into a run folder that exists, from its checkpoint where it has one."""
+    return train_text(run, settings, load_text(settings), quiet)
+
+
 def load_text(settings: TextSettings) -> Any:
     """The text, checked to fill a window.
 
