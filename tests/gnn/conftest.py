@@ -50,5 +50,11 @@ def everything() -> Graph:
 
 
 @pytest.fixture
+def directed() -> Graph:
+    """Five weighted edges between four nodes, none of them there and back."""
+    return build("directed")
+
+
+@pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from graphreel.__main__ import run
 from graphreel.data import load
 from graphreel.data.clips.keypoints import read_keypoints
 from graphreel.experiments import clips as combined_clips
@@ -17,18 +16,6 @@ from graphreel.experiments.combined_settings import ClipSettings
 from graphreel.inspect.trained_models import load_classifier, open_run
 
 SMALL = ["--hidden", 8, "--state", 8, "--batch-size", 8, "--quiet"]
-
-
-@pytest.fixture
-def said(capsys):
-    """Run a command; return (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def write_keypoints(path, clips=24, joints=15, labelled=True, seed=0, dtype=np.float32, **more):

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from graphreel.__main__ import run
 from graphreel.data.sequences import text_windows
 from graphreel.experiments.sequence_settings import TaskSettings, TextSettings
 from graphreel.experiments.text import build_model, build_task, loss_and_accuracy
@@ -20,18 +19,6 @@ from graphreel.training.loop import Plan
 STORY = "Once upon a time there was a king, who had three sons; and the king said: “Go into the world.”\n" * 12
 TEXT = ["--hidden", 12, "--embedding", 6, "--layers", 1, "--batch-size", 4, "--window", 10, "--evaluate-every", 2]
 TASK = ["--hidden", 16, "--embedding", 4, "--batch-size", 32, "--lr", 0.02, "--evaluate-every", 10]
-
-
-@pytest.fixture
-def said(capsys):
-    """Run a command; return (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

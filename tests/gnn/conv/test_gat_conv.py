@@ -17,8 +17,6 @@ from graphreel.gnn.conv.attention_base import AttentionConv
 from graphreel.gnn.kernels import attention as attention_kernel
 from graphreel.gnn.kernels.csr import sorted_edges
 
-from .conftest import build
-
 PAIRS = [(GATConv, pyg.GATConv), (GATv2Conv, pyg.GATv2Conv)]
 both = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["gat", "gatv2"])
 each = pytest.mark.parametrize("kind", [GATConv, GATv2Conv])
@@ -133,8 +131,8 @@ def test_attention_weights_come_in_pygs_order(ours, theirs, graph, generator):
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled")  # PyG makes them
 @both
-def test_sparse_adjacency_equals_pyg(ours, theirs, generator):
-    edge_index = build("directed").edge_index
+def test_sparse_adjacency_equals_pyg(ours, theirs, directed, generator):
+    edge_index = directed.edge_index
     adjacency = torch.sparse_coo_tensor(
         edge_index.flip(0), torch.ones(5, dtype=torch.float64), (4, 4), check_invariants=False
     )

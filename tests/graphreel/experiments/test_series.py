@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from graphreel.__main__ import run
 from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.linear_fits import INPUT_SETS, Choice, LinearFits
 from graphreel.experiments.series import load_series, series_task
@@ -20,18 +19,6 @@ from graphreel.training.run_folder import RunFolder
 
 REAL = Path(os.environ.get("GRAPHREEL_DATA", "/nowhere"))
 SMALL = ["--hidden", 4, "--epochs", 2, "--batch-size", 16, "--quiet"]
-
-
-@pytest.fixture
-def said(capsys):
-    """Run a command; return (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def waves(steps=120, nodes=4, seed=0):

@@ -5,20 +5,6 @@ import sys
 import pytest
 import torch
 
-from graphreel.__main__ import run
-
-
-@pytest.fixture
-def said(capsys):
-    """Run a command; return (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
 
 @pytest.fixture
 def six_node_run(tmp_path, said):
