@@ -4,27 +4,47 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# name -> "module:function", called with the options alone
-NAMES: dict[str, str] = {
-    "six-node": "graphreel.data.graphs.six_node:load_six_node",
-    "karate": "graphreel.data.graphs.karate:load_karate",
-    "imports": "graphreel.data.graphs.imports:load_imports",
-    "cora": "graphreel.data.graphs.planetoid:load_cora",
-    "citeseer": "graphreel.data.graphs.planetoid:load_citeseer",
-    "pubmed": "graphreel.data.graphs.planetoid:load_pubmed",
-    "mutag": "graphreel.data.graphs.mutag:load_mutag",
-    "alkanes": "graphreel.data.graphs.alkanes:load_alkanes",
-    "random-graph": "graphreel.data.graphs.random_graphs:load_random_graph",
-    "palindrome": "graphreel.data.sequences.sequence_tasks:load_palindrome",
-    "baum-sweet": "graphreel.data.sequences.sequence_tasks:load_baum_sweet",
-    "random-combinations": "graphreel.data.sequences.sequence_tasks:load_random_combinations",
-    "book": "graphreel.data.sequences.books:load_embedded_book",
-    "digits": "graphreel.data.clips.digits:load_digits",
-    "jhmdb": "graphreel.data.clips.keypoints:load_jhmdb",
+
+@dataclass(frozen=True)
+class DataSet:
+    """What `load` and the commands know of a data set without importing it.
+
+    Attributes:
+        room: whose commands train on it: gnn, rnn or combined.
+        kind: what its loader returns, by which settings choose their presets.
+        loader: "module:function", called with the path, if it is read from one, and the options.
+        training: options under which training loads it, where the loader's own defaults leave something out.
+    """
+
+    room: str
+    kind: str
+    loader: str
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+# a data set is a loader and a line here, or in FORMATS where it is read from a path
+NAMES: dict[str, DataSet] = {
+    "six-node": DataSet("gnn", "small graph", "graphreel.data.graphs.six_node:load_six_node"),
+    "karate": DataSet("gnn", "small graph", "graphreel.data.graphs.karate:load_karate"),
+    "imports": DataSet("gnn", "directed graph", "graphreel.data.graphs.imports:load_imports"),
+    "cora": DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_cora"),
+    "citeseer": DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_citeseer"),
+    "pubmed": DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_pubmed"),
+    "mutag": DataSet("gnn", "graphs", "graphreel.data.graphs.mutag:load_mutag"),
+    "alkanes": DataSet("gnn", "graphs", "graphreel.data.graphs.alkanes:load_alkanes"),
+    "random-graph": DataSet(
+        "gnn", "graph", "graphreel.data.graphs.random_graphs:load_random_graph", {"num_features": 8}
+    ),
+    "palindrome": DataSet("rnn", "task", "graphreel.data.sequences.sequence_tasks:load_palindrome"),
+    "baum-sweet": DataSet("rnn", "task", "graphreel.data.sequences.sequence_tasks:load_baum_sweet"),
+    "random-combinations": DataSet("rnn", "task", "graphreel.data.sequences.sequence_tasks:load_random_combinations"),
+    "book": DataSet("rnn", "text", "graphreel.data.sequences.books:load_embedded_book"),
+    "digits": DataSet("combined", "digits", "graphreel.data.clips.digits:load_digits"),
+    "jhmdb": DataSet("combined", "keypoints", "graphreel.data.clips.keypoints:load_jhmdb"),
 }
 
 _VIDEO_SUFFIXES = {".gif", ".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg"}
@@ -56,28 +76,46 @@ def _ends_with(suffix: str) -> Callable[[Path], bool]:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file or folder: what to call it, how to know it, and the "module:function" that gets the path."""
+    """A kind of file or folder: what to call it, how to know it by its path, and what it holds."""
 
     description: str
     recognises: Callable[[Path], bool]
-    loader: str
+    data_set: DataSet
 
 
-# the first that recognises a path loads it
+# the first that recognises a path loads it, one of the asking room before others
 FORMATS: list[Format] = [
     Format(
         "a folder with Planetoid's raw files ind.NAME.*",
         _is_planetoid_folder,
-        "graphreel.data.graphs.planetoid:load_folder",
+        DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_folder"),
     ),
     Format(
-        "a folder of videos with one subfolder per class", _is_video_folder, "graphreel.data.clips.videos:load_videos"
+        "a folder of videos with one subfolder per class",
+        _is_video_folder,
+        DataSet("combined", "videos", "graphreel.data.clips.videos:load_videos"),
     ),
-    Format("a .txt of graphs as MUTAG.txt", _is_graph_text, "graphreel.data.graphs.mutag:load_graph_text"),
-    Format("a .txt book", _ends_with(".txt"), "graphreel.data.sequences.books:load_book"),
-    Format("a keypoint .npz", _ends_with(".npz"), "graphreel.data.clips.keypoints:load_keypoints"),
-    Format("a sensor .csv", _ends_with(".csv"), "graphreel.data.series.sensors:load_csv"),
-    Format("a PyG-Temporal .json", _ends_with(".json"), "graphreel.data.series.sensors:load_json"),
+    Format(
+        "a .txt of graphs as MUTAG.txt",
+        _is_graph_text,
+        DataSet("gnn", "graphs", "graphreel.data.graphs.mutag:load_graph_text"),
+    ),
+    Format("a .txt book", _ends_with(".txt"), DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")),
+    Format(
+        "a keypoint .npz",
+        _ends_with(".npz"),
+        DataSet("combined", "keypoints", "graphreel.data.clips.keypoints:load_keypoints"),
+    ),
+    Format(
+        "a sensor .csv",
+        _ends_with(".csv"),
+        DataSet("combined", "series", "graphreel.data.series.sensors:load_csv"),
+    ),
+    Format(
+        "a PyG-Temporal .json",
+        _ends_with(".json"),
+        DataSet("combined", "series", "graphreel.data.series.sensors:load_json"),
+    ),
 ]
 
 
@@ -105,6 +143,11 @@ def load(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
     return _call(target, os.fspath(name_or_path), arguments, options)
 
 
+def load_to_train(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
+    """`load`, with the options under which training reads the data set where none are given."""
+    return load(name_or_path, **{**data_set(name_or_path).training, **options})
+
+
 def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, list[Path]]:
     """Find what would load `name_or_path`, without importing or reading it: ("module:function", [path] or []).
 
@@ -112,14 +155,34 @@ def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, list[Path]]:
         ValueError: an unknown name, or a file that is in none of the formats.
         FileNotFoundError: there is no such path.
     """
+    found = data_set(name_or_path)
+    return found.loader, [] if os.fspath(name_or_path) in NAMES else [Path(name_or_path).expanduser()]
+
+
+def data_set(name_or_path: str | os.PathLike[str], room: str | None = None) -> DataSet:
+    """What is known of a data set without importing or reading it, and that a room trains on it.
+
+    Args:
+        room: gnn, rnn or combined; a path that fits formats of several rooms is taken for this one's.
+
+    Raises:
+        ValueError: an unknown name, a file that is in none of the formats, or data of another room.
+        FileNotFoundError: there is no such path.
+    """
     text = os.fspath(name_or_path)
-    if text in NAMES:
-        return NAMES[text], []
+    fitting = [NAMES[text]] if text in NAMES else _formats_of(text)
+    found = next((entry for entry in fitting if entry.room == room), fitting[0])
+    if room not in (None, found.room):
+        raise ValueError(f"{text} is data for `graphreel {found.room} train`, not for `graphreel {room}`")
+    return found
+
+
+def _formats_of(text: str) -> list[DataSet]:
     path = Path(text).expanduser()
     if path.exists():
-        for form in FORMATS:
-            if form.recognises(path):
-                return form.loader, [path]
+        fitting = [form.data_set for form in FORMATS if form.recognises(path)]
+        if fitting:
+            return fitting
         raise ValueError(f"{text} is none of: {_listed(form.description for form in FORMATS)}")
     if os.sep in text or path.suffix:
         raise FileNotFoundError(f"there is no file or folder {text}")

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from graphreel.cli.options import Device, Out, Overwrite, Quiet, Resume, Seed, Seeds, given, refuse_with_resume
+from graphreel.data.registry import data_set
 from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
-from graphreel.experiments.sources import check_room, kind_of
 
 app = typer.Typer(help="Space x time: clips are classified, series of sensors forecast.", no_args_is_help=True)
 
@@ -137,9 +137,8 @@ def train(
         return
     if data is None:
         raise ValueError("combined train expects --data NAME or PATH (or --resume RUN), got none")
-    check_room(data, "combined")
-    kind = kind_of(data)
-    if kind == "sensors":
+    kind = data_set(data, "combined").kind
+    if kind == "series":
         series = SeriesSettings.resolve(data, Path(data).suffix.lower().lstrip("."), given(typed))
         from graphreel.experiments.series import start as start_series
 
@@ -191,9 +190,8 @@ def compare(
         return
     if data is None:
         raise ValueError("combined compare expects --data NAME or PATH (or --resume RUN), got none")
-    check_room(data, "combined")
-    kind = kind_of(data)
-    if kind == "sensors":
+    kind = data_set(data, "combined").kind
+    if kind == "series":
         raise ValueError(f"combined compare expects clips (digits, a keypoint .npz, videos), and {data} is a series")
     settings = ClipSettings.resolve_compared(data, kind, given(typed))
     from graphreel.experiments.compare import start

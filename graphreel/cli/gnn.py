@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from graphreel.cli.options import Device, Out, Overwrite, Quiet, Resume, Seed, Seeds, given, refuse_with_resume
+from graphreel.data.registry import data_set
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.sources import check_room
 
 app = typer.Typer(help="Space: GCN, GAT and GATv2 on graphs.", no_args_is_help=True)
 
@@ -94,8 +94,8 @@ def updates(
     data: Annotated[str, typer.Option(help="Data set by name, or the path of one.")] = "six-node",
 ) -> None:
     """Print how many message-passing updates it takes until SOURCE is felt at TARGET."""
-    check_room(data, "gnn")
-    from graphreel.experiments.sources import load
+    data_set(data, "gnn")
+    from graphreel.data import load
     from graphreel.gnn import updates_between
 
     count = updates_between(load(data), source, target)

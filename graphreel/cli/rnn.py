@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from graphreel.cli.options import Device, Out, Overwrite, Quiet, Resume, Seed, Seeds, given, refuse_with_resume
+from graphreel.data.registry import data_set
 from graphreel.experiments.sequence_settings import TASKS, TaskSettings, TextSettings
-from graphreel.experiments.sources import check_room
 
 app = typer.Typer(help="Time: sequence tasks, a model that writes, gradients through time.", no_args_is_help=True)
 
@@ -82,7 +82,7 @@ def train(
         return
     if data is None:
         raise ValueError("rnn train expects --data NAME or PATH (or --resume RUN), got none")
-    check_room(data, "rnn")
+    data_set(data, "rnn")
     settings: TaskSettings | TextSettings
     settings = (TaskSettings if data in TASKS else TextSettings).resolve(data, given(typed))
     if isinstance(settings, TaskSettings):

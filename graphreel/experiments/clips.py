@@ -13,9 +13,10 @@ from torch_geometric.data import Batch
 
 from graphreel.cli.options import choose_device
 from graphreel.combined import ClipClassifier, parameters_of
+from graphreel.data import load
+from graphreel.data.registry import data_set
 from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.combined_settings import ClipSettings
-from graphreel.experiments.sources import kind_of, load
 from graphreel.training.allocator import tune_allocator
 from graphreel.training.curves import draw_curves
 from graphreel.training.loop import Plan, train
@@ -29,8 +30,8 @@ _EVALUATED_AT_ONCE = 128
 
 def load_clips(settings: ClipSettings) -> Any:
     """The clips of the settings, split; validation clips are cut from the training part by the first seed."""
-    kind = kind_of(settings.data)
-    if kind == "digits":
+    kind = data_set(settings.data).kind
+    if kind not in ("keypoints", "videos"):
         return load(settings.data)
     options: dict[str, Any] = {"validation": settings.validation, "seed": settings.seed}
     if kind == "keypoints":

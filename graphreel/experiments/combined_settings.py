@@ -138,7 +138,7 @@ class ClipSettings(_SpaceTime):
         """
         cls.check_names(typed, f"clips, and {data} holds clips")
         _keep_to_keypoints(data, kind, typed)
-        preset = _varied_or_not(CLIP_PRESETS[kind], typed)
+        preset = _varied_or_not(CLIP_PRESETS.get(kind, {}), typed)
         if typed.get("patience"):  # it looks at the validation loss
             preset.pop("keep", None)
         if typed.get("convolve") == 0:
@@ -157,7 +157,7 @@ class ClipSettings(_SpaceTime):
             if typed.get(name) == "none":
                 raise ValueError(f"--{name} none leaves nothing to compare: one of the models goes without it anyway")
         _keep_to_keypoints(data, kind, typed)
-        return cls(**{"data": data, **_varied_or_not(COMPARE_PRESETS[kind], typed), **typed})
+        return cls(**{"data": data, **_varied_or_not(COMPARE_PRESETS.get(kind, {}), typed), **typed})
 
 
 def _varied_or_not(preset: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
@@ -302,7 +302,9 @@ class SeriesSettings(_SpaceTime):
                 raise ValueError(f"--{name.replace('_', '-')} expects a number above 0, got 0")
         if form == "json" and typed.get("adjacency"):
             raise ValueError(f"--adjacency goes with a .csv; {data} brings its edges along")
-        preset = SERIES_PRESETS[form] | (CARRIED if typed.get("memory") == "carried" else {})
+        preset = SERIES_PRESETS["json" if form == "json" else "csv"] | (
+            CARRIED if typed.get("memory") == "carried" else {}
+        )
         return cls(**{"data": data, **preset, **typed})
 
 

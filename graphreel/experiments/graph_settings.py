@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from graphreel.experiments.sources import check_room
+from graphreel.data.registry import data_set
 from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.training.settings import Settings
 
@@ -95,7 +95,7 @@ class GnnSettings(Settings):
         """
         if model not in MODELS:
             raise ValueError(f"--model expects one of {', '.join(MODELS)}, got {model!r}")
-        preset = PRESETS.get(check_room(data, "gnn"), PRESETS["planetoid"])["gat" if model in ATTENDING else "gcn"]
+        preset = PRESETS.get(data_set(data, "gnn").kind, PRESETS["graph"])["gat" if model in ATTENDING else "gcn"]
         return cls(**{"data": data, "model": model, **preset, **typed})
 
 
@@ -133,12 +133,10 @@ _MOLECULES: dict[str, dict[str, Any]] = {
     "gat": {"hidden": 32, "heads": 4, **_SMALL_GRAPHS},
 }
 
-# by the module of `data` that loads the graphs; citation graphs' settings serve all others
+# by the kind of data set in graphreel.data.registry; citation graphs' settings serve all others
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "planetoid": {"gcn": _CITATION_GCN, "gat": _CITATION_GAT},
-    "six_node": {"gcn": {}, "gat": _SMALL_GAT},
-    "karate": {"gcn": {}, "gat": _SMALL_GAT},
-    "imports": {"gcn": {**_CITATION_GCN, "undirected": True}, "gat": {**_CITATION_GAT, "undirected": True}},
-    "mutag": _MOLECULES,
-    "alkanes": _MOLECULES,
+    "graph": {"gcn": _CITATION_GCN, "gat": _CITATION_GAT},
+    "small graph": {"gcn": {}, "gat": _SMALL_GAT},
+    "directed graph": {"gcn": {**_CITATION_GCN, "undirected": True}, "gat": {**_CITATION_GAT, "undirected": True}},
+    "graphs": _MOLECULES,
 }

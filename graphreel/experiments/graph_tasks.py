@@ -17,6 +17,14 @@ from graphreel.training.task import Task
 _SPARSE_BELOW = 0.1  # share of non-zeros under which products on the stored values alone are faster
 
 
+def num_classes_of(source: Any) -> int:
+    """Number of classes of a graph (the names given, else the largest label and one) or of a set of graphs."""
+    if hasattr(source, "folds"):
+        return source.num_classes
+    names = source.get("class_names")
+    return len(names) if names else int(source.y.max()) + 1
+
+
 def build_model(settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None):
     """The GCN or GAT that the settings describe."""
     shared: dict[str, Any] = dict(

@@ -8,9 +8,9 @@ import typer
 from torch_geometric.data import Data
 
 from graphreel.cli.options import choose_device
+from graphreel.data.registry import load_to_train
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.graph_tasks import graph_set_task, node_task, prepare_graph, steps_per_epoch
-from graphreel.experiments.sources import load_graph, num_classes_of
+from graphreel.experiments.graph_tasks import graph_set_task, node_task, num_classes_of, prepare_graph, steps_per_epoch
 from graphreel.training.allocator import tune_allocator
 from graphreel.training.curves import draw_curves
 from graphreel.training.loop import Plan, train
@@ -51,7 +51,7 @@ def go_on(run: RunFolder, settings: GnnSettings, quiet: bool) -> RunFolder:
 
 def load_for_training(name: str) -> Any:
     """A checked graph with masks, or a set of graphs."""
-    source = load_graph(name)
+    source = load_to_train(name)
     if not isinstance(source, Data):
         return source
     from graphreel.data import check_graph

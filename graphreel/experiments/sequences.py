@@ -10,9 +10,9 @@ import typer
 from torch import Tensor, nn
 
 from graphreel.cli.options import choose_device
+from graphreel.data import load
 from graphreel.experiments.gate_pictures import draw_task_gates
 from graphreel.experiments.sequence_settings import TaskSettings
-from graphreel.experiments.sources import load
 from graphreel.rnn import SequenceClassifier
 from graphreel.training.allocator import tune_allocator
 from graphreel.training.curves import draw_curves

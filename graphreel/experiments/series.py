@@ -13,13 +13,13 @@ from torch import Tensor
 
 from graphreel.cli.options import choose_device
 from graphreel.combined import LinearForecast, parameters_of
+from graphreel.data import load
 from graphreel.experiments.clips import warm_cosine
 from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.linear_fits import LinearFits
 from graphreel.experiments.series_baselines import baselines_of
 from graphreel.experiments.series_model import build_forecaster
 from graphreel.experiments.series_parts import SeriesParts
-from graphreel.experiments.sources import load
 from graphreel.training.allocator import tune_allocator
 from graphreel.training.curves import draw_curves
 from graphreel.training.loop import Plan, train

@@ -10,8 +10,8 @@ import typer
 from torch import Tensor
 
 from graphreel.cli.options import choose_device
+from graphreel.data import load
 from graphreel.experiments.sequence_settings import TextSettings
-from graphreel.experiments.sources import load
 from graphreel.experiments.text_samples import SamplesFile
 from graphreel.rnn import CharLM, Vocabulary, bits_per_character
 from graphreel.rnn.models.char_lm import State, detached

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import typer
 
+from graphreel.data import load
 from graphreel.experiments.gate_pictures import draw_task_gates, save_figure
 from graphreel.experiments.sequence_settings import TaskSettings
 from graphreel.experiments.sequences import build_classifier
-from graphreel.experiments.sources import load
 from graphreel.inspect.generate import load_model
 from graphreel.rnn import draw_gates, gates, generate
 from graphreel.training.run_folder import RunFolder

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from graphreel.data.registry import load_to_train
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.graph_tasks import build_model, edge_features, prepare_graph
-from graphreel.experiments.sources import load_graph, num_classes_of
+from graphreel.experiments.graph_tasks import build_model, edge_features, num_classes_of, prepare_graph
 from graphreel.gnn import write_attention
 from graphreel.training.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | 
     if settings.model == "gcn":
         raise ValueError(f"{path} holds a gcn, which has no attention: train with --model gat or gatv2")
     checkpoint = run.load_checkpoint()
-    source = load_graph(settings.data)
+    source = load_to_train(settings.data)
     is_set = hasattr(source, "folds")
     if is_set and not 0 <= graph_index < len(source):
         raise ValueError(f"--graph expects 0 to {len(source) - 1}, got {graph_index}")

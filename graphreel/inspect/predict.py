@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from graphreel.core.atomic_files import refuse_to_overwrite, write_text, write_whole
+from graphreel.data.registry import data_set
 from graphreel.experiments.clips import seen_together, views_of
 from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
 from graphreel.experiments.series_parts import TRACES, with_traces
-from graphreel.experiments.sources import kind_of
 from graphreel.inspect.trained_models import load_classifier, load_forecaster, open_run
 from graphreel.training.curves import BLUE, ORANGE
 from graphreel.training.run_folder import RunFolder
@@ -100,7 +100,7 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
 
     from graphreel.data.series.sensors import read_csv, read_json
 
-    if kind_of(str(file)) != "sensors":
+    if data_set(file).kind != "series":
         raise ValueError(f"the run was trained on a series and expects a .csv or .json, got {file.name}")
     if file.suffix.lower() == ".json":
         series = read_json(file, settings.dates)

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphreel.data import load
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graph_tasks import build_model
 from graphreel.experiments.graphs import resume_training, start_training
-from graphreel.experiments.sources import load
 from graphreel.gnn import GATConv, attention_weights, dense_gat, normalized_adjacency
 from graphreel.inspect.graph_attention import draw as draw_attention
 from graphreel.report.answer import Answer, Finding, Table, Text

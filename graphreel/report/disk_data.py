@@ -22,7 +22,7 @@ WANTED = {
 
 
 def find_data() -> dict[str, str]:
-    """What is on disk: key of `WANTED` -> what `graphreel.experiments.sources.load` takes."""
+    """What is on disk: key of `WANTED` -> what `graphreel.data.load` takes."""
     from graphreel.data.data_dirs import find
 
     found: dict[str, str] = {}

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphreel.data import load
 from graphreel.experiments import sequences as sequence_training
 from graphreel.experiments.sequence_settings import TaskSettings
-from graphreel.experiments.sources import load
 from graphreel.report.workspace import Workspace
 from graphreel.rnn import SequenceClassifier
 from graphreel.training.run_folder import RunFolder

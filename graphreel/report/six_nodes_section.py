@@ -10,9 +10,9 @@ from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphreel.data import load
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graphs import resume_training, start_training
-from graphreel.experiments.sources import load
 from graphreel.gnn import gradient_after, normalized_adjacency, updates_between
 from graphreel.report.answer import Answer, Block, Figure, Finding, Formula, Table, Text
 from graphreel.report.section import Equation, Section

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from graphreel.data import load
 from graphreel.experiments import text as text_training
 from graphreel.experiments.sequence_settings import TextSettings
-from graphreel.experiments.sources import load
 from graphreel.experiments.text_samples import COMPLETED, MODES
 from graphreel.inspect.generate import load_model
 from graphreel.report.answer import Answer, Finding, Table, Text

@@ -39,7 +39,7 @@ def measure(kind: str, edges: int) -> dict[str, float]:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     import torch
 
-    from graphreel.experiments.sources import load
+    from graphreel.data import load
     from graphreel.gnn import GCN
     from graphreel.training.allocator import give_memory_back
 

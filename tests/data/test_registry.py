@@ -1,6 +1,7 @@
 """The door to every data set: names, recognised paths, and what is said when neither fits."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from graphreel import data
-from graphreel.data.registry import FORMATS, NAMES
+from graphreel.__main__ import run
+from graphreel.data.registry import FORMATS, NAMES, DataSet, Format, data_set, load_to_train
 
 
 def test_importing_data_imports_neither_torch_nor_pyg():
@@ -24,7 +26,9 @@ def test_every_public_name_is_there():
         data.laod  # noqa: B018
 
 
-@pytest.mark.parametrize("target", sorted({*NAMES.values(), *(form.loader for form in FORMATS)}))
+@pytest.mark.parametrize(
+    "target", sorted({entry.loader for entry in [*NAMES.values(), *(form.data_set for form in FORMATS)]})
+)
 def test_every_target_is_a_documented_function(target):
     module, _, name = target.partition(":")
     function = getattr(importlib.import_module(module), name)
@@ -75,3 +79,37 @@ def test_recognisers(tmp_path):
     assert "keypoint" in recognised(made("clips.npz"))
     assert "sensor" in recognised(made("series.csv"))
     assert "Temporal" in recognised(made("series.json"))
+
+
+def test_a_data_set_of_another_room_is_named(tmp_path):
+    assert data_set("karate", "gnn") == NAMES["karate"]
+    with pytest.raises(ValueError, match="karate is data for `graphreel gnn train`, not for `graphreel rnn`"):
+        data_set("karate", "rnn")
+    (tmp_path / "a.csv").touch()
+    assert data_set(tmp_path / "a.csv").kind == "series"
+    with pytest.raises(ValueError, match=r"a\.csv is data for `graphreel combined train`, not for `graphreel gnn`"):
+        data_set(tmp_path / "a.csv", "gnn")
+
+
+def test_a_room_takes_a_path_that_fits_formats_of_several(tmp_path, monkeypatch):
+    mine = DataSet("rnn", "text", "my.module:load_mine")
+    monkeypatch.setattr("graphreel.data.registry.FORMATS", [*FORMATS, Format("mine", lambda path: True, mine)])
+    (tmp_path / "a.csv").touch()
+    assert data_set(tmp_path / "a.csv", "rnn") is mine
+    assert data_set(tmp_path / "a.csv").room == "combined"
+
+
+def test_a_loader_and_a_line_are_a_data_set(tmp_path, monkeypatch):
+    """As CONTRIBUTING says: every command of its room then trains on it."""
+    (tmp_path / "my_graphs.py").write_text(
+        "from graphreel.data import load\n\n\ndef load_mine(scale=1.0):\n"
+        "    graph = load('karate')\n    graph.x = graph.x * scale\n    return graph\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(NAMES, "mine", DataSet("gnn", "graph", "my_graphs:load_mine", {"scale": 2.0}))
+    assert "mine" in data.names()
+    assert float(load_to_train("mine").x.sum()) == 2 * float(data.load("mine").x.sum()) > 0
+    assert float(load_to_train("mine", scale=3.0).x.sum()) == 3 * float(data.load("mine").x.sum())
+    folder = tmp_path / "run"
+    assert run(["gnn", "train", "--data", "mine", "--epochs", "2", "--out", str(folder), "--quiet"]) == 0
+    assert json.loads((folder / "metrics.json").read_text())["data"] == "mine"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from graphreel.__main__ import app
 from graphreel.cli.report import QUESTIONS
-from graphreel.experiments.sources import load
+from graphreel.data import load
 from graphreel.report.answer import Table
 from graphreel.report.clips_section import told_apart
 from graphreel.report.making import make_report
