@@ -7,12 +7,6 @@ from torch_geometric.utils import scatter, softmax
 POOLS = ("mean", "max", "attention", "concat")
 
 
-def misplaced(numbers: Tensor, count: int) -> int | None:
-    """A number that does not lie between 0 and count - 1, or None where all do."""
-    least, most = (int(number) for number in numbers.aminmax()) if len(numbers) else (0, -1)
-    return least if least < 0 else most if most >= count else None
-
-
 def pool_nodes(x: Tensor, group: Tensor, groups: int, pool: str, scores: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Pool the rows of x by group: rows [groups, features], and the weight [nodes] that each node had in its group.
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from ..layers.pooling import POOLS, concatenate_nodes, follow_tracks, lay_out, misplaced, pool_nodes
+from graphreel.core.checks import invalid_index
+
+from ..layers.pooling import POOLS, concatenate_nodes, follow_tracks, lay_out, pool_nodes
 from ..layers.time_convolution import Readout, run_over_time
 
 RECURRENCES = ("frames", "nodes")
@@ -190,9 +192,9 @@ def frames_of(clips: Data) -> Tensor:
     frame = clips.get("frame")
     if frame is None or frame.shape != clips.x.shape[:1]:
         raise ValueError(f"frame must be [{len(clips.x)}], one for every row of x, got {_shape(frame)}")
-    held = misplaced(frame, int(num_frames.sum()))
-    if held is not None:
-        raise ValueError(f"frame holds {held}, but there are {int(num_frames.sum())} frames")
+    number = invalid_index(frame, int(num_frames.sum()))
+    if number is not None:
+        raise ValueError(f"frame holds {number}, but there are {int(num_frames.sum())} frames")
     return num_frames
 
 

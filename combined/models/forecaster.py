@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..layers.pooling import misplaced
+from graphreel.core.checks import invalid_index
+
 from ..layers.tgcn import TGCN
 from ..layers.time_convolution import ends_in_state, state_after
 from .clip_classifier import width_of
@@ -93,8 +94,9 @@ class Forecaster(nn.Module):
         elif edge_weight is not None and not isinstance(edge_weight, Tensor):
             raise ValueError(f"edge_weight has {len(edge_weight)} parts, but edge_index is one list for all steps")
         on_graph = self.spatial is not None or isinstance(self.temporal, TGCN)
-        if on_graph and edge_index.numel() and int(edge_index.max()) >= nodes:
-            raise ValueError(f"edge_index holds node {int(edge_index.max())}, but x has {nodes} nodes")
+        node = invalid_index(edge_index, nodes) if on_graph else None
+        if node is not None:
+            raise ValueError(f"edge_index holds node {node}, but x has {nodes} nodes")
         in_time = x.transpose(0, 1).contiguous()  # [T, B, N, F]: the layout that the recurrence reads
         z = self.dropout(self._in_space(in_time, edge_index, edge_weight, frame))
         if isinstance(self.temporal, TGCN):
@@ -159,9 +161,9 @@ def _over_graph(
     else:
         if frame.shape != edge_index.shape[1:]:
             raise ValueError(f"frame must be [{edge_index.size(1)}], one for every edge, got {list(frame.shape)}")
-        held = misplaced(frame, steps * windows)
-        if held is not None:
-            raise ValueError(f"frame holds {held}, but x has {windows} windows of {steps} steps")
+        step = invalid_index(frame, steps * windows)
+        if step is not None:
+            raise ValueError(f"frame holds {step}, but x has {windows} windows of {steps} steps")
         block = (frame % steps) * windows + frame // steps  # time comes first in x
         z = layer(x.reshape(-1, features), edge_index + block * nodes, **extra)
     return z.view(steps, windows, nodes, -1)

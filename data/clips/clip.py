@@ -9,6 +9,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import coalesce
 
+from graphreel.core.checks import invalid_index
+
 
 class Clip(Data):
     """The frames of one clip as one graph; PyG's `Batch` and `DataLoader` turn clips into a batch of clips.
@@ -67,8 +69,9 @@ class Clip(Data):
                 raise ValueError(f"frames[{t}] must be [nodes, {width}], got {list(nodes.shape)}")
             if pairs.numel() and (pairs.dim() != 2 or pairs.size(0) != 2):
                 raise ValueError(f"edges[{t}] must be [2, edges], got {list(pairs.shape)}")
-            if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < len(nodes):
-                raise ValueError(f"edges[{t}] holds node {outside(pairs)}, but frame {t} has {len(nodes)} nodes")
+            node = invalid_index(pairs, len(nodes))
+            if node is not None:
+                raise ValueError(f"edges[{t}] holds node {node}, but frame {t} has {len(nodes)} nodes")
             if tracks is not None and len(tracks[t]) != len(nodes):
                 raise ValueError(f"tracks[{t}] has {len(tracks[t])} entries, but frame {t} has {len(nodes)} nodes")
         counts = torch.tensor([len(nodes) for nodes in frames])
@@ -110,12 +113,14 @@ class Clip(Data):
             raise ValueError(f"frame must be [{len(x)}], one for every row of x, got {_shape(frame)}")
         if not torch.isfinite(x).all():
             raise ValueError(f"x holds {int((~torch.isfinite(x)).sum())} values that are NaN or infinite")
-        if len(frame) and not 0 <= int(frame.min()) <= int(frame.max()) < int(self.num_frames):
-            raise ValueError(f"frame holds {outside(frame)}, but the clip has {int(self.num_frames)} frames")
+        number = invalid_index(frame, int(self.num_frames))
+        if number is not None:
+            raise ValueError(f"frame holds {number}, but the clip has {int(self.num_frames)} frames")
         if edge_index is None or edge_index.dim() != 2 or edge_index.size(0) != 2:
             raise ValueError(f"edge_index must be [2, edges], got {_shape(edge_index)}")
-        if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < len(x):
-            raise ValueError(f"edge_index holds node {outside(edge_index)}, but x has {len(x)} rows")
+        node = invalid_index(edge_index, len(x))
+        if node is not None:
+            raise ValueError(f"edge_index holds node {node}, but x has {len(x)} rows")
         return self
 
     def undirected(self) -> "Clip":
@@ -202,12 +207,6 @@ def stratified_holdout(labels: Tensor, fraction: float, seed: int) -> tuple[list
         held += members[:count]
         kept += members[count:]
     return sorted(kept), sorted(held)
-
-
-def outside(numbers: Tensor) -> int:
-    """The number to name where some are too large or negative."""
-    least, most = (int(number) for number in numbers.aminmax())
-    return least if least < 0 else most
 
 
 def _shape(value: Tensor | None) -> list[int] | None:

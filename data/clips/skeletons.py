@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .clip import outside
+from graphreel.core.checks import invalid_index
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ def skeleton_of(joints: int, edges: Tensor | None = None, source: str = "the key
     if edges.dim() != 2 or 2 not in edges.shape:
         raise ValueError(f"edges of {source} must be [2, bones] or [bones, 2], got {list(edges.shape)}")
     pairs = edges if edges.size(1) == 2 and edges.size(0) != 2 else edges.t()
-    if pairs.numel() and not 0 <= int(pairs.min()) <= int(pairs.max()) < joints:
-        raise ValueError(f"edges of {source} hold joint {outside(pairs)}, but there are {joints} joints")
+    joint = invalid_index(pairs, joints)
+    if joint is not None:
+        raise ValueError(f"edges of {source} hold joint {joint}, but there are {joints} joints")
     bones = _undirected(pairs.tolist())
     built_in = SKELETONS.get(joints)
     if built_in is not None and bones == _undirected(built_in.bones):
