@@ -1,4 +1,4 @@
-"""From nodes to frames to padded sequences, without a loop: the joints between a graph and a recurrent network."""
+"""Nodes pooled by frame, or ordered along their tracks, without a loop."""
 
 import torch
 from torch import Tensor
@@ -27,19 +27,6 @@ def concatenate_nodes(x: Tensor, group: Tensor, groups: int, place: Tensor, plac
     rows = x.new_zeros(groups * places, x.size(1)).index_put((group * places + place,), x)
     counts = torch.bincount(group, minlength=groups).clamp(min=1)
     return rows.view(groups, -1), counts.reciprocal().to(x.dtype)[group]
-
-
-def lay_out(rows: Tensor, lengths: Tensor) -> Tensor:
-    """Lay rows of sequences, one after the other, into [sequences, longest, features], padded with zeros."""
-    sequence = torch.repeat_interleave(torch.arange(len(lengths), device=rows.device), lengths)
-    step = torch.arange(len(rows), device=rows.device) - (lengths.cumsum(0) - lengths)[sequence]
-    padded = rows.new_zeros(len(lengths), int(lengths.max()), rows.size(1))
-    return padded.index_put((sequence, step), rows)
-
-
-def within(lengths: Tensor, longest: int) -> Tensor:
-    """Which steps of a padded layout are real: bool [sequences, longest]."""
-    return torch.arange(longest, device=lengths.device) < lengths[:, None]
 
 
 def follow_tracks(frame: Tensor, track: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,8 +10,10 @@ from torch_geometric.data import Data
 
 from graphreel.core.checks import invalid_index
 
-from ..layers.pooling import POOLS, concatenate_nodes, follow_tracks, lay_out, pool_nodes
-from ..layers.time_convolution import Readout, run_over_time
+from ..layers.padding import pad_sequences
+from ..layers.pooling import POOLS, concatenate_nodes, follow_tracks, pool_nodes
+from ..layers.readout import Readout
+from ..layers.recurrence import run_over_time
 
 RECURRENCES = ("frames", "nodes")
 
@@ -136,9 +138,9 @@ class ClipClassifier(nn.Module):
 
     def _through_time(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         if self.front is None:
-            padded = lay_out(self.dropout(rows), lengths)
+            padded = pad_sequences(self.dropout(rows), lengths)
         else:
-            padded = self.dropout(self.front(lay_out(rows, lengths), lengths))
+            padded = self.dropout(self.front(pad_sequences(rows, lengths), lengths))
         if self.temporal is None:
             return self.summing(padded, padded[:, -1], lengths)
         return self.summing(*run_over_time(self.temporal, padded, lengths), lengths)

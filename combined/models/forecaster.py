@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from graphreel.core.checks import invalid_index
 
+from ..layers.recurrence import ends_in_state, last_state
 from ..layers.tgcn import TGCN
-from ..layers.time_convolution import ends_in_state, state_after
 from .clip_classifier import width_of
 
 
@@ -132,7 +132,7 @@ class Forecaster(nn.Module):
             states = self.temporal.recur(z, every_step=every_step)
             return states if every_step else states[None]
         if not every_step and ends_in_state(self.temporal):
-            return state_after(self.temporal, z)[None]
+            return last_state(self.temporal, z)[None]
         if getattr(self.temporal, "batch_first", False):
             outputs, _ = self.temporal(z.transpose(0, 1))
             outputs = outputs.transpose(0, 1)

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from graphreel.combined.layers.pooling import follow_tracks, lay_out, pool_nodes, within
+from graphreel.combined.layers.padding import pad_sequences, step_mask
+from graphreel.combined.layers.pooling import follow_tracks, pool_nodes
 
 LENGTHS = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 
@@ -13,8 +14,8 @@ LENGTHS = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 def test_laying_out_keeps_every_row_and_pads_with_zeros(lengths):
     sizes = torch.tensor(lengths)
     rows = torch.arange(1, 2 * sum(lengths) + 1, dtype=torch.float64).view(-1, 2)
-    padded = lay_out(rows, sizes)
-    real = within(sizes, padded.size(1))
+    padded = pad_sequences(rows, sizes)
+    real = step_mask(sizes, padded.size(1))
     assert torch.equal(padded[real], rows)
     assert not padded[~real].any()
 
