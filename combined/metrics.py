@@ -21,15 +21,15 @@ def forecast_errors(forecast: Tensor, target: Tensor, observed: Tensor | None = 
     """
     if forecast.shape != target.shape:
         raise ValueError(f"forecast is {list(forecast.shape)}, but target is {list(target.shape)}")
-    seen = torch.ones_like(target, dtype=torch.bool) if observed is None else observed
-    if not seen.any():
+    observed = torch.ones_like(target, dtype=torch.bool) if observed is None else observed
+    if not observed.any():
         raise ValueError("target has no observed value to compare with")
-    error = (forecast - target).to(torch.float64).masked_fill(~seen, 0.0)
-    count = seen.sum()
+    error = (forecast - target).to(torch.float64).masked_fill(~observed, 0.0)
+    count = observed.sum()
     mse, mae = float((error**2).sum() / count), float(error.abs().sum() / count)
     by_step = []
     for step in range(target.size(1)):
-        own = max(1, int(seen[:, step].sum()))
+        own = max(1, int(observed[:, step].sum()))
         squares, sizes = float((error[:, step] ** 2).sum() / own), float(error[:, step].abs().sum() / own)
         by_step.append({"step": step + 1, "rmse": squares**0.5, "mae": sizes})
     return {"test_mse": mse, "test_rmse": mse**0.5, "test_mae": mae, "by_step": by_step}
@@ -53,11 +53,11 @@ def trivial_forecasts(train: Any, test: Any) -> dict[str, Tensor]:
 
     inputs, weights = rows(train.x), []
     for step in range(horizon):
-        seen = train.observed[:, step].flatten()
-        wanted = train.y[:, step].flatten()[seen, None].to(torch.float64)
-        weights.append(torch.linalg.lstsq(inputs[seen], wanted, driver="gelsd").solution)
-    told = (rows(test.x) @ torch.cat(weights, dim=1)).view(len(test.x), -1, horizon)
+        observed = train.observed[:, step].flatten()
+        target = train.y[:, step].flatten()[observed, None].to(torch.float64)
+        weights.append(torch.linalg.lstsq(inputs[observed], target, driver="gelsd").solution)
+    forecast = (rows(test.x) @ torch.cat(weights, dim=1)).view(len(test.x), -1, horizon)
     return {
         "last": test.x[:, -1:, :, 0].expand_as(test.y),
-        "linear": told.transpose(1, 2).to(test.y.dtype),
+        "linear": forecast.transpose(1, 2).to(test.y.dtype),
     }

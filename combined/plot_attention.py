@@ -159,8 +159,8 @@ class _Scene:
         many = len(shown) > 3
         time.set_xlabel(f"frame; orange: drawn above, edges as wide as {wide}" if many else "frame")
         likely = sorted(self.numbers["probabilities"].items(), key=lambda item: -item[1])[:3]
-        told = (",   " if many else "\n").join(f"{name} {share:.2f}" for name, share in likely)
-        figure.suptitle(f"predicted:   {told}" if many else told, fontsize=10)
+        ranked = (",   " if many else "\n").join(f"{name} {share:.2f}" for name, share in likely)
+        figure.suptitle(f"predicted:   {ranked}" if many else ranked, fontsize=10)
         return figure
 
     def _draw_frame(self, axes: Any, t: int) -> None:

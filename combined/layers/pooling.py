@@ -11,7 +11,7 @@ def pool_nodes(x: Tensor, group: Tensor, groups: int, pool: str, scores: Tensor 
     """Pool the rows of x by group: rows [groups, features], and the weight [nodes] that each node had in its group.
 
     A group without nodes gets zeros. `attention` weighs by a softmax of `scores` [nodes] within each group; of `max`
-    no weights are told (they differ by feature), so they are those of the mean.
+    the weights differ by feature: those of the mean are given.
     """
     counts = torch.bincount(group, minlength=groups).clamp(min=1)
     if pool == "attention":

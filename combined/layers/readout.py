@@ -15,7 +15,7 @@ class Readout(nn.Module):
 
     Shapes: outputs [sequences, longest, width], last [sequences, width], lengths [sequences] -> [sequences, width] and
     the weights of the steps [sequences, longest], which sum to 1 and are 0 after each end ("last" weighs the last step
-    alone; "max" is told as the mean).
+    alone; "max" gives those of the mean).
 
     Raises:
         ValueError: an unknown readout.

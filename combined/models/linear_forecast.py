@@ -141,14 +141,14 @@ class LinearForecast(nn.Module):
         rows = columns.flatten(0, 1).to(torch.float64)
         weigh = torch.ones(columns.size(1)) if scale is None else scale.cpu()
         weigh = (weigh.to(torch.float64) ** 2).expand(len(columns), -1).flatten().to(rows.device)
-        told = y.transpose(1, 2).flatten(0, 1).to(torch.float64)
-        seen = observed.transpose(1, 2).flatten(0, 1)
-        told = told.masked_fill(~seen, 0.0)
+        target = y.transpose(1, 2).flatten(0, 1).to(torch.float64)
+        observed = observed.transpose(1, 2).flatten(0, 1)
+        target = target.masked_fill(~observed, 0.0)
         weighted = rows * weigh[:, None]
-        if seen.all():
-            return (rows.t() @ weighted)[None], told.t() @ weighted
-        each = [rows.t() @ (weighted * seen[:, step, None]) for step in range(self.horizon)]
-        return torch.stack(each), told.t() @ weighted
+        if observed.all():
+            return (rows.t() @ weighted)[None], target.t() @ weighted
+        each = [rows.t() @ (weighted * observed[:, step, None]) for step in range(self.horizon)]
+        return torch.stack(each), target.t() @ weighted
 
     def solve(self, equations: tuple[Tensor, Tensor], strength: float) -> "LinearForecast":
         """The weights of the first term from `equations`."""
@@ -165,7 +165,7 @@ class LinearForecast(nn.Module):
     def fit_across(
         self, columns: Tensor, all_nodes: Tensor, y: Tensor, observed: Tensor, strength: float
     ) -> "LinearForecast":
-        """Solve for the weights of the second term, on what the first leaves; a missing y counts as told."""
+        """Solve for the weights of the second term, on what the first leaves; a missing y counts as forecast."""
         left = (y - (columns @ self.weight.t()).transpose(1, 2)).masked_fill(~observed, 0.0)
         rows = all_nodes.to(torch.float64)
         penalty = strength * torch.eye(rows.size(1), dtype=torch.float64, device=rows.device)

@@ -130,11 +130,11 @@ class Clip(Data):
         """
         clip = self.clone()
         both = torch.cat([self.edge_index, self.edge_index.flip(0)], dim=1)
-        told = {name: self[name] for name in ("edge_attr", "edge_weight") if self.get(name) is not None}
+        features = {name: self[name] for name in ("edge_attr", "edge_weight") if self.get(name) is not None}
         clip.edge_index, values = coalesce(
-            both, [torch.cat([value, value]) for value in told.values()], len(self.x), reduce="max"
+            both, [torch.cat([value, value]) for value in features.values()], len(self.x), reduce="max"
         )
-        clip.update(dict(zip(told, values, strict=True)))
+        clip.update(dict(zip(features, values, strict=True)))
         return clip
 
     def reversed_in_time(self) -> "Clip":

@@ -130,25 +130,25 @@ class KeypointReader:
         return batch
 
     def _features(self, places: Tensor, present: Tensor) -> Tensor:
-        seen = present[..., None].float()
-        middle, about = about_middle(places, seen)
-        size = size_of(about, seen)
+        mask = present[..., None].float()
+        middle, about = about_middle(places, mask)
+        size = size_of(about, mask)
         first = present.any(2).int().argmax(1)
         start = middle[torch.arange(len(places)), first][:, None]
         features = [about / size, ((middle - start) / size).expand_as(places)]
         if self.distances:
             between = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
-            features.append(between * seen * seen.transpose(2, 3) / size)
+            features.append(between * mask * mask.transpose(2, 3) / size)
         if self.bones:
             parent = self.skeleton.parents()
-            bone = (places - places[:, :, parent]) * seen * seen[:, :, parent] / size
+            bone = (places - places[:, :, parent]) * mask * mask[:, :, parent] / size
             length = bone.norm(dim=3, keepdim=True)
             features += [bone, length, bone / (length + _SHORT)]
         if self.velocity:
-            features += [_steps(places, seen, lag)[0] / size for lag in _STEPS]
+            features += [_steps(places, mask, lag)[0] / size for lag in _STEPS]
         if self.gestures:
             for lag in _GESTURES:
-                step, both = _steps(places, seen, lag)
+                step, both = _steps(places, mask, lag)
                 mean = step.sum(2, keepdim=True) / both.sum(2, keepdim=True).clamp(min=1)
                 own = (step - mean) * both / size
                 features.append(own / (own.square().sum(3, keepdim=True) + _SMALL**2 * lag).sqrt())
@@ -166,8 +166,8 @@ class KeypointReader:
         return torch.cat([within, onward], dim=1), steps
 
 
-def _steps(places: Tensor, seen: Tensor, lag: int) -> tuple[Tensor, Tensor]:
+def _steps(places: Tensor, mask: Tensor, lag: int) -> tuple[Tensor, Tensor]:
     """The steps of joints to the frame that is `lag` further, 0 where a joint is not in both, and whether it is."""
-    both = torch.zeros_like(seen)
-    both[:, :-lag] = seen[:, :-lag] * seen[:, lag:]
+    both = torch.zeros_like(mask)
+    both[:, :-lag] = mask[:, :-lag] * mask[:, lag:]
     return (places.roll(-lag, dims=1) - places) * both, both

@@ -34,19 +34,19 @@ def resampled(places: Tensor, present: Tensor, spans: Tensor, lengths: Tensor) -
     return read / total.clamp(min=1e-6)[..., None], total > 0
 
 
-def about_middle(places: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """The middle of the joints of every frame, and their places about it, 0 where none is seen.
+def about_middle(places: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The middle of the joints of every frame, and their places about it, 0 where none is present.
 
-    Shapes: places [clips, frames, joints, dimensions], seen [clips, frames, joints, 1], 0 or 1 ->
+    Shapes: places [clips, frames, joints, dimensions], mask [clips, frames, joints, 1], 0 or 1 ->
     [clips, frames, 1, dimensions] and as places.
     """
-    middle = (places * seen).sum(2, keepdim=True) / seen.sum(2, keepdim=True).clamp(min=1)
-    return middle, (places - middle) * seen
+    middle = (places * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True).clamp(min=1)
+    return middle, (places - middle) * mask
 
 
-def size_of(about: Tensor, seen: Tensor) -> Tensor:
+def size_of(about: Tensor, mask: Tensor) -> Tensor:
     """The size of the body, the mean distance of joints from the middle over the clip: [clips, 1, 1, 1]."""
-    size = about.norm(dim=3).sum((1, 2)) / seen.sum((1, 2, 3)).clamp(min=1)
+    size = about.norm(dim=3).sum((1, 2)) / mask.sum((1, 2, 3)).clamp(min=1)
     return size.clamp(min=1e-6)[:, None, None, None]
 
 
@@ -124,8 +124,8 @@ class Variation:
         turn[:, :, 1] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
         places = (places.flatten(1, 2) @ turn).view_as(places)
 
-        seen = present[..., None].float()
-        size = size_of(about_middle(places, seen)[1], seen)
+        mask = present[..., None].float()
+        size = size_of(about_middle(places, mask)[1], mask)
         still = torch.randn(places[:, :1].shape, generator=generator)
         noise = self.offset * still + self.jitter * torch.randn(places.shape, generator=generator)
         places = places + size * noise

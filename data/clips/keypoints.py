@@ -162,7 +162,7 @@ def read_keypoints(
 
 
 def reader_of(joints: int, edges: list[list[int]], **features: Any) -> KeypointReader:
-    """The reader that `load_keypoints` told of in `settings`."""
+    """The reader that the `settings` of `load_keypoints` describe."""
     # [2, bones], which two bones cannot be taken for the other form of
     return KeypointReader(skeleton_of(joints, torch.tensor(edges, dtype=torch.long).view(-1, 2).t()), **features)
 
@@ -203,9 +203,9 @@ def _clips(
     sizes = lengths.tolist()
     each = scores.split(sizes) if scores is not None else [None] * len(sizes)
     clips = []
-    for number, (places, seen) in enumerate(zip(keypoints.split(sizes), each, strict=True)):
+    for number, (places, score) in enumerate(zip(keypoints.split(sizes), each, strict=True)):
         try:
-            clips.append(reader.clip(places, None, seen))
+            clips.append(reader.clip(places, None, score))
         except ValueError as error:
             raise ValueError(f"{name} of {file}, clip {number}: {error}") from None
     return clips, reader
