@@ -16,9 +16,7 @@ from graphreel.combined import (
 )
 from graphreel.experiments.combined_settings import ATTENDING, ClipSettings
 from graphreel.gnn import GATConv, GATv2Conv, GCNConv
-from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
-
-_RECURRENT: dict[str, Any] = {"gru": GRU, "lstm": LSTM, "rnn": RNN, "peephole": PeepholeLSTM}
+from graphreel.rnn.registry import build_layer
 
 
 class GraphStack(nn.Module):
@@ -88,9 +86,8 @@ def build_spatial(settings: Any, in_channels: int, edge_dim: int | None, **optio
 
 
 def build_temporal(cell: str, in_channels: int, hidden: int, **options: Any) -> nn.Module:
-    """One recurrent layer."""
-    made: nn.Module = _RECURRENT[cell](in_channels, hidden, **options)
-    return made
+    """One recurrent layer; the runs of this room have always meant Gers' variant by peephole."""
+    return build_layer("peephole-gers" if cell == "peephole" else cell, in_channels, hidden, **options)
 
 
 def build_classifier(

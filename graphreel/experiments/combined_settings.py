@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
+from graphreel.rnn.registry import CAUSAL_CELLS
 from graphreel.training.settings import Settings
 
 SPATIAL = (*LAYERS, "none")
-TEMPORAL = ("lstm", "gru", "rnn", "peephole")
 COMPARED = ("both", "gnn", "rnn")
 
 
@@ -36,7 +36,7 @@ class ClipSettings(_SpaceTime):
         data: digits, a keypoint .npz or a folder of videos with one subfolder per class.
         compared: empty, or which model of `graphreel combined compare` this is: both, gnn or rnn.
         spatial: gcn, gat or gatv2; none passes each node through linear layers of its own.
-        temporal: lstm, gru, rnn or peephole (the report's variant); none averages the frames.
+        temporal: lstm, gru, rnn or peephole (Gers' variant); none averages the frames.
         bidirectional: whether the recurrent layer also reads backwards.
         pool: of the nodes of a frame: mean, max, attention, or concat where every clip has the same tracks.
         recurrence: frames (pool, then recur) or nodes (recur along each track, then pool).
@@ -108,7 +108,7 @@ class ClipSettings(_SpaceTime):
     def __post_init__(self) -> None:
         self._check()
         self.expect_one_of("compared", ("", *COMPARED))
-        self.expect_one_of("temporal", (*TEMPORAL, "none"))
+        self.expect_one_of("temporal", (*CAUSAL_CELLS, "none"))
         self.expect_one_of("pool", ("mean", "max", "attention", "concat"))
         self.expect_one_of("recurrence", ("frames", "nodes"))
         self.expect_one_of("readout", ("last", "mean", "max", "attention"))
@@ -263,7 +263,7 @@ class SeriesSettings(_SpaceTime):
 
     def __post_init__(self) -> None:
         self._check()
-        self.expect_one_of("temporal", TEMPORAL)
+        self.expect_one_of("temporal", CAUSAL_CELLS)
         self.expect_one_of("memory", ("window", "carried"))
         self.expect_one_of("scale", ("node", "network"))
         self.expect_one_of("loss", ("mse", "mae", "huber"))

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from graphreel.rnn.registry import CAUSAL_CELLS, CELLS, GATED_CELLS
 from graphreel.training.settings import Settings
 
 TASKS = ("palindrome", "baum-sweet", "random-combinations")
-TASK_CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru", "bilstm")
-TEXT_CELLS = TASK_CELLS[:-1]
-GATED = ("lstm", "peephole", "peephole-gers", "bilstm")  # cells with a forget gate
 
 
 @dataclass(frozen=True)
@@ -53,14 +51,14 @@ class TaskSettings(Settings):
 
     def __post_init__(self) -> None:
         self.expect_one_of("data", TASKS)
-        self.expect_one_of("cell", TASK_CELLS)
+        self.expect_one_of("cell", tuple(CELLS))
         self.expect_one_of("initialization", ("uniform", "orthogonal", "kaiming"))
         self.expect_at_least(1, "length", "seeds", "steps", "batch_size", "hidden", "embedding", "evaluate_every")
         self.expect_positive("learning_rate", "clip_norm")
         if self.seed < 0:
             raise ValueError(f"--seed expects 0 or more, got {self.seed}")
-        if self.forget_bias is not None and self.cell not in GATED:
-            raise ValueError(f"--forget-bias expects one of the cells {', '.join(GATED)}, got {self.cell!r}")
+        if self.forget_bias is not None and self.cell not in GATED_CELLS:
+            raise ValueError(f"--forget-bias expects one of the cells {', '.join(GATED_CELLS)}, got {self.cell!r}")
 
     @classmethod
     def resolve(cls, data: str, typed: dict[str, Any]) -> "TaskSettings":
@@ -71,7 +69,7 @@ class TaskSettings(Settings):
         """
         cls.check_names(typed, f"the task {data}")
         preset = dict(PRESETS.get(data, {}))
-        if data == "palindrome" and typed.get("cell", cls.cell) in GATED:
+        if data == "palindrome" and typed.get("cell", cls.cell) in GATED_CELLS:
             preset["forget_bias"] = PALINDROME_FORGET_BIAS
         return cls(**{"data": data, **preset, **typed})
 
@@ -136,7 +134,7 @@ class TextSettings(Settings):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        self.expect_one_of("cell", TEXT_CELLS)
+        self.expect_one_of("cell", CAUSAL_CELLS)
         self.expect_at_least(
             1, "seeds", "steps", "batch_size", "window", "hidden", "layers", "embedding", "evaluate_every"
         )

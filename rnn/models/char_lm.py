@@ -8,26 +8,10 @@ from torch import Tensor, nn
 
 from graphreel.core.dropout import Dropout
 
-from ..layers.gru import GRU
-from ..layers.lstm import LSTM
-from ..layers.peephole_lstm import PeepholeLSTM
 from ..layers.recurrent import Recurrent
-from ..layers.rnn import RNN
+from ..registry import CAUSAL_CELLS, CELLS, build_layer
 
 State = Tensor | tuple[Tensor, ...]
-CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru")
-
-
-def _layers(
-    cell: str, sizes: tuple[int, int, int], dropout: float, weight_dropout: float, forget_bias: float | None
-) -> Recurrent:
-    options: dict[str, Any] = {"batch_first": True, "dropout": dropout, "weight_dropout": weight_dropout}
-    if cell in ("rnn", "gru"):
-        return (RNN if cell == "rnn" else GRU)(*sizes, **options)
-    if cell == "lstm":
-        return LSTM(*sizes, **options, forget_bias=forget_bias)
-    variant = "gers" if cell == "peephole-gers" else "uva"
-    return PeepholeLSTM(*sizes, variant=variant, **options, forget_bias=forget_bias)
 
 
 class _Skipping(nn.Module):
@@ -100,8 +84,8 @@ class CharLM(nn.Module):
         skip: bool = False,
     ) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+        if cell not in CAUSAL_CELLS:
+            raise ValueError(f"cell must be one of {', '.join(CAUSAL_CELLS)}, got {cell!r}")
         sizes = {"num_tokens": num_tokens, "embedding_dim": embedding_dim, "num_layers": num_layers}
         for name, value in sizes.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -109,14 +93,16 @@ class CharLM(nn.Module):
         self.embedding = nn.Embedding(num_tokens, embedding_dim)
         self.skip = skip
         self.dropout = Dropout(dropout)
+        options: dict[str, Any] = {"batch_first": True, "weight_dropout": weight_dropout}
+        if CELLS[cell].forget_gate:
+            options["forget_bias"] = forget_bias
         if skip:
             inputs = [embedding_dim] + [embedding_dim + hidden_size] * (num_layers - 1)
-            layers = [_layers(cell, (size, hidden_size, 1), 0.0, weight_dropout, forget_bias) for size in inputs]
+            layers = [build_layer(cell, size, hidden_size, **options) for size in inputs]
             self.recurrent: nn.Module = _Skipping(layers, self.dropout)
         else:
-            between = dropout if num_layers > 1 else 0.0
-            stack = (embedding_dim, hidden_size, num_layers)
-            self.recurrent = _layers(cell, stack, between, weight_dropout, forget_bias)
+            options |= {"num_layers": num_layers, "dropout": dropout if num_layers > 1 else 0.0}
+            self.recurrent = build_layer(cell, embedding_dim, hidden_size, **options)
         self.head = nn.Linear(hidden_size * (num_layers if skip else 1), num_tokens)
 
     def layers(self) -> list[Recurrent]:

@@ -6,31 +6,9 @@ from torch.nn.functional import linear, one_hot
 
 from graphreel.core.transforms import is_transforming
 
-from ..layers.gru import GRU
-from ..layers.lstm import LSTM
-from ..layers.peephole_lstm import PeepholeLSTM
-from ..layers.recurrent import Recurrent
-from ..layers.rnn import RNN
+from ..registry import CELLS, build_layer
 from ..sequence.packing import align_spans
 from ..sequence.prefix_tree import share_prefixes
-
-CELLS = ("rnn", "lstm", "peephole", "peephole-gers", "gru", "bilstm")
-
-
-def _layer(cell: str, input_size: int, hidden_size: int, initialization: str, forget_bias: float | None) -> Recurrent:
-    if cell in ("rnn", "gru"):
-        if forget_bias is not None:
-            raise ValueError(f"forget_bias needs a cell with a forget gate, but got cell={cell!r}")
-        layer = RNN if cell == "rnn" else GRU
-        return layer(input_size, hidden_size, initialization=initialization)
-    if cell.startswith("peephole"):
-        variant = "gers" if cell == "peephole-gers" else "uva"
-        return PeepholeLSTM(
-            input_size, hidden_size, variant=variant, initialization=initialization, forget_bias=forget_bias
-        )
-    return LSTM(
-        input_size, hidden_size, bidirectional=cell == "bilstm", initialization=initialization, forget_bias=forget_bias
-    )
 
 
 class SequenceClassifier(nn.Module):
@@ -80,7 +58,9 @@ class SequenceClassifier(nn.Module):
             raise ValueError(f"padding must be a token from 0 to {num_tokens - 1}, but got {padding!r}")
         self.cell, self.padding = cell, padding
         self.embedding = nn.Embedding(num_tokens, embedding_dim)
-        self.recurrent = _layer(cell, embedding_dim, hidden_size, initialization, forget_bias)
+        self.recurrent = build_layer(
+            cell, embedding_dim, hidden_size, forget_bias=forget_bias, initialization=initialization
+        )
         self.head = nn.Linear(hidden_size * self.recurrent.num_directions, num_classes)
 
     def forward(self, tokens: Tensor) -> Tensor:

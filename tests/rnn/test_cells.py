@@ -1,10 +1,14 @@
 """Layers against scalar loops: every product written out unit by unit, gradients included."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
 
 from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
+from graphreel.rnn.registry import CELLS, build_layer
 
 STEPS, BATCH, INPUTS, HIDDEN = 4, 2, 3, 2
 
@@ -133,3 +137,16 @@ def test_gers_without_peepholes_is_lstm() -> None:
         gers.weight_peephole_l1.zero_()
     x = torch.randn(6, 4, 3, dtype=torch.float64)
     torch.testing.assert_close(gers(x), lstm(x), rtol=1e-12, atol=1e-12)
+
+
+def test_names_of_cells_need_no_torch_and_each_has_its_layer() -> None:
+    code = "import sys, graphreel.rnn.registry as cells; print('torch' in sys.modules, *cells.CELLS)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert told == ["False", *CELLS]
+    for name, cell in CELLS.items():
+        layer = build_layer(name, 3, 4, forget_bias=1.0 if cell.forget_gate else None)
+        assert cell.causal is not layer.bidirectional and layer(torch.randn(2, 1, 3))[0].shape[:2] == (2, 1)
+    with pytest.raises(ValueError, match=r"cell must be one of rnn, .*, but got 'lstn'"):
+        build_layer("lstn", 3, 4)
+    with pytest.raises(ValueError, match="forget_bias needs a cell with a forget gate, but got cell='gru'"):
+        build_layer("gru", 3, 4, forget_bias=1.0)

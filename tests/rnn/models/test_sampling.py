@@ -3,9 +3,10 @@ from collections import Counter
 import pytest
 import torch
 
-from graphreel.rnn.models.char_lm import CELLS, CharLM
+from graphreel.rnn.models.char_lm import CharLM
 from graphreel.rnn.models.sampling import generate, next_tokens, stream
 from graphreel.rnn.models.vocabulary import Vocabulary
+from graphreel.rnn.registry import CAUSAL_CELLS
 
 VOCABULARY = Vocabulary("abcdefg ")
 
@@ -22,7 +23,7 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", CAUSAL_CELLS)
 def test_keeping_the_state_is_reading_everything_again(cell):
     lm = model(cell).eval()
     text = "bad"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphreel.rnn import SequenceClassifier
-from graphreel.rnn.models.sequence_classifier import CELLS
+from graphreel.rnn.registry import CELLS
 from graphreel.rnn.sequence.prefix_tree import share_prefixes
 
 
