@@ -6,20 +6,28 @@ from typing import Any
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
+from graphreel.gnn.models.graph_network import GraphNetwork
+
 from .clip_classifier import ClipClassifier, width_of
 
 
-class GraphLayers(nn.Module):
+class GraphLayers(GraphNetwork):
     """Two graph layers with a ReLU between them; `make_layer(in_channels, out_channels)` makes each."""
 
-    def __init__(self, in_channels: int, hidden: int, make_layer: Callable[[int, int], nn.Module] = GCNConv) -> None:
-        super().__init__()
-        self.first = make_layer(in_channels, hidden)
-        self.second = make_layer(width_of(self.first), hidden)
-        self.out_channels = width_of(self.second)
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: int,
+        make_layer: Callable[[int, int], nn.Module] = GCNConv,
+        standardize: bool = False,
+    ) -> None:
+        first = make_layer(in_channels, hidden)
+        second = make_layer(width_of(first), hidden)
+        widths = [in_channels, width_of(first), width_of(second)]
+        super().__init__({"first": first, "second": second}, widths, widths[-1], standardize=standardize)
 
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        return self.second(self.first(x, edge_index).relu(), edge_index)
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:  # type: ignore[override]
+        return self.run(x, edge_index)
 
 
 class NodeLayers(GraphLayers):
@@ -31,12 +39,7 @@ class NodeLayers(GraphLayers):
     """
 
     def __init__(self, in_channels: int, hidden: int, standardize: bool = False) -> None:
-        super().__init__(in_channels, hidden, nn.Linear)
-        self.norm = nn.BatchNorm1d(in_channels) if standardize else None
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        x = x if self.norm is None else self.norm(x)
-        return self.second(self.first(x).relu())
+        super().__init__(in_channels, hidden, nn.Linear, standardize)
 
 
 def models_to_compare(

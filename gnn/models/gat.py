@@ -6,9 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch_geometric.typing import Adj
 
-from ..conv.gat_conv import GATConv
-from ..conv.gatv2_conv import GATv2Conv
-from .graph_network import GraphNetwork, check_depth
+from .graph_network import GraphNetwork, layer_widths, make_layers
 
 
 class GAT(GraphNetwork):
@@ -56,20 +54,10 @@ class GAT(GraphNetwork):
         pool: str | None = None,
         **kwargs: Any,
     ) -> None:
-        check_depth(num_layers)
-        if hidden_channels % heads:
-            raise ValueError(f"hidden_channels must be a multiple of heads={heads}, but is {hidden_channels}")
-        kind: Any = GATv2Conv if v2 else GATConv
-        hidden = num_layers if pool else num_layers - 1
-        widths = [in_channels, *[hidden_channels] * hidden]
-        convs = [
-            kind(widths[layer], hidden_channels // heads, heads, dropout=dropout, **kwargs) for layer in range(hidden)
-        ]
-        if not pool:
-            convs.append(kind(widths[-1], out_channels, output_heads, concat=False, dropout=dropout, **kwargs))
-            widths.append(out_channels)
+        widths = layer_widths(in_channels, hidden_channels, num_layers, out_channels, pool)
+        ends = None if pool else output_heads
         super().__init__(
-            convs,
+            make_layers("gatv2" if v2 else "gat", widths, heads, ends, dropout=dropout, **kwargs),
             widths,
             out_channels,
             dropout=dropout,
@@ -80,7 +68,7 @@ class GAT(GraphNetwork):
             pool=pool,
         )
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         x: Tensor,
         edge_index: Adj,

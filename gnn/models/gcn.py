@@ -6,8 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch_geometric.typing import Adj
 
-from ..conv.gcn_conv import GCNConv
-from .graph_network import GraphNetwork, check_depth
+from .graph_network import GraphNetwork, layer_widths, make_layers
 
 
 class GCN(GraphNetwork):
@@ -48,10 +47,9 @@ class GCN(GraphNetwork):
         pool: str | None = None,
         **kwargs: Any,
     ) -> None:
-        check_depth(num_layers)
-        widths = [in_channels, *[hidden_channels] * (num_layers - 1), hidden_channels if pool else out_channels]
+        widths = layer_widths(in_channels, hidden_channels, num_layers, out_channels, pool)
         super().__init__(
-            [GCNConv(widths[layer], widths[layer + 1], **kwargs) for layer in range(num_layers)],
+            make_layers("gcn", widths, **kwargs),
             widths,
             out_channels,
             dropout=dropout,
@@ -62,7 +60,7 @@ class GCN(GraphNetwork):
             pool=pool,
         )
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         x: Tensor,
         edge_index: Adj,

@@ -1,6 +1,7 @@
 """A stack of graph convolutions with dropout, normalisation, skip connections, and a head for nodes or graphs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,8 +16,9 @@ from graphreel.core.transforms import is_transforming
 
 from ..kernels import sparse_features
 from ..kernels.tensor_cache import remember
+from ..registry import graph_layer
 
-__all__ = ["GraphNetwork", "check_features"]
+__all__ = ["GraphNetwork", "layer_widths", "make_layers"]
 
 _NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 _POOLS: dict[str, Callable[..., Tensor]] = {"mean": global_mean_pool, "sum": global_add_pool, "max": global_max_pool}
@@ -31,9 +33,12 @@ class GraphNetwork(nn.Module):
 
     For nodes the last convolution yields the result, with neither activation nor skip. For graphs (``pool``) every
     convolution is a hidden one; their result is pooled per graph and goes through dropout and one linear layer.
+    With ``root_weight`` each convolution, the last one too, has :math:`W_l \tilde h_l` added to it.
 
     Args:
-        convs: The convolutions, each called as ``conv(h, edge_index, edges)`` with edge weights or features, or None.
+        convs: The convolutions, each called as ``conv(h, edge_index)`` or, where the edges have weights or features,
+            ``conv(h, edge_index, edges)``; a ``torch.nn.Linear`` is called as ``conv(h)``. A dict says by which names
+            they stand in the state dict, in place of ``convs.0``, ``convs.1``, ...
         widths: Features that go into each convolution, and what the last one yields: ``len(convs) + 1`` numbers.
         out_channels: Numbers per node or graph.
         dropout: Probability of dropping a hidden feature.
@@ -42,14 +47,19 @@ class GraphNetwork(nn.Module):
         norm: ``"batch"``, ``"layer"`` or None, after each hidden convolution.
         residual: Add a skip connection around each hidden convolution (a linear map where the width changes).
         pool: ``"mean"``, ``"sum"`` or ``"max"`` over the nodes of each graph; None for one result per node.
+        root_weight: Add a learned map of the node itself to each convolution.
+        standardize: Bring the input to mean 0 and deviation 1 first, by batch normalisation.
+        edges: What :meth:`forward` passes on to the convolutions: ``"edge_weight"``, ``"edge_attr"`` or None.
 
     Raises:
         ValueError: If a name is unknown or a probability is not in [0, 1].
     """
 
+    _names: tuple[str, ...] = ()
+
     def __init__(
         self,
-        convs: Sequence[nn.Module],
+        convs: Sequence[nn.Module] | Mapping[str, nn.Module],
         widths: Sequence[int],
         out_channels: int,
         *,
@@ -59,6 +69,9 @@ class GraphNetwork(nn.Module):
         norm: str | None = None,
         residual: bool = False,
         pool: str | None = None,
+        root_weight: bool = False,
+        standardize: bool = False,
+        edges: str | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("dropout", dropout), ("input_dropout", input_dropout)):
@@ -75,7 +88,13 @@ class GraphNetwork(nn.Module):
         self.input_dropout = input_dropout
         self.activation: Any = activation
         self.pool = pool
-        self.convs = nn.ModuleList(convs)
+        self.edges = edges
+        if isinstance(convs, Mapping):
+            self._names = tuple(convs)
+            for name, conv in convs.items():
+                self.add_module(name, conv)
+        else:
+            self.convs = nn.ModuleList(convs)
         hidden = len(convs) if pool else len(convs) - 1
         self.norms = nn.ModuleList(_NORMS[norm](widths[layer + 1]) for layer in range(hidden)) if norm else None
         self.skips = (
@@ -86,22 +105,57 @@ class GraphNetwork(nn.Module):
             if residual
             else None
         )
+        self.own = nn.ModuleList(nn.Linear(i, o, bias=False) for i, o in pairwise(widths)) if root_weight else None
+        self.norm = nn.BatchNorm1d(widths[0]) if standardize else None
         self.head = nn.Linear(widths[-1], out_channels) if pool else None
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        for module in (*self.convs, *(self.norms or ()), *(self.skips or ()), self.head):
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+        for module in list(self.modules())[1:]:
+            reset: Any = getattr(module, "reset_parameters", None)
+            if reset is not None:
+                reset()
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Results for the nodes, or for the graphs if the network pools.
+
+        Args:
+            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
+            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
+            edge_weight: ``[E]``. Attention reads it as a feature of the edge where there is no ``edge_attr``.
+            edge_attr: ``[E, edge_dim]``.
+            batch: ``[N]``, the graph of each node, where the network pools; left out, all are one graph.
+            batch_size: The number of graphs, read from ``batch`` if left out.
+
+        Returns:
+            ``[..., N, out_channels]``, or ``[..., graphs, out_channels]``.
+        """
+        edges = None
+        if self.edges == "edge_weight":
+            edges = edge_weight
+        elif self.edges == "edge_attr" and any(getattr(conv, "edge_dim", None) is not None for conv in self._layers()):
+            edges = edge_weight if edge_attr is None else edge_attr
+        return self.run(x, edge_index, edges, batch, batch_size)
 
     def embed(self, x: Tensor, edge_index: Adj, edges: Tensor | None = None) -> Tensor:
         """The hidden features that go into the last layer: ``[..., N, hidden]``."""
-        check_features(x)
+        _check_features(x)
         h = sparse_features.dropout(x, self.input_dropout, self.training)
-        for layer in range(len(self.convs) if self.pool else len(self.convs) - 1):
+        norm = getattr(self, "norm", None)  # which pickles of earlier versions lack, as they do `own`
+        if norm is not None:
+            h = norm(h.flatten(0, -2)).view(h.shape)
+        for layer in range(len(self._layers()) if self.pool else len(self._layers()) - 1):
             if layer > 0:
                 h = dropout(h, self.dropout, self.training)
-            out = self.convs[layer](h, edge_index, edges)
+            out = self._convolve(layer, h, edge_index, edges)
             if self.norms is not None:
                 out = self.norms[layer](out.flatten(0, -2)).view(out.shape)
             out = self.activation(out)
@@ -112,46 +166,92 @@ class GraphNetwork(nn.Module):
         self,
         x: Tensor,
         edge_index: Adj,
-        edges: Tensor | None,
-        batch: Tensor | None,
-        batch_size: int | None,
+        edges: Tensor | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         """All layers: ``[..., N, out_channels]`` for nodes, ``[..., graphs, out_channels]`` for graphs."""
         h = self.embed(x, edge_index, edges)
         if self.pool is None or self.head is None:
-            if len(self.convs) > 1:
+            if len(self._layers()) > 1:
                 h = dropout(h, self.dropout, self.training)
-            result: Tensor = self.convs[-1](h, edge_index, edges)
-            return result
+            return self._convolve(-1, h, edge_index, edges)
         if batch is not None and batch.shape != h.shape[-2:-1]:
             raise ValueError(f"batch must hold a graph number for each of {h.size(-2)} nodes, but has {batch.numel()}")
         pooled = _POOLS[self.pool](h, batch, batch_size)
         logits: Tensor = self.head(dropout(pooled, self.dropout, self.training))
         return logits
 
+    def _layers(self) -> Sequence[nn.Module]:
+        return [getattr(self, name) for name in self._names] if self._names else list(self.convs)
 
-def check_features(x: Tensor) -> None:
+    def _convolve(self, layer: int, h: Tensor, edge_index: Adj, edges: Tensor | None) -> Tensor:
+        conv = self._layers()[layer]
+        given = () if type(conv) is nn.Linear else (edge_index,) if edges is None else (edge_index, edges)
+        out: Tensor = conv(h, *given)
+        own = getattr(self, "own", None)
+        return out if own is None else out + _skip(own[layer], h)
+
+
+def layer_widths(
+    in_channels: int, hidden_channels: int, num_layers: int, out_channels: int, pool: str | None
+) -> list[int]:
+    """What goes into each layer, and what comes out of the last one: that is hidden too where the network pools.
+
+    Raises:
+        ValueError: If there is no layer.
+    """
+    if num_layers < 1:
+        raise ValueError(f"num_layers must be at least 1, but is {num_layers}")
+    return [in_channels, *[hidden_channels] * (num_layers - 1), hidden_channels if pool else out_channels]
+
+
+def make_layers(
+    kind: str, widths: Sequence[int], heads: int = 1, output_heads: int | None = None, **kwargs: Any
+) -> list[nn.Module]:
+    """The layers of a network, each from one width to the next.
+
+    Args:
+        kind: A name in :data:`graphreel.gnn.registry.LAYERS`.
+        widths: One more than there are layers.
+        heads: Attention heads of a layer that attends, side by side in its width.
+        output_heads: Heads of the last layer, averaged; as in the others if None.
+        **kwargs: Arguments of the layer.
+
+    Raises:
+        ValueError: If there is no such layer, or the heads do not divide a width.
+    """
+    layer = graph_layer(kind)
+    make = layer.load()
+    if not layer.attends:
+        return [make(*pair, **kwargs) for pair in pairwise(widths)]
+    layers = []
+    for number, (entering, width) in enumerate(pairwise(widths), start=2):
+        if output_heads is not None and number == len(widths):
+            layers.append(make(entering, width, output_heads, concat=False, **kwargs))
+        elif width % heads:
+            raise ValueError(f"hidden_channels must be a multiple of heads={heads}, but is {width}")
+        else:
+            layers.append(make(entering, width // heads, heads, **kwargs))
+    return layers
+
+
+def _check_features(x: Tensor) -> None:
     """Raise a ValueError if ``x`` holds NaN. Once looked at, an unchanged ``x`` is not looked at again.
 
     Activations (an ``x`` that requires a gradient) are left alone: there NaN is the business of whoever trains.
     """
     if not x.requires_grad and not is_transforming():
-        remember(x, "free of NaN", lambda: _check_features(x))
+        remember(x, "free of NaN", lambda: _refuse_nan(x))
 
 
-def _check_features(x: Tensor) -> None:
+def _refuse_nan(x: Tensor) -> None:
     stored = x if x.layout == torch.strided else x.values()
     if stored.is_floating_point() and bool(stored.sum().isnan()) and bool(stored.isnan().any()):
         if x.layout != torch.strided:
             raise ValueError("x holds NaN among its stored values, expected numbers")
         row = int(x.isnan().any(dim=-1).nonzero()[0, -1])
         raise ValueError(f"x holds NaN at node {row}, expected numbers")
-
-
-def check_depth(num_layers: int) -> None:
-    """Raise a ValueError unless there is a layer."""
-    if num_layers < 1:
-        raise ValueError(f"num_layers must be at least 1, but is {num_layers}")
 
 
 def _check_name(argument: str, name: str | None, known: dict[str, Any]) -> None:

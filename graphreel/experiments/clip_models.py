@@ -14,75 +14,25 @@ from graphreel.combined import (
     models_to_compare,
     parameters_of,
 )
-from graphreel.experiments.combined_settings import ATTENDING, ClipSettings
-from graphreel.gnn import GATConv, GATv2Conv, GCNConv
+from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.gnn.models.graph_network import GraphNetwork, make_layers
+from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.rnn.registry import build_layer
 
 
-class GraphStack(nn.Module):
-    """Graph layers with a ReLU between them.
-
-    Shapes: x [..., nodes, in_channels], edge_index [2, edges], edge_weight [edges], edge_attr [edges, 1] ->
-    [..., nodes, out_channels].
-
-    Args:
-        kind: gcn, gat or gatv2. A GCN weighs edges by edge_weight; attention reads edge_attr, or where there is none
-            edge_weight, as a feature of the edge.
-        in_channels, out_channels: features that come in, and that come out of every layer.
-        layers: how many.
-        heads: attention heads, side by side.
-        edge_dim: features of an edge that attention reads, or None.
-        residual: add a linear map of the node itself to every layer.
-        standardize: bring the features to mean 0 and deviation 1 first, by batch normalisation.
-    """
-
-    def __init__(
-        self,
-        kind: str,
-        in_channels: int,
-        out_channels: int,
-        layers: int,
-        heads: int = 1,
-        edge_dim: int | None = None,
-        residual: bool = False,
-        standardize: bool = False,
-    ) -> None:
-        super().__init__()
-        self.out_channels, self.attending = out_channels, kind in ATTENDING
-        widths = [in_channels] + [out_channels] * (layers - 1)
-        if self.attending:
-            make = GATv2Conv if kind == "gatv2" else GATConv
-            convs: list[nn.Module] = [make(w, out_channels // heads, heads, edge_dim=edge_dim) for w in widths]
-        else:
-            convs = [GCNConv(width, out_channels) for width in widths]
-        self.convs = nn.ModuleList(convs)
-        self.own = nn.ModuleList(nn.Linear(width, out_channels, bias=False) for width in widths) if residual else None
-        self.norm = nn.BatchNorm1d(in_channels) if standardize else None
-        self.edge_dim = edge_dim if self.attending else None
-
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, edge_attr: Tensor | None = None
-    ) -> Tensor:
-        if not self.attending:
-            extra = {"edge_weight": edge_weight}
-        else:
-            read = edge_weight[:, None] if edge_attr is None and edge_weight is not None else edge_attr
-            extra = {"edge_attr": read if self.edge_dim is not None else None}
-        if self.norm is not None:
-            x = self.norm(x)
-        for number, conv in enumerate(self.convs):
-            x = x.relu() if number else x
-            read = conv(x, edge_index, **extra)
-            x = read if self.own is None else read + self.own[number](x)
-        return x
-
-
-def build_spatial(settings: Any, in_channels: int, edge_dim: int | None, **options: bool) -> nn.Module:
+def build_spatial(
+    settings: Any, in_channels: int, edge_dim: int | None, residual: bool = False, standardize: bool = False
+) -> nn.Module:
     """Graph layers, or, with spatial none, linear layers on every node for itself."""
     if settings.spatial == "none":
-        return NodeLayers(in_channels, settings.hidden, options.get("standardize", False))
-    sizes = (in_channels, settings.hidden, settings.layers, settings.heads)
-    return GraphStack(settings.spatial, *sizes, edge_dim, **options)
+        return NodeLayers(in_channels, settings.hidden, standardize)
+    options = {"edge_dim": edge_dim} if settings.spatial in ATTENDING else {}
+    widths = [in_channels] + [settings.hidden] * settings.layers
+    layers = make_layers(settings.spatial, widths, settings.heads, **options)
+    return GraphNetwork(
+        layers, widths, settings.hidden,
+        root_weight=residual, standardize=standardize, edges=LAYERS[settings.spatial].edges,
+    )  # fmt: skip
 
 
 def build_temporal(cell: str, in_channels: int, hidden: int, **options: Any) -> nn.Module:
@@ -146,11 +96,10 @@ def _build_layers(settings: ClipSettings, in_channels: int, hidden: int) -> nn.M
 
 def _layer_of(settings: ClipSettings) -> Any:
     def make(in_channels: int, out_channels: int) -> nn.Module:
-        if settings.spatial not in ATTENDING:
-            return GCNConv(in_channels, out_channels)
-        kind = GATv2Conv if settings.spatial == "gatv2" else GATConv
         # the width that fits the budget need not be a multiple of the heads, so heads are averaged
-        return kind(in_channels, out_channels, settings.heads, concat=False)
+        heads = {"heads": settings.heads, "concat": False} if settings.spatial in ATTENDING else {}
+        made: nn.Module = LAYERS[settings.spatial].load()(in_channels, out_channels, **heads)
+        return made
 
     return make
 

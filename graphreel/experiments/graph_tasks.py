@@ -11,7 +11,8 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import to_undirected
 
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.gnn import GAT, GCN
+from graphreel.gnn.models.graph_network import GraphNetwork, layer_widths, make_layers
+from graphreel.gnn.registry import LAYERS
 from graphreel.training.task import Task
 
 _SPARSE_BELOW = 0.1  # share of non-zeros under which products on the stored values alone are faster
@@ -26,20 +27,18 @@ def num_classes_of(source: Any) -> int:
 
 
 def build_model(settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None):
-    """The GCN or GAT that the settings describe."""
-    shared: dict[str, Any] = dict(
-        dropout=settings.dropout,
-        input_dropout=settings.input_dropout,
-        residual=settings.residual,
-        norm=None if settings.norm == "none" else settings.norm,
-        pool=pool,
-    )
-    sizes = (in_channels, settings.hidden, settings.layers, num_classes)
-    if settings.model == "gcn":
-        return GCN(*sizes, **shared)
-    return GAT(
-        *sizes, heads=settings.heads, output_heads=settings.output_heads, v2=settings.model == "gatv2",
-        edge_dim=edge_dim, **shared,
+    """The network that the settings describe, as :class:`GCN` or :class:`GAT`, or alike of another layer."""
+    layer = LAYERS[settings.model]
+    widths = layer_widths(in_channels, settings.hidden, settings.layers, num_classes, pool)
+    attention: dict[str, Any] = {}
+    if layer.attends:
+        attention = {"heads": settings.heads, "dropout": settings.dropout, "edge_dim": edge_dim}
+        attention["output_heads"] = None if pool else settings.output_heads
+    return GraphNetwork(
+        make_layers(settings.model, widths, **attention), widths, num_classes,
+        dropout=settings.dropout, input_dropout=settings.input_dropout, activation="elu" if layer.attends else "relu",
+        norm=None if settings.norm == "none" else settings.norm, residual=settings.residual, pool=pool,
+        edges=layer.edges,
     )  # fmt: skip
 
 
@@ -73,18 +72,17 @@ def prepare_graph(graph: Data, settings: GnnSettings, device: str) -> Data:
     return graph.to(device)
 
 
-def edge_inputs(graph: Data, settings: GnnSettings) -> tuple[Tensor, ...]:
-    """What the model takes after x: edge_index, then the weights (GCN) or features (GAT) of edges that have them."""
-    values = graph.get("edge_weight") if settings.model == "gcn" else graph.get("edge_attr")
-    return (graph.edge_index,) if values is None else (graph.edge_index, values)
+def edge_inputs(graph: Data, settings: GnnSettings) -> dict[str, Tensor]:
+    """What the model takes beside x: edge_index, and the weights or features of edges that its layers read."""
+    name = LAYERS[settings.model].edges
+    values = None if name is None else graph.get(name)
+    return {"edge_index": graph.edge_index} | ({} if name is None or values is None else {name: values})
 
 
 def edge_features(graph: Data, settings: GnnSettings) -> int | None:
-    """Number of features per edge that a GAT takes, None where the graph has none or the model is a GCN."""
-    values = edge_inputs(graph, settings)[1:]
-    if not values or settings.model == "gcn":
-        return None
-    return values[0].size(-1) if values[0].dim() > 1 else 1
+    """Number of features per edge that attention reads, None where the graph has none or the model reads none."""
+    values = edge_inputs(graph, settings).get("edge_attr")
+    return None if values is None else values.size(-1) if values.dim() > 1 else 1
 
 
 def _scores(logits: Tensor, labels: Tensor, part: str) -> dict[str, float]:
@@ -110,12 +108,12 @@ def node_task(graph: Data, num_classes: int, settings: GnnSettings) -> tuple[Tas
     label = {name: graph.y[index] for name, index in part.items()}
 
     def evaluate() -> dict[str, float]:
-        logits = model(graph.x, *inputs)
+        logits = model(graph.x, **inputs)
         return _with_monitor(_scores(logits[part["val"]], label["val"], "val"))
 
     @torch.no_grad()
     def test() -> dict[str, Any]:
-        logits = model(graph.x, *inputs)
+        logits = model(graph.x, **inputs)
         val, tested = (_scores(logits[part[name]], label[name], name) for name in ("val", "test"))
         return {"val_accuracy": val["val_accuracy"], "test_accuracy": tested["test_accuracy"]}
 
@@ -126,13 +124,13 @@ def node_task(graph: Data, num_classes: int, settings: GnnSettings) -> tuple[Tas
         batch = _sampled_batches(graph, part["train"], settings, torch.initial_seed())
 
         def loss(sampled: Data) -> Tensor:
-            logits = model(sampled.x, *edge_inputs(sampled, settings))[: sampled.batch_size]
+            logits = model(sampled.x, **edge_inputs(sampled, settings))[: sampled.batch_size]
             return smooth_loss(logits, sampled.y[: sampled.batch_size])
 
         return Task(model, optimizer, batch, loss, evaluate), test
 
     def full_loss(_: int) -> Tensor:
-        return smooth_loss(model(graph.x, *inputs)[part["train"]], label["train"])
+        return smooth_loss(model(graph.x, **inputs)[part["train"]], label["train"])
 
     return Task(model, optimizer, lambda step: step, full_loss, evaluate), test
 

@@ -10,7 +10,7 @@ import torch
 from graphreel.data import load
 from graphreel.data.clips.keypoints import read_keypoints
 from graphreel.experiments import clips as combined_clips
-from graphreel.experiments.clip_models import GraphStack, build_classifier
+from graphreel.experiments.clip_models import build_classifier, build_spatial
 from graphreel.experiments.clips import ClipBatches, clip_task
 from graphreel.experiments.combined_settings import ClipSettings
 from graphreel.inspect.trained_models import load_classifier, open_run
@@ -363,7 +363,8 @@ def test_settings_are_read_back_from_their_file():
 
 def test_graph_layers_are_their_formula():
     torch.manual_seed(0)
-    stack = GraphStack("gcn", 3, 4, 2, residual=True, standardize=True).double()
+    settings = ClipSettings("x", spatial="gcn", hidden=4, layers=2)
+    stack = build_spatial(settings, 3, None, residual=True, standardize=True).double()
     x = torch.randn(5, 3, dtype=torch.float64)
     edges = torch.tensor([[0, 1, 2, 3, 0], [1, 2, 3, 4, 2]])
     found = stack(x, edges)
