@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from graphreel.gnn import GCNConv
 from graphreel.rnn.cells import Weights, gru_uva_cell
-from graphreel.rnn.kernels.buffer_pool import Workspace
+from graphreel.rnn.kernels.buffer_pool import BufferPool
 from graphreel.rnn.kernels.dispatch import walk
 from graphreel.rnn.kernels.gru_uva import fused_gru_uva
 from graphreel.rnn.layers.recurrent import autocasts
@@ -57,7 +57,7 @@ class TGCN(nn.Module):
             self.add_module(f"linear_{gate}", nn.Linear(2 * out_channels, out_channels))
         self.averaging = GCNConv(in_channels, in_channels, bias=False, **options)
         self.averaging.lin = nn.Identity()
-        self._workspace = Workspace()
+        self._buffer_pool = BufferPool()
 
     @property
     def input_size(self) -> int:
@@ -110,7 +110,7 @@ class TGCN(nn.Module):
         state = flat.new_zeros(rows, self.out_channels) if H is None else H.reshape(rows, self.out_channels)
         schedule = Schedule((rows,) * steps)
         states, (last,) = walk(
-            gru_uva_cell, fused_gru_uva, self._workspace, flat, schedule, (state,), self.as_gru(), every_step
+            gru_uva_cell, fused_gru_uva, self._buffer_pool, flat, schedule, (state,), self.as_gru(), every_step
         )
         return states.view(steps, *shape) if every_step else last.view(shape)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 Matrices = Callable[[Sequence[tuple[int, int]], torch.dtype], list[Tensor]]
 
 
-class Workspace:
+class BufferPool:
     """Buffers taken for one walk and given back after it, so that the next one finds them warm.
 
     A fresh buffer of 42 MB costs 18 ms in page faults under glibc's defaults, as much as a whole forward pass; views of
@@ -18,11 +18,11 @@ class Workspace:
     a second one gets others. Threads may share it. Copies and pickles start empty.
 
     Args:
-        walks: how many walks' buffers to keep: as many as one call of the layer makes.
+        size: how many scans' buffers to keep: as many as one call of the layer makes.
     """
 
-    def __init__(self, walks: int = 1) -> None:
-        self.walks = walks
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
         self._free: list[Any] = []
         self._lock = Lock()
 
@@ -41,7 +41,7 @@ class Workspace:
             place = next((i for i, buffers in enumerate(self._free) if buffers.kind == kind), None)
             if place is not None:
                 return self._free.pop(place)
-            memory = self._free.pop(0).memory if len(self._free) >= self.walks else None
+            memory = self._free.pop(0).memory if len(self._free) >= self.size else None
 
         def matrices(shapes: Sequence[tuple[int, int]], dtype: torch.dtype) -> list[Tensor]:
             nonlocal memory
@@ -63,10 +63,10 @@ class Workspace:
     def give_back(self, buffers: Any) -> None:
         """Keep these for a later walk; of too many, those given back first are dropped."""
         with self._lock:
-            self._free = [*self._free, buffers][-self.walks :]
+            self._free = [*self._free, buffers][-self.size :]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Workspace":
-        return Workspace(self.walks)
+    def __deepcopy__(self, memo: dict[int, Any]) -> "BufferPool":
+        return BufferPool(self.size)
 
-    def __reduce__(self) -> tuple[type["Workspace"], tuple[int]]:
-        return Workspace, (self.walks,)
+    def __reduce__(self) -> tuple[type["BufferPool"], tuple[int]]:
+        return BufferPool, (self.size,)

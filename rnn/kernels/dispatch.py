@@ -6,14 +6,14 @@ from torch import Tensor
 from ..cells import Cell, State, Weights
 from ..sequence.batch_schedule import Schedule
 from ..sequence.scan import unroll
-from .buffer_pool import Workspace
+from .buffer_pool import BufferPool
 from .frame import FusedCall, FusedWalk, can_fuse
 
 
 def walk(
     cell: Cell,
     fused: FusedWalk | None,
-    space: Workspace,
+    buffer_pool: BufferPool,
     x: Tensor,
     schedule: Schedule,
     initial: State,
@@ -25,7 +25,7 @@ def walk(
     Args:
         cell: one step, from rnn/cells.py.
         fused: the same over all steps, or None.
-        space: where the fused walk's memory comes from.
+        buffer_pool: where the fused walk's memory comes from.
         outputs: False where only the final state is wanted; h of all steps may then be left out.
 
     Returns:
@@ -34,5 +34,5 @@ def walk(
     if fused is None or not can_fuse(schedule, x, (*initial, *weights.values())):
         return unroll(cell, x, schedule, initial, weights)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
-    y, *final = fused(FusedCall(schedule, space, outputs, keep), x, initial, weights)
+    y, *final = fused(FusedCall(schedule, buffer_pool, outputs, keep), x, initial, weights)
     return y, tuple(final)

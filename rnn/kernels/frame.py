@@ -14,7 +14,7 @@ from graphreel.core.transforms import is_batched, is_transforming
 from ..cells import Cell, State, Weights
 from ..sequence.batch_schedule import Schedule
 from ..sequence.scan import unroll
-from .buffer_pool import Workspace
+from .buffer_pool import BufferPool
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,20 @@ class FusedCall:
 
     Attributes:
         schedule: who takes part in which step.
-        space: where its memory comes from.
+        buffer_pool: where its memory comes from.
         outputs: whether h of all steps is wanted, or only the final state.
         keep: whether a backward pass may follow.
     """
 
     schedule: Schedule
-    space: Workspace
+    buffer_pool: BufferPool
     outputs: bool
     keep: bool
 
     def buffers(self, kind: type, hidden: int, width: int, dtype: torch.dtype) -> Any:
-        """kind(call, matrices, hidden, width, dtype) out of the workspace (see graphreel.rnn.kernels.buffer_pool)."""
+        """kind(call, matrices, hidden, width, dtype) out of the pool (see graphreel.rnn.kernels.buffer_pool)."""
         shapes = self.schedule.counts, self.outputs, self.keep, hidden, width, dtype
-        return self.space.take((kind, shapes), lambda matrices: kind(self, matrices, hidden, width, dtype))
+        return self.buffer_pool.take((kind, shapes), lambda matrices: kind(self, matrices, hidden, width, dtype))
 
     def steps(self, rows: Tensor, counts: Sequence[int]) -> Sequence[Tensor]:
         """Each step's part of a buffer; without a backward pass all steps use the same one."""
@@ -123,7 +123,7 @@ class _Fused(torch.autograd.Function):
         if call.keep:
             ctx.left = left
         else:
-            call.space.give_back(left)
+            call.buffer_pool.give_back(left)
         return y, *final
 
     @staticmethod
@@ -138,7 +138,7 @@ class _Fused(torch.autograd.Function):
             _, _, left = formula.forward(call, x, state, weights)
         wanted = needs[0], any(needs[1 : 1 + ctx.parts])
         results = formula.backward(call, grads, x, state, weights, left, *wanted)
-        call.space.give_back(left)
+        call.buffer_pool.give_back(left)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
 
 

@@ -10,7 +10,7 @@ from graphreel.core.dropout import check_probability
 from graphreel.core.dropout import dropout as drop_out
 
 from ..cells import Cell, State, Weights
-from ..kernels.buffer_pool import Workspace
+from ..kernels.buffer_pool import BufferPool
 from ..kernels.dispatch import walk
 from ..kernels.frame import FusedWalk
 from ..sequence.batch_schedule import Schedule
@@ -87,7 +87,7 @@ class Recurrent(nn.Module):
                 for name, shape in self._shapes(width).items():
                     parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     self.register_parameter(_full_name(name, layer, direction), parameter)
-        self._workspace = Workspace(num_layers * self.num_directions)
+        self._buffer_pool = BufferPool(num_layers * self.num_directions)
         self.reset_parameters()
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
@@ -241,7 +241,7 @@ class Recurrent(nn.Module):
         """
         changed = self.layer_norm or self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
         if not changed:
-            return walk(self.cell, self.fused, self._workspace, x, schedule, initial, weights, outputs)
+            return walk(self.cell, self.fused, self._buffer_pool, x, schedule, initial, weights, outputs)
         drop = None
         if self.recurrent_dropout and self.training:
             drop = drop_out(torch.ones_like(initial[0]), self.recurrent_dropout)
