@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from graphreel.rnn.layers.recurrent import Recurrent
-from graphreel.rnn.sequence.batch_schedule import Schedule
+from graphreel.rnn.sequence.batch_schedule import BatchSchedule
 
 from .padding import step_mask
 
@@ -58,6 +58,6 @@ def last_state(temporal: Recurrent, x: Tensor) -> Tensor:
     steps, sequences, width = x.shape
     zero = x.new_zeros(sequences, temporal.hidden_size)
     initial = tuple(zero for _ in temporal.state_names)
-    schedule = Schedule((sequences,) * steps)
+    schedule = BatchSchedule((sequences,) * steps)
     flat = x.reshape(steps * sequences, width)
     return temporal.walk_once(flat, schedule, initial, temporal.layer_weights(0, 0), outputs=False)[1][0]

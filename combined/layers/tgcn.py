@@ -9,7 +9,7 @@ from graphreel.rnn.kernels.buffer_pool import BufferPool
 from graphreel.rnn.kernels.dispatch import walk
 from graphreel.rnn.kernels.gru_uva import fused_gru_uva
 from graphreel.rnn.layers.recurrent import autocasts
-from graphreel.rnn.sequence.batch_schedule import Schedule
+from graphreel.rnn.sequence.batch_schedule import BatchSchedule
 
 
 class TGCN(nn.Module):
@@ -108,7 +108,7 @@ class TGCN(nn.Module):
         flat = averaged.reshape(-1, self.in_channels)
         rows = len(flat) // steps
         state = flat.new_zeros(rows, self.out_channels) if H is None else H.reshape(rows, self.out_channels)
-        schedule = Schedule((rows,) * steps)
+        schedule = BatchSchedule((rows,) * steps)
         states, (last,) = walk(
             gru_uva_cell, fused_gru_uva, self._buffer_pool, flat, schedule, (state,), self.as_gru(), every_step
         )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell, State, Weights
-from ..sequence.batch_schedule import Schedule
+from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.scan import unroll
 from .buffer_pool import BufferPool
 from .frame import FusedCall, FusedWalk, can_fuse
@@ -15,7 +15,7 @@ def walk(
     fused: FusedWalk | None,
     buffer_pool: BufferPool,
     x: Tensor,
-    schedule: Schedule,
+    schedule: BatchSchedule,
     initial: State,
     weights: Weights,
     outputs: bool = True,

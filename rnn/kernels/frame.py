@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from graphreel.core.transforms import is_batched, is_transforming
 
 from ..cells import Cell, State, Weights
-from ..sequence.batch_schedule import Schedule
+from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.scan import unroll
 from .buffer_pool import BufferPool
 
@@ -28,7 +28,7 @@ class FusedCall:
         keep: whether a backward pass may follow.
     """
 
-    schedule: Schedule
+    schedule: BatchSchedule
     buffer_pool: BufferPool
     outputs: bool
     keep: bool
@@ -89,7 +89,7 @@ _FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
 FusedWalk = Callable[[FusedCall, Tensor, State, Weights], tuple[Tensor, ...]]
 
 
-def can_fuse(schedule: Schedule, x: Tensor, others: Sequence[Tensor]) -> bool:
+def can_fuse(schedule: BatchSchedule, x: Tensor, others: Sequence[Tensor]) -> bool:
     """Whether a fused walk gives the same, and is worth its preparations.
 
     The tensors must be ordinary ones of one floating type on the CPU, with no transformation looking on, and the steps

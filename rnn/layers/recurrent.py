@@ -13,7 +13,7 @@ from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
 from ..kernels.dispatch import walk
 from ..kernels.frame import FusedWalk
-from ..sequence.batch_schedule import Schedule
+from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Alignment, align_full, align_packed, align_spans
 from ..sequence.scan import unroll
 from .initialization import INITIALIZATIONS
@@ -233,7 +233,7 @@ class Recurrent(nn.Module):
         return flat, states
 
     def walk_once(
-        self, x: Tensor, schedule: Schedule, initial: State, weights: Weights, outputs: bool = True
+        self, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights, outputs: bool = True
     ) -> tuple[Tensor, State]:
         """One layer in one direction, with the options of this layer; see graphreel.rnn.kernels.dispatch.
 

@@ -40,7 +40,7 @@ class Fork:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class BatchSchedule:
     """Sequences under way at each step, never decreasing (see packing.py), and the forks before a step.
 
     A sequence's state before its first step is its initial state, unless a fork replaces it later.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .batch_schedule import Schedule
+from .batch_schedule import BatchSchedule
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Alignment:
         num_rows: rows of the flat input.
     """
 
-    schedule: Schedule
+    schedule: BatchSchedule
     rows: Tensor | None
     order: Tensor | None
     num_rows: int
@@ -53,7 +53,7 @@ class Alignment:
 
 def align_full(steps: int, batch: int, device: torch.device) -> tuple[Alignment, Alignment]:
     """Alignments (forward, reverse) of a time-major rectangle [T * B, F] without padding."""
-    schedule, num_rows = Schedule((batch,) * steps), steps * batch
+    schedule, num_rows = BatchSchedule((batch,) * steps), steps * batch
     backward = torch.arange(num_rows, device=device).view(steps, batch).flip(0).flatten()
     return Alignment(schedule, None, None, num_rows), Alignment(schedule, backward, None, num_rows)
 
@@ -86,7 +86,7 @@ def _align(
     steps = int(lengths[0])
     start = steps - lengths
     under_way = start[None, :] <= torch.arange(steps, device="cpu")[:, None]
-    schedule = Schedule(tuple(under_way.sum(1).tolist()))
+    schedule = BatchSchedule(tuple(under_way.sum(1).tolist()))
     step, place = under_way.nonzero(as_tuple=True)
     time = step - start[place]
     order = None if order is None else order.to(device)

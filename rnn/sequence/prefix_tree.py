@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .batch_schedule import Fork, Schedule
+from .batch_schedule import BatchSchedule, Fork
 
 _GRANULE = 16  # batches of few different sizes, since oneDNN prepares a kernel for each
 
 
-def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[Schedule, Tensor, Tensor]:
+def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[BatchSchedule, Tensor, Tensor]:
     """Plan a walk over sequences that all end at the last step.
 
     Args:
@@ -57,7 +57,7 @@ def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[Schedule, Tensor, Ten
     final[by_key] = np.where(rank >= 0, rank, rank[same])
     device = tokens.device
     return (
-        Schedule(tuple(counts.tolist()), forks),
+        BatchSchedule(tuple(counts.tolist()), forks),
         torch.from_numpy(read).to(device),
         torch.from_numpy(final).to(device),
     )

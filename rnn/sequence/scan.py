@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell, Gates, State, Weights
-from .batch_schedule import Schedule
+from .batch_schedule import BatchSchedule
 
 
 def unroll(
     cell: Cell,
     x: Tensor,
-    schedule: Schedule,
+    schedule: BatchSchedule,
     initial: State,
     weights: Weights,
     drop: Tensor | None = None,
@@ -39,7 +39,7 @@ def unroll(
     return torch.cat(outputs), state
 
 
-def unroll_gates(cell: Cell, x: Tensor, schedule: Schedule, initial: State, weights: Weights) -> Gates:
+def unroll_gates(cell: Cell, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights) -> Gates:
     """The gates of all steps, by name [sum of counts, H], and the state: "h", and "c" where the cell has one."""
     _, gates, _ = _walk(cell, x, schedule, initial, weights, None, (0.0, False))
     return {name: torch.cat([step[name] for step in gates]) for name in gates[0]}
@@ -48,7 +48,7 @@ def unroll_gates(cell: Cell, x: Tensor, schedule: Schedule, initial: State, weig
 def _walk(
     cell: Cell,
     x: Tensor,
-    schedule: Schedule,
+    schedule: BatchSchedule,
     initial: State,
     weights: Weights,
     drop: Tensor | None,
