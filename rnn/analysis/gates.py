@@ -6,7 +6,7 @@ from torch import Tensor
 from ..layers.recurrent import Recurrent
 from ..models.char_lm import CharLM
 from ..models.sequence_classifier import SequenceClassifier
-from ..sequence.packing import align_full
+from ..sequence.packing import full_packing
 from ..sequence.scan import unroll_gates
 
 
@@ -65,9 +65,9 @@ def _text_gates(model: CharLM, tokens: Tensor, layer: int, reverse: bool) -> dic
 
 def _walk(recurrent: Recurrent, x: Tensor, layer: int, reverse: bool) -> dict[str, Tensor]:
     steps, batch, width = x.shape
-    alignment = align_full(steps, batch, x.device)[int(reverse)]
+    packing = full_packing(steps, batch, x.device)[int(reverse)]
     zero = x.new_zeros(batch, recurrent.hidden_size)
     initial = tuple(zero for _ in recurrent.state_names)
     weights = recurrent.layer_weights(layer, int(reverse))
-    walked = unroll_gates(recurrent.cell, alignment.gather(x.reshape(-1, width)), alignment.schedule, initial, weights)
-    return {name: alignment.scatter(gate).view(steps, batch, -1) for name, gate in walked.items()}
+    walked = unroll_gates(recurrent.cell, packing.gather(x.reshape(-1, width)), packing.schedule, initial, weights)
+    return {name: packing.scatter(gate).view(steps, batch, -1) for name, gate in walked.items()}

@@ -14,7 +14,7 @@ from ..kernels.buffer_pool import BufferPool
 from ..kernels.dispatch import walk
 from ..kernels.frame import FusedWalk
 from ..sequence.batch_schedule import BatchSchedule
-from ..sequence.packing import Alignment, align_full, align_packed, align_spans
+from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing
 from ..sequence.scan import unroll
 from .initialization import INITIALIZATIONS
 
@@ -177,9 +177,9 @@ class Recurrent(nn.Module):
             if lengths is not None:
                 raise ValueError("lengths must be left out with a PackedSequence, which brings its own")
             self._check_features(input.data, dims=(2,))
-            alignments = align_packed(input.batch_sizes, _on_cpu(input.sorted_indices), input.data.device)
+            packings = sequence_packing(input.batch_sizes, _on_cpu(input.sorted_indices), input.data.device)
             states = self._initial_states(hx, int(input.batch_sizes[0]), input.data, unbatched=False)
-            flat, final = self.walk(input.data, alignments, states)
+            flat, final = self.walk(input.data, packings, states)
             packed = PackedSequence(flat, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
             return packed, self._as_hx(final, unbatched=False)
 
@@ -190,18 +190,18 @@ class Recurrent(nn.Module):
         if steps == 0:
             raise ValueError("input must have at least one step, but got 0")
         if lengths is None:
-            alignments = align_full(steps, batch, x.device)
+            packings = full_packing(steps, batch, x.device)
         else:
             first, spans = _spans(lengths, steps, batch, padding_side)
-            alignments = align_spans(first, spans, steps, x.device)
+            packings = span_packing(first, spans, steps, x.device)
         states = self._initial_states(hx, batch, x, unbatched)
-        flat, final = self.walk(x.reshape(steps * batch, width), alignments, states)
+        flat, final = self.walk(x.reshape(steps * batch, width), packings, states)
         y = flat.view(steps, batch, flat.shape[1])
         y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
         return y, self._as_hx(final, unbatched)
 
     def walk(
-        self, flat: Tensor, alignments: tuple[Alignment, Alignment], states: State | None
+        self, flat: Tensor, packings: tuple[Packing, Packing], states: State | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """All layers and directions over flat rows [rows, I] (see graphreel.rnn.sequence.packing).
 
@@ -209,20 +209,20 @@ class Recurrent(nn.Module):
             Outputs [rows, directions * H] and the final states [num_layers * directions, B, H].
         """
         finals = []
-        batch = alignments[0].schedule.batch
+        batch = packings[0].schedule.batch
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(self.num_directions):
-                index, alignment = layer * self.num_directions + direction, alignments[direction]
+                index, packing = layer * self.num_directions + direction, packings[direction]
                 if states is None:
                     zero = flat.new_zeros(batch, self.hidden_size)
                     initial = tuple(zero for _ in self.state_names)
                 else:
-                    initial = tuple(alignment.sort(part[index]) for part in states)
-                x, weights = alignment.gather(flat), self._dropped(self.layer_weights(layer, direction))
-                walked, final = self.walk_once(x, alignment.schedule, initial, weights)
-                outputs.append(alignment.scatter(walked))
-                finals.append(tuple(alignment.unsort(part) for part in final))
+                    initial = tuple(packing.sort(part[index]) for part in states)
+                x, weights = packing.gather(flat), self._dropped(self.layer_weights(layer, direction))
+                walked, final = self.walk_once(x, packing.schedule, initial, weights)
+                outputs.append(packing.scatter(walked))
+                finals.append(tuple(packing.unsort(part) for part in final))
             flat = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
             if layer + 1 < self.num_layers:
                 flat = drop_out(flat, self.dropout, self.training)

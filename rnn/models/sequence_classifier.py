@@ -7,7 +7,7 @@ from torch.nn.functional import linear, one_hot
 from graphreel.core.transforms import is_transforming
 
 from ..registry import CELLS, build_layer
-from ..sequence.packing import align_spans
+from ..sequence.packing import span_packing
 from ..sequence.prefix_tree import share_prefixes
 
 
@@ -73,8 +73,8 @@ class SequenceClassifier(nn.Module):
         first, last = self._spans(tokens)
         steps = tokens.shape[1]
         if is_transforming():
-            alignments = align_spans(first, last - first + 1, steps, tokens.device)
-            _, states = self.recurrent.walk(self.embedding(tokens.t().reshape(-1)), alignments, None)
+            packings = span_packing(first, last - first + 1, steps, tokens.device)
+            _, states = self.recurrent.walk(self.embedding(tokens.t().reshape(-1)), packings, None)
             return self.head(torch.cat(states[0].unbind(), dim=1))
         shift = torch.arange(steps, device="cpu") + (last + 1 - steps)[:, None]
         if self.padding is not None:

@@ -16,7 +16,7 @@ from .batch_schedule import BatchSchedule
 
 
 @dataclass(frozen=True)
-class Alignment:
+class Packing:
     """Which row of the input every step reads.
 
     Attributes:
@@ -51,37 +51,37 @@ class Alignment:
         return state if self.order is None else state.index_select(0, self.order.argsort())
 
 
-def align_full(steps: int, batch: int, device: torch.device) -> tuple[Alignment, Alignment]:
-    """Alignments (forward, reverse) of a time-major rectangle [T * B, F] without padding."""
+def full_packing(steps: int, batch: int, device: torch.device) -> tuple[Packing, Packing]:
+    """Packings (forward, reverse) of a time-major rectangle [T * B, F] without padding."""
     schedule, num_rows = BatchSchedule((batch,) * steps), steps * batch
     backward = torch.arange(num_rows, device=device).view(steps, batch).flip(0).flatten()
-    return Alignment(schedule, None, None, num_rows), Alignment(schedule, backward, None, num_rows)
+    return Packing(schedule, None, None, num_rows), Packing(schedule, backward, None, num_rows)
 
 
-def align_spans(first: Tensor, lengths: Tensor, steps: int, device: torch.device) -> tuple[Alignment, Alignment]:
-    """Alignments (forward, reverse) of a rectangle [T * B, F] where sequence b fills lengths[b] steps from first[b]."""
+def span_packing(first: Tensor, lengths: Tensor, steps: int, device: torch.device) -> tuple[Packing, Packing]:
+    """Packings (forward, reverse) of a rectangle [T * B, F] where sequence b fills lengths[b] steps from first[b]."""
     batch = len(lengths)
     if bool((lengths == steps).all()):
-        return align_full(steps, batch, device)
+        return full_packing(steps, batch, device)
     lengths, order = lengths.sort(descending=True, stable=True)
     first = first[order]
 
     def row(time: Tensor, place: Tensor) -> Tensor:
         return (first[place] + time) * batch + order[place]
 
-    return _align(lengths, order, row, steps * batch, device)
+    return _packing(lengths, order, row, steps * batch, device)
 
 
-def align_packed(batch_sizes: Tensor, order: Tensor | None, device: torch.device) -> tuple[Alignment, Alignment]:
-    """Alignments (forward, reverse) of the rows of a PackedSequence."""
+def sequence_packing(batch_sizes: Tensor, order: Tensor | None, device: torch.device) -> tuple[Packing, Packing]:
+    """Packings (forward, reverse) of the rows of a PackedSequence."""
     offsets = batch_sizes.cumsum(0) - batch_sizes
     lengths = (batch_sizes[:, None] > torch.arange(int(batch_sizes[0]), device="cpu")).sum(0)
-    return _align(lengths, order, lambda time, place: offsets[time] + place, int(batch_sizes.sum()), device)
+    return _packing(lengths, order, lambda time, place: offsets[time] + place, int(batch_sizes.sum()), device)
 
 
-def _align(
+def _packing(
     lengths: Tensor, order: Tensor | None, row: Callable[[Tensor, Tensor], Tensor], num_rows: int, device: torch.device
-) -> tuple[Alignment, Alignment]:
+) -> tuple[Packing, Packing]:
     """`lengths` falls from place to place; `row(time, place)` is the flat row of a sequence's own step `time`."""
     steps = int(lengths[0])
     start = steps - lengths
@@ -91,4 +91,4 @@ def _align(
     time = step - start[place]
     order = None if order is None else order.to(device)
     forward, backward = row(time, place).to(device), row(lengths[place] - 1 - time, place).to(device)
-    return Alignment(schedule, forward, order, num_rows), Alignment(schedule, backward, order, num_rows)
+    return Packing(schedule, forward, order, num_rows), Packing(schedule, backward, order, num_rows)
