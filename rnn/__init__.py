@@ -1,4 +1,4 @@
-"""Time: closed-form back-propagation through time, cells, unrolled layers, a character language model."""
+"""Time: closed-form back-propagation through time, cells, scanned layers, a character language model."""
 
 import lazy_loader
 

@@ -60,4 +60,4 @@ def last_state(temporal: Recurrent, x: Tensor) -> Tensor:
     initial = tuple(zero for _ in temporal.state_names)
     schedule = BatchSchedule((sequences,) * steps)
     flat = x.reshape(steps * sequences, width)
-    return temporal.walk_once(flat, schedule, initial, temporal.layer_weights(0, 0), outputs=False)[1][0]
+    return temporal.scan_layer(flat, schedule, initial, temporal.layer_weights(0, 0), outputs=False)[1][0]

@@ -7,7 +7,7 @@ from ..layers.recurrent import Recurrent
 from ..models.char_lm import CharLM
 from ..models.sequence_classifier import SequenceClassifier
 from ..sequence.packing import full_packing
-from ..sequence.scan import unroll_gates
+from ..sequence.scan import scan_gates
 
 
 @torch.no_grad()
@@ -44,10 +44,10 @@ def gates(
     if not 0 <= layer < recurrent.num_layers:
         raise ValueError(f"layer must lie between 0 and {recurrent.num_layers - 1}, but got {layer!r}")
     if reverse and not recurrent.bidirectional:
-        raise ValueError("reverse needs a bidirectional layer, but this one only walks forward")
+        raise ValueError("reverse needs a bidirectional layer, but this one only scans forward")
     for below in range(layer):
-        x = torch.cat([_walk(recurrent, x, below, bool(way))["h"] for way in range(recurrent.num_directions)], dim=2)
-    return {name: gate.transpose(0, 1) for name, gate in _walk(recurrent, x, layer, reverse).items()}
+        x = torch.cat([_scan(recurrent, x, below, bool(way))["h"] for way in range(recurrent.num_directions)], dim=2)
+    return {name: gate.transpose(0, 1) for name, gate in _scan(recurrent, x, layer, reverse).items()}
 
 
 def _text_gates(model: CharLM, tokens: Tensor, layer: int, reverse: bool) -> dict[str, Tensor]:
@@ -63,11 +63,11 @@ def _text_gates(model: CharLM, tokens: Tensor, layer: int, reverse: bool) -> dic
     return gates(layers[layer], read, 0, reverse)
 
 
-def _walk(recurrent: Recurrent, x: Tensor, layer: int, reverse: bool) -> dict[str, Tensor]:
+def _scan(recurrent: Recurrent, x: Tensor, layer: int, reverse: bool) -> dict[str, Tensor]:
     steps, batch, width = x.shape
     packing = full_packing(steps, batch, x.device)[int(reverse)]
     zero = x.new_zeros(batch, recurrent.hidden_size)
     initial = tuple(zero for _ in recurrent.state_names)
     weights = recurrent.layer_weights(layer, int(reverse))
-    walked = unroll_gates(recurrent.cell, packing.gather(x.reshape(-1, width)), packing.schedule, initial, weights)
-    return {name: packing.scatter(gate).view(steps, batch, -1) for name, gate in walked.items()}
+    scanned = scan_gates(recurrent.cell, packing.gather(x.reshape(-1, width)), packing.schedule, initial, weights)
+    return {name: packing.scatter(gate).view(steps, batch, -1) for name, gate in scanned.items()}

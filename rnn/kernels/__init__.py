@@ -1,1 +1,1 @@
-"""All steps of a recurrent layer in one walk, with its backward pass written out."""
+"""All steps of a recurrent layer in one scan, with its backward pass written out."""

@@ -11,10 +11,10 @@ Matrices = Callable[[Sequence[tuple[int, int]], torch.dtype], list[Tensor]]
 
 
 class BufferPool:
-    """Buffers taken for one walk and given back after it, so that the next one finds them warm.
+    """Buffers taken for one scan and given back after it, so that the next one finds them warm.
 
     A fresh buffer of 42 MB costs 18 ms in page faults under glibc's defaults, as much as a whole forward pass; views of
-    every step cost about a microsecond each. A walk that is still waiting for its backward pass keeps its buffers, and
+    every step cost about a microsecond each. A scan that is still waiting for its backward pass keeps its buffers, and
     a second one gets others. Threads may share it. Copies and pickles start empty.
 
     Args:
@@ -61,7 +61,7 @@ class BufferPool:
         return buffers
 
     def give_back(self, buffers: Any) -> None:
-        """Keep these for a later walk; of too many, those given back first are dropped."""
+        """Keep these for a later scan; of too many, those given back first are dropped."""
         with self._lock:
             self._free = [*self._free, buffers][-self.size :]
 

@@ -5,14 +5,14 @@ from torch import Tensor
 
 from ..cells import Cell, State, Weights
 from ..sequence.batch_schedule import BatchSchedule
-from ..sequence.scan import unroll
+from ..sequence.scan import plain_scan
 from .buffer_pool import BufferPool
-from .frame import FusedCall, FusedWalk, can_fuse
+from .frame import FusedScan, ScanCall, can_fuse
 
 
-def walk(
+def scan(
     cell: Cell,
-    fused: FusedWalk | None,
+    fused: FusedScan | None,
     buffer_pool: BufferPool,
     x: Tensor,
     schedule: BatchSchedule,
@@ -20,19 +20,19 @@ def walk(
     weights: Weights,
     outputs: bool = True,
 ) -> tuple[Tensor, State]:
-    """Walk through all steps (see graphreel.rnn.sequence.scan).
+    """Scan all steps (see graphreel.rnn.sequence.scan).
 
     Args:
         cell: one step, from rnn/cells.py.
         fused: the same over all steps, or None.
-        buffer_pool: where the fused walk's memory comes from.
+        buffer_pool: where the fused scan's memory comes from.
         outputs: False where only the final state is wanted; h of all steps may then be left out.
 
     Returns:
         h of all steps [sum of counts, H], and the state [B, H] after the last step.
     """
     if fused is None or not can_fuse(schedule, x, (*initial, *weights.values())):
-        return unroll(cell, x, schedule, initial, weights)
+        return plain_scan(cell, x, schedule, initial, weights)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *initial, *weights.values()))
-    y, *final = fused(FusedCall(schedule, buffer_pool, outputs, keep), x, initial, weights)
+    y, *final = fused(ScanCall(schedule, buffer_pool, outputs, keep), x, initial, weights)
     return y, tuple(final)

@@ -1,4 +1,4 @@
-"""What the fused walks have in common: when they apply, their autograd function, and their gradients' gradients."""
+"""What the fused scans have in common: when they apply, their autograd function, and their gradients' gradients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from graphreel.core.transforms import is_batched, is_transforming
 
 from ..cells import Cell, State, Weights
 from ..sequence.batch_schedule import BatchSchedule
-from ..sequence.scan import unroll
+from ..sequence.scan import plain_scan
 from .buffer_pool import BufferPool
 
 
 @dataclass(frozen=True)
-class FusedCall:
-    """The settings of one fused walk.
+class ScanCall:
+    """The settings of one fused scan.
 
     Attributes:
         schedule: who takes part in which step.
@@ -66,31 +66,31 @@ def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
 
 
 @dataclass(frozen=True)
-class Formula:
-    """A cell's walk and its gradient in closed form.
+class Kernel:
+    """A cell's scan and its gradient in closed form.
 
     Attributes:
         cell: one step of it in plain operations.
         names: of the weights, in the order in which the two functions take them; one that is missing is None.
         forward: (call, x, state, weights) -> h of all steps (of none where call.outputs is False), the final state, and
-            the walk's buffers with what the backward pass needs.
+            the scan's buffers with what the backward pass needs.
         backward: (call, gradients of forward's results, x, state, weights, what forward left, whether the gradient of x
             is needed, and that of the state) -> the gradients of x, of the state's parts and of the weights.
     """
 
     cell: Cell
     names: tuple[str, ...]
-    forward: Callable[[FusedCall, Tensor, State, Sequence[Any]], tuple[Tensor, State, Any]]
+    forward: Callable[[ScanCall, Tensor, State, Sequence[Any]], tuple[Tensor, State, Any]]
     backward: Callable[..., tuple[Tensor | None, ...]]
 
 
 _FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
 
-FusedWalk = Callable[[FusedCall, Tensor, State, Weights], tuple[Tensor, ...]]
+FusedScan = Callable[[ScanCall, Tensor, State, Weights], tuple[Tensor, ...]]
 
 
 def can_fuse(schedule: BatchSchedule, x: Tensor, others: Sequence[Tensor]) -> bool:
-    """Whether a fused walk gives the same, and is worth its preparations.
+    """Whether a fused scan gives the same, and is worth its preparations.
 
     The tensors must be ordinary ones of one floating type on the CPU, with no transformation looking on, and the steps
     more than a few.
@@ -114,7 +114,7 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, formula: Formula, call: FusedCall, x: Tensor, *others: Any
+        ctx: Any, formula: Kernel, call: ScanCall, x: Tensor, *others: Any
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
         ctx.formula, ctx.call, ctx.parts = formula, call, len(others) - len(formula.names)
@@ -142,29 +142,29 @@ class _Fused(torch.autograd.Function):
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
 
 
-def walk_fused(formula: Formula, call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_scan(formula: Kernel, call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), and the final state's parts."""
     return _Fused.apply(formula, call, x.contiguous(), *state, *(weights.get(name) for name in formula.names))
 
 
 def _differentiable_backward(
-    formula: Formula,
-    call: FusedCall,
+    formula: Kernel,
+    call: ScanCall,
     grads: Sequence[Tensor | None],
     needs: Sequence[bool],
     x: Tensor,
     state: Sequence[Tensor],
     weights: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
-    """The gradients of a fused walk by the plain loop: they can be differentiated again, or be many under vmap."""
+    """The gradients of a fused scan by the plain loop: they can be differentiated again, or be many under vmap."""
     inputs = [x, *state, *weights]
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        # Aliases, so that only this walk lies between them and its results, whatever the inputs have in common before.
+        # Aliases, so that only this scan lies between them and its results, whatever the inputs have in common before.
         aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
         first, last = 1, 1 + len(state)
         named = {name: weight for name, weight in zip(formula.names, aliases[last:], strict=True) if weight is not None}
-        y, final = unroll(formula.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
+        y, final = plain_scan(formula.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
     outputs = [(y if call.outputs else y[:0]), *final]
     reached = [
         (output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None and output.requires_grad

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..cells import State, Weights, gru_torch_cell
 from .buffer_pool import Matrices
-from .frame import Formula, FusedCall, first_rows, gradient_at_end, walk_fused
+from .frame import Kernel, ScanCall, first_rows, fused_scan, gradient_at_end
 from .matmul import product_with, tanh, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -24,9 +24,9 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory, step by step: (r, z, q), n, the state h that a step starts from, and new_h."""
+    """Views of a scan's memory, step by step: (r, z, q), n, the state h that a step starts from, and new_h."""
 
-    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: ScanCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         shapes = (kept, 3 * hidden), (kept, hidden), (rows + batch, hidden)
@@ -37,7 +37,7 @@ class _Buffers:
         self.from_zero = False
 
 
-def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
+def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
     hidden, schedule = h.shape[1], call.schedule
     two = 2 * hidden
@@ -65,7 +65,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
 
 
 def _backward(
-    call: FusedCall,
+    call: ScanCall,
     grads: Sequence[Tensor | None],
     x: Tensor,
     state: State,
@@ -128,9 +128,9 @@ def _backward(
     return dx, dh0, *d_weights, of_ih, of_hh
 
 
-_FORMULA = Formula(gru_torch_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)
+_KERNEL = Kernel(gru_torch_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)
 
 
-def fused_gru(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_gru(call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), and h_T."""
-    return walk_fused(_FORMULA, call, x, state, weights)
+    return fused_scan(_KERNEL, call, x, state, weights)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..cells import State, Weights, gru_uva_cell
 from .buffer_pool import Matrices
-from .frame import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
+from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
 from .matmul import product_with, tanh, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -24,12 +24,12 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory: what enters the products (h or r h, then x and 1), the gates r and z, and n.
+    """Views of a scan's memory: what enters the products (h or r h, then x and 1), the gates r and z, and n.
 
     The state that a step starts from is `h`, the one that it writes `new_h`.
     """
 
-    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: ScanCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         shapes = (rows + batch, width), (rows, width), (kept, 2 * hidden), (kept, hidden)
@@ -48,7 +48,7 @@ def _columns(weights: Sequence[Any]) -> tuple[Tensor, Tensor]:
     return stacked[: 2 * hidden], stacked[2 * hidden :]
 
 
-def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
+def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     (h,), schedule = state, call.schedule
     hidden = h.shape[1]
     of_rz, of_n = _columns(weights)
@@ -72,7 +72,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
 
 
 def _backward(
-    call: FusedCall,
+    call: ScanCall,
     grads: Sequence[Tensor | None],
     x: Tensor,
     state: State,
@@ -127,9 +127,9 @@ def _input_gradient(buffers: _Buffers, weight_ih: Tensor) -> Tensor:
     return dx.add_(product_with(of_n.t(), len(buffers.all_n))(buffers.all_n))
 
 
-_FORMULA = Formula(gru_uva_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)
+_KERNEL = Kernel(gru_uva_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)
 
 
-def fused_gru_uva(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_gru_uva(call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), and h_T."""
-    return walk_fused(_FORMULA, call, x, state, weights)
+    return fused_scan(_KERNEL, call, x, state, weights)

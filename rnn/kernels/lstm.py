@@ -18,19 +18,19 @@ from torch import Tensor
 
 from ..cells import State, Weights, lstm_cell, peephole_gers_cell
 from .buffer_pool import Matrices
-from .frame import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
+from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
 from .matmul import product_with, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory, step by step: what enters the product, the memory, the gates, q.
+    """Views of a scan's memory, step by step: what enters the product, the memory, the gates, q.
 
     The state that a step starts from is `h` and `c`, the one that it writes `new_h` and `new_c`.
     """
 
-    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: ScanCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         shapes = (rows + batch, width), (kept + batch, hidden), (kept, 4 * hidden), (kept, hidden)
@@ -64,7 +64,7 @@ def _stack(weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor | None, bias_hh
     return stacked
 
 
-def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
+def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     (h, _), (weight_ih, weight_hh, bias_ih, bias_hh, peephole) = state, weights
     hidden, schedule = h.shape[1], call.schedule
     stacked = _stack(weight_ih, weight_hh, bias_ih, bias_hh)
@@ -97,7 +97,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
 
 
 def _backward(
-    call: FusedCall,
+    call: ScanCall,
     grads: Sequence[Tensor | None],
     x: Tensor,
     state: State,
@@ -158,10 +158,10 @@ def _backward(
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_peephole")
-_PLAIN = Formula(lstm_cell, _NAMES, _forward, _backward)
-_GERS = Formula(peephole_gers_cell, _NAMES, _forward, _backward)
+_PLAIN = Kernel(lstm_cell, _NAMES, _forward, _backward)
+_GERS = Kernel(peephole_gers_cell, _NAMES, _forward, _backward)
 
 
-def fused_lstm(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_lstm(call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), h_T and c_T; with Gers' peepholes if weights has them."""
-    return walk_fused(_GERS if "weight_peephole" in weights else _PLAIN, call, x, state, weights)
+    return fused_scan(_GERS if "weight_peephole" in weights else _PLAIN, call, x, state, weights)

@@ -1,4 +1,4 @@
-"""Matrix products of the fused walks, by MKL or oneDNN, whichever is the faster one on this processor.
+"""Matrix products of the fused scans, by MKL or oneDNN, whichever is the faster one on this processor.
 
 torch.mm goes to MKL, which is the faster library on Intel's processors (156 against 99 GFLOP/s for [64, 128] times
 [128, 512] on an Ice Lake Xeon) and the slower one on AMD's: 93 against 217 GFLOP/s a thread on an EPYC of family 26; on

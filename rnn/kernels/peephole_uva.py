@@ -17,19 +17,19 @@ from torch import Tensor
 
 from ..cells import State, Weights, peephole_uva_cell
 from .buffer_pool import Matrices
-from .frame import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
+from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
 from .matmul import product_with, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class _Buffers:
-    """Views of a walk's memory: what enters the product, the gates, the candidates, o and q where h is wanted.
+    """Views of a scan's memory: what enters the product, the gates, the candidates, o and q where h is wanted.
 
     The memory that a step starts from is `c`, the one that it writes `new_c`.
     """
 
-    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: ScanCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         kept = rows if call.keep else batch
         gates = 3 if call.outputs else 2
@@ -55,7 +55,7 @@ def _columns(weights: Sequence[Any]) -> tuple[Tensor, Tensor]:
     return torch.cat((weight_ch, torch.cat((i_f, o))), dim=1), g.contiguous()
 
 
-def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
+def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) -> tuple[Tensor, State, _Buffers]:
     c, schedule = state[1], call.schedule
     hidden, counts = c.shape[1], schedule.counts
     stacked, candidate = _columns(weights)
@@ -88,7 +88,7 @@ def _forward(call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]) -
 
 
 def _backward(
-    call: FusedCall,
+    call: ScanCall,
     grads: Sequence[Tensor | None],
     x: Tensor,
     state: State,
@@ -158,9 +158,9 @@ def _input_gradient(buffers: _Buffers, d_last_o: Tensor | None, weight_ih: Tenso
     return dx
 
 
-_FORMULA = Formula(peephole_uva_cell, ("weight_ih", "weight_ch", "bias_ih", "bias_hh"), _forward, _backward)
+_KERNEL = Kernel(peephole_uva_cell, ("weight_ih", "weight_ch", "bias_ih", "bias_hh"), _forward, _backward)
 
 
-def fused_uva(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_uva(call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), h_T and c_T."""
-    return walk_fused(_FORMULA, call, x, state, weights)
+    return fused_scan(_KERNEL, call, x, state, weights)

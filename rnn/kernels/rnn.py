@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ..cells import State, Weights, rnn_relu_cell, rnn_tanh_cell
 from .buffer_pool import Matrices
-from .frame import Formula, FusedCall, bias_gradients, first_rows, gradient_at_end, walk_fused
+from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
 from .matmul import product_with, tanh, weight_gradient
 
 
 class _Buffers:
-    """Views of a walk's memory: what enters the product, Z and later its gradient; the states h and new_h of a step."""
+    """Views of a scan's memory: what enters the product, Z and later its gradient; the states h and new_h of a step."""
 
-    def __init__(self, call: FusedCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(self, call: ScanCall, matrices: Matrices, hidden: int, width: int, dtype: torch.dtype) -> None:
         counts, rows, batch = call.schedule.counts, call.schedule.rows, call.schedule.batch
         all_x, self.all_z = matrices(((rows + batch, width), (rows if call.keep else batch, hidden)), dtype)
         self.all_x = all_x[:rows]
@@ -41,7 +41,7 @@ def _relu_backward(grad: Tensor, h: Tensor, grad_input: Tensor) -> Tensor:
 
 
 def _forward(
-    nonlinearity: Callable[..., Tensor], call: FusedCall, x: Tensor, state: State, weights: Sequence[Any]
+    nonlinearity: Callable[..., Tensor], call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]
 ) -> tuple[Tensor, State, _Buffers]:
     (h,), (weight_ih, weight_hh, bias_ih, bias_hh) = state, weights
     hidden, schedule = h.shape[1], call.schedule
@@ -61,7 +61,7 @@ def _forward(
 
 def _backward(
     derivative: Callable[..., Tensor],
-    call: FusedCall,
+    call: ScanCall,
     grads: Sequence[Tensor | None],
     x: Tensor,
     state: State,
@@ -99,15 +99,15 @@ def _backward(
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
-_TANH = Formula(rnn_tanh_cell, _NAMES, partial(_forward, tanh), partial(_backward, _tanh_backward))
-_RELU = Formula(rnn_relu_cell, _NAMES, partial(_forward, _relu), partial(_backward, _relu_backward))
+_TANH = Kernel(rnn_tanh_cell, _NAMES, partial(_forward, tanh), partial(_backward, _tanh_backward))
+_RELU = Kernel(rnn_relu_cell, _NAMES, partial(_forward, _relu), partial(_backward, _relu_backward))
 
 
-def fused_rnn_tanh(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_rnn_tanh(call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), and h_T."""
-    return walk_fused(_TANH, call, x, state, weights)
+    return fused_scan(_TANH, call, x, state, weights)
 
 
-def fused_rnn_relu(call: FusedCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
+def fused_rnn_relu(call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
     """h of all steps (of none where call.outputs is False), and h_T."""
-    return walk_fused(_RELU, call, x, state, weights)
+    return fused_scan(_RELU, call, x, state, weights)

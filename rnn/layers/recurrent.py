@@ -11,16 +11,16 @@ from graphreel.core.dropout import dropout as drop_out
 
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
-from ..kernels.dispatch import walk
-from ..kernels.frame import FusedWalk
+from ..kernels.dispatch import scan
+from ..kernels.frame import FusedScan
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing
-from ..sequence.scan import unroll
+from ..sequence.scan import plain_scan
 from .initialization import INITIALIZATIONS
 
 
 class Recurrent(nn.Module):
-    """A stack of unrolled cells with the calling conventions of torch.nn.LSTM.
+    """A stack of scanned cells with the calling conventions of torch.nn.LSTM.
 
     Subclasses set `cell`, `fused`, `state_names` and `weight_shapes`.
 
@@ -31,7 +31,7 @@ class Recurrent(nn.Module):
         bias: with bias vectors bias_ih and bias_hh.
         batch_first: input and output are [B, T, .] instead of [T, B, .]; states never are.
         dropout: probability of dropping outputs between layers.
-        bidirectional: a second set of weights walks backwards; outputs are concatenated.
+        bidirectional: a second set of weights scans backwards; outputs are concatenated.
         initialization: "uniform" (as torch.nn), "orthogonal" or "kaiming"; see graphreel.rnn.layers.initialization.
         recurrent_dropout: probability of dropping a unit from the recurrent products, the same units at every step
             (Gal and Ghahramani, 2016).
@@ -45,7 +45,7 @@ class Recurrent(nn.Module):
     """
 
     cell: Cell
-    fused: FusedWalk | None = None
+    fused: FusedScan | None = None
     state_names: tuple[str, ...] = ("h_0",)
 
     def __init__(
@@ -152,7 +152,7 @@ class Recurrent(nn.Module):
         lengths: Tensor | Sequence[int] | None = None,
         padding_side: str = "right",
     ) -> tuple[Tensor | PackedSequence, Tensor | tuple[Tensor, ...]]:
-        """Walk through the sequences.
+        """Scan the sequences.
 
         With `lengths`, steps outside a sequence change nothing: its final state is that after its last valid step (the
         reverse direction starts there), and outputs at padding are zero.
@@ -179,7 +179,7 @@ class Recurrent(nn.Module):
             self._check_features(input.data, dims=(2,))
             packings = sequence_packing(input.batch_sizes, _on_cpu(input.sorted_indices), input.data.device)
             states = self._initial_states(hx, int(input.batch_sizes[0]), input.data, unbatched=False)
-            flat, final = self.walk(input.data, packings, states)
+            flat, final = self.scan_stack(input.data, packings, states)
             packed = PackedSequence(flat, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
             return packed, self._as_hx(final, unbatched=False)
 
@@ -195,12 +195,12 @@ class Recurrent(nn.Module):
             first, spans = _spans(lengths, steps, batch, padding_side)
             packings = span_packing(first, spans, steps, x.device)
         states = self._initial_states(hx, batch, x, unbatched)
-        flat, final = self.walk(x.reshape(steps * batch, width), packings, states)
+        flat, final = self.scan_stack(x.reshape(steps * batch, width), packings, states)
         y = flat.view(steps, batch, flat.shape[1])
         y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
         return y, self._as_hx(final, unbatched)
 
-    def walk(
+    def scan_stack(
         self, flat: Tensor, packings: tuple[Packing, Packing], states: State | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """All layers and directions over flat rows [rows, I] (see graphreel.rnn.sequence.packing).
@@ -220,8 +220,8 @@ class Recurrent(nn.Module):
                 else:
                     initial = tuple(packing.sort(part[index]) for part in states)
                 x, weights = packing.gather(flat), self._dropped(self.layer_weights(layer, direction))
-                walked, final = self.walk_once(x, packing.schedule, initial, weights)
-                outputs.append(packing.scatter(walked))
+                scanned, final = self.scan_layer(x, packing.schedule, initial, weights)
+                outputs.append(packing.scatter(scanned))
                 finals.append(tuple(packing.unsort(part) for part in final))
             flat = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
             if layer + 1 < self.num_layers:
@@ -232,7 +232,7 @@ class Recurrent(nn.Module):
             return flat.to(dtype), tuple(part.to(dtype) for part in states)
         return flat, states
 
-    def walk_once(
+    def scan_layer(
         self, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights, outputs: bool = True
     ) -> tuple[Tensor, State]:
         """One layer in one direction, with the options of this layer; see graphreel.rnn.kernels.dispatch.
@@ -241,11 +241,11 @@ class Recurrent(nn.Module):
         """
         changed = self.layer_norm or self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
         if not changed:
-            return walk(self.cell, self.fused, self._buffer_pool, x, schedule, initial, weights, outputs)
+            return scan(self.cell, self.fused, self._buffer_pool, x, schedule, initial, weights, outputs)
         drop = None
         if self.recurrent_dropout and self.training:
             drop = drop_out(torch.ones_like(initial[0]), self.recurrent_dropout)
-        return unroll(self.cell, x, schedule, initial, weights, drop, (self.zoneout, self.training))
+        return plain_scan(self.cell, x, schedule, initial, weights, drop, (self.zoneout, self.training))
 
     def _check_features(self, x: Tensor, dims: tuple[int, ...]) -> None:
         if not isinstance(x, Tensor):

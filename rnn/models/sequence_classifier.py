@@ -74,7 +74,7 @@ class SequenceClassifier(nn.Module):
         steps = tokens.shape[1]
         if is_transforming():
             packings = span_packing(first, last - first + 1, steps, tokens.device)
-            _, states = self.recurrent.walk(self.embedding(tokens.t().reshape(-1)), packings, None)
+            _, states = self.recurrent.scan_stack(self.embedding(tokens.t().reshape(-1)), packings, None)
             return self.head(torch.cat(states[0].unbind(), dim=1))
         shift = torch.arange(steps, device="cpu") + (last + 1 - steps)[:, None]
         if self.padding is not None:
@@ -101,7 +101,7 @@ class SequenceClassifier(nn.Module):
             x = self.embedding(read)
         zero = x.new_zeros(schedule.batch, self.recurrent.hidden_size)
         initial = tuple(zero for _ in self.recurrent.state_names)
-        _, state = self.recurrent.walk_once(x, schedule, initial, weights, outputs=False)
+        _, state = self.recurrent.scan_layer(x, schedule, initial, weights, outputs=False)
         return state[0].index_select(0, place)
 
     def _spans(self, tokens: Tensor) -> tuple[Tensor, Tensor]:

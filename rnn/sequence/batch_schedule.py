@@ -1,4 +1,4 @@
-"""Who takes part in which step of a walk through time."""
+"""Who takes part in which step of a scan through time."""
 
 from dataclasses import dataclass, field
 

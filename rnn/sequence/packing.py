@@ -1,9 +1,9 @@
 """Sequences of different lengths side by side, aligned at their ends.
 
-A recurrent layer walks through time with a batch that grows: the longest sequences start first, shorter ones join when
+A recurrent layer scans through time with a batch that grows: the longest sequences start first, shorter ones join when
 their first step comes, and all of them end at the last step. No step is spent on padding, the state after the last
 step is every sequence's final state, and padding on the right, padding on the left, a PackedSequence and the reverse
-direction are all the same walk over differently chosen rows.
+direction are all the same scan over differently chosen rows.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Packing:
         schedule: who takes part in which step; the batch grows from step to step.
         rows: [sum of counts] row of the flat input [rows, features] that each step's members read, in the order of
             steps; None where that is 0, 1, 2, ...
-        order: [B] the sequence of the caller's batch at each place of the walk, longest first; None where unchanged.
+        order: [B] the sequence of the caller's batch at each place of the scan, longest first; None where unchanged.
         num_rows: rows of the flat input.
     """
 
@@ -33,21 +33,21 @@ class Packing:
     num_rows: int
 
     def gather(self, flat: Tensor) -> Tensor:
-        """Rows of the input [rows, F] in the order of the walk [sum of counts, F]."""
+        """Rows of the input [rows, F] in the order of the scan [sum of counts, F]."""
         return flat if self.rows is None else flat.index_select(0, self.rows)
 
-    def scatter(self, walked: Tensor) -> Tensor:
+    def scatter(self, scanned: Tensor) -> Tensor:
         """The inverse of gather: outputs back at their rows [rows, F], zero at padding."""
         if self.rows is None:
-            return walked
-        return walked.new_zeros(self.num_rows, walked.shape[1]).index_copy(0, self.rows, walked)
+            return scanned
+        return scanned.new_zeros(self.num_rows, scanned.shape[1]).index_copy(0, self.rows, scanned)
 
     def sort(self, state: Tensor) -> Tensor:
-        """States [B, H] from the caller's order into that of the walk."""
+        """States [B, H] from the caller's order into that of the scan."""
         return state if self.order is None else state.index_select(0, self.order)
 
     def unsort(self, state: Tensor) -> Tensor:
-        """States [B, H] from the order of the walk into the caller's."""
+        """States [B, H] from the order of the scan into the caller's."""
         return state if self.order is None else state.index_select(0, self.order.argsort())
 
 

@@ -1,10 +1,10 @@
 """Token sequences that begin alike share the steps of their common beginning.
 
 From a state of zero, sequences with the same first k tokens have the same state after k steps. The distinct beginnings
-form a tree; the walk runs each of its nodes once: a sequence joins the batch only where it departs from an earlier one,
+form a tree; the scan runs each of its nodes once: a sequence joins the batch only where it departs from an earlier one,
 and takes over that one's state. Padding on the left, where it counts as a token, is one shared chain; 256 palindromes
 of 41 tokens, 57 % of them not padding, need 47 % of the 256 * 41 steps. Backward, shared states gather the gradients of
-all that departed from them. Values and gradients are those of the separate walks.
+all that departed from them. Values and gradients are those of the separate scans.
 """
 
 import numpy as np
@@ -17,14 +17,14 @@ _GRANULE = 16  # batches of few different sizes, since oneDNN prepares a kernel 
 
 
 def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[BatchSchedule, Tensor, Tensor]:
-    """Plan a walk over sequences that all end at the last step.
+    """Plan a scan over sequences that all end at the last step.
 
     Args:
         tokens: [B, T].
         first: [B] step at which each sequence starts; what stands before it is ignored.
 
     Returns:
-        The schedule; the token that each row of the walk reads [sum of counts]; each sequence's place in the final
+        The schedule; the token that each row of the scan reads [sum of counts]; each sequence's place in the final
         batch [B].
     """
     table = np.where(np.arange(tokens.shape[1]) < first.cpu().numpy()[:, None], 0, tokens.cpu().numpy() + 1)
@@ -35,12 +35,12 @@ def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[BatchSchedule, Tensor
     enters, parent = _tree(table, start)
 
     steps = table.shape[1]
-    walking = np.flatnonzero(enters < steps)
+    entering = np.flatnonzero(enters < steps)
     rank = np.full(len(table), -1)
-    forked = parent[walking] >= 0
-    walking = walking[np.lexsort((~forked, enters[walking]))]
-    rank[walking] = np.arange(len(walking))
-    enters, parent, same = enters[walking], parent[walking], parent
+    forked = parent[entering] >= 0
+    entering = entering[np.lexsort((~forked, enters[entering]))]
+    rank[entering] = np.arange(len(entering))
+    enters, parent, same = enters[entering], parent[entering], parent
     under_way = np.searchsorted(enters, np.arange(steps), side="right")
     begin = int(enters[0])
     counts = -(-under_way[begin:] // _GRANULE) * _GRANULE
@@ -50,7 +50,7 @@ def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[BatchSchedule, Tensor
         low, high = np.searchsorted(enters, (step, step + 1))
         parents = rank[parent[low:high][parent[low:high] >= 0]]
         forks[int(step) - begin] = Fork(int(low), int(high), torch.from_numpy(parents).to(tokens.device))
-    reads = np.concatenate([walking, np.full(counts[-1] - len(walking), walking[0])])
+    reads = np.concatenate([entering, np.full(counts[-1] - len(entering), entering[0])])
     step, place = np.nonzero(np.arange(counts[-1]) < counts[:, None])
     read = np.maximum(table[reads[place], begin + step].astype(np.int64) - 1, 0)
     final = np.empty(len(rank), dtype=np.int64)
@@ -64,7 +64,7 @@ def share_prefixes(tokens: Tensor, first: Tensor) -> tuple[BatchSchedule, Tensor
 
 
 def _tree(table: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each sequence in sorted order: the step at which it enters the walk (T where it equals its parent), and the
+    """Of each sequence in sorted order: the step at which it enters the scan (T where it equals its parent), and the
     sequence that it departs from (-1 where it starts from zero)."""
     batch, steps = table.shape
     differs = table[1:] != table[:-1]

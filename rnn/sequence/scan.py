@@ -1,6 +1,6 @@
 """The plain loop through time: one cell step after another, in ordinary autograd operations.
 
-This is the definition that the fused walks are tested against, and what runs wherever they do not apply: on a GPU, in
+This is the definition that the fused scans are tested against, and what runs wherever they do not apply: on a GPU, in
 half precision, under torch.compile, with zoneout, recurrent dropout or layer normalisation.
 """
 
@@ -11,7 +11,7 @@ from ..cells import Cell, Gates, State, Weights
 from .batch_schedule import BatchSchedule
 
 
-def unroll(
+def plain_scan(
     cell: Cell,
     x: Tensor,
     schedule: BatchSchedule,
@@ -20,7 +20,7 @@ def unroll(
     drop: Tensor | None = None,
     zoneout: tuple[float, bool] = (0.0, False),
 ) -> tuple[Tensor, State]:
-    """Walk through all steps with a batch that grows (see graphreel.rnn.sequence.packing).
+    """Scan all steps with a batch that grows (see graphreel.rnn.sequence.packing).
 
     Args:
         cell: one step, from graphreel.rnn.cells.
@@ -35,17 +35,17 @@ def unroll(
     Returns:
         h of all steps [sum of counts, H], and the state [B, H] after the last step.
     """
-    outputs, _, state = _walk(cell, x, schedule, initial, weights, drop, zoneout)
+    outputs, _, state = _scan(cell, x, schedule, initial, weights, drop, zoneout)
     return torch.cat(outputs), state
 
 
-def unroll_gates(cell: Cell, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights) -> Gates:
+def scan_gates(cell: Cell, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights) -> Gates:
     """The gates of all steps, by name [sum of counts, H], and the state: "h", and "c" where the cell has one."""
-    _, gates, _ = _walk(cell, x, schedule, initial, weights, None, (0.0, False))
+    _, gates, _ = _scan(cell, x, schedule, initial, weights, None, (0.0, False))
     return {name: torch.cat([step[name] for step in gates]) for name in gates[0]}
 
 
-def _walk(
+def _scan(
     cell: Cell,
     x: Tensor,
     schedule: BatchSchedule,

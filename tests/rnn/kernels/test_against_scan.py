@@ -1,4 +1,4 @@
-"""The fused walks against the plain loop, and what they must not break."""
+"""The fused scans against the plain loop, and what they must not break."""
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
