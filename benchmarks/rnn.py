@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from graphreel.data import load
 from graphreel.rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
-from graphreel.rnn.kernels.matmul import product_with, weight_gradient
+from graphreel.rnn.kernels.matmul import matmul_with, weight_gradient
 from graphreel.training.allocator import tune_allocator
 
 STEPS, BATCH, INPUTS, HIDDEN = 41, 256, 64, 256
@@ -65,8 +65,8 @@ def _products(x: Tensor) -> Callable[[], object]:
     z = torch.randn(*x.shape[:2], 4 * HIDDEN, device=x.device)
     joined = torch.randn(*x.shape[:2], x.shape[2] + HIDDEN, device=x.device)
     rows = len(x) * x.shape[1]
-    forth = product_with(torch.randn(4 * HIDDEN, joined.shape[2], device=x.device), rows)
-    back = product_with(torch.randn(HIDDEN, 4 * HIDDEN, device=x.device), rows)
+    forth = matmul_with(torch.randn(4 * HIDDEN, joined.shape[2], device=x.device), rows)
+    back = matmul_with(torch.randn(HIDDEN, 4 * HIDDEN, device=x.device), rows)
 
     def run() -> None:
         for step in joined:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..cells import State, Weights, gru_torch_cell
 from .buffer_pool import Matrices
 from .frame import Kernel, ScanCall, first_rows, fused_scan, gradient_at_end
-from .matmul import product_with, tanh, weight_gradient
+from .matmul import matmul_with, tanh, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -42,7 +42,7 @@ def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) ->
     hidden, schedule = h.shape[1], call.schedule
     two = 2 * hidden
     buffers = call.buffers(_Buffers, hidden, x.shape[1], x.dtype)
-    project, recur = (product_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
+    project, recur = (matmul_with(w, schedule.rows, b) for w, b in ((weight_ih, bias_ih), (weight_hh, bias_hh)))
     from_h = h.new_empty(len(h), 3 * hidden)
     buffers.from_zero = not bool(h.any())
     with torch.inference_mode():
@@ -79,8 +79,8 @@ def _backward(
     counts, forks, two = schedule.counts, schedule.forks, 2 * hidden
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
-    recur = product_with(weight_hh.t(), schedule.rows)
-    to_x = product_with(weight_ih.t(), schedule.rows) if needs_x else None
+    recur = matmul_with(weight_hh.t(), schedule.rows)
+    to_x = matmul_with(weight_ih.t(), schedule.rows) if needs_x else None
     dh = gradient_at_end(grad_h, h)
     dh0, work, d_rz = torch.empty_like(dh), torch.empty_like(dh), dh.new_empty(len(dh), two)
     dx = torch.empty_like(x) if needs_x else None
@@ -119,9 +119,9 @@ def _backward(
             d_weights[0].add_(weight_gradient(d_rzq, x[rows]))
             if dx is not None and to_x is not None:
                 part = dx[rows]
-                told = to_x(d_rzq, out=part)
-                if told is not part:
-                    part.copy_(told)
+                got = to_x(d_rzq, out=part)
+                if got is not part:
+                    part.copy_(got)
     d_biases[0, :two] = d_biases[1, :two]
     dh0[: len(dh)] = dh
     of_ih, of_hh = (None if b is None else d for b, d in zip((bias_ih, bias_hh), d_biases, strict=True))

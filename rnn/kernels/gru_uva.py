@@ -17,7 +17,7 @@ from torch import Tensor
 from ..cells import State, Weights, gru_uva_cell
 from .buffer_pool import Matrices
 from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
-from .matmul import product_with, tanh, weight_gradient
+from .matmul import matmul_with, tanh, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -57,7 +57,7 @@ def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) ->
         entering[:, hidden : hidden + x.shape[1]] = x
         if weights[2] is not None:
             entering[:, -1] = 1
-    to_rz, to_n = (product_with(part, schedule.rows) for part in (of_rz, of_n))
+    to_rz, to_n = (matmul_with(part, schedule.rows) for part in (of_rz, of_n))
     with torch.inference_mode():
         for t in range(len(schedule.counts)):
             h_t, rz, n = buffers.h[t], buffers.rz[t], buffers.n[t]
@@ -85,7 +85,7 @@ def _backward(
     hidden, counts, forks = h.shape[1], schedule.counts, schedule.forks
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
-    from_rz, from_n = (product_with(part.t(), schedule.rows) for part in weight_hh.split((2 * hidden, hidden)))
+    from_rz, from_n = (matmul_with(part.t(), schedule.rows) for part in weight_hh.split((2 * hidden, hidden)))
     dh = gradient_at_end(grad_h, h)
     dh0, work, d_rz = torch.empty_like(dh), torch.empty_like(dh), dh.new_empty(len(dh), 2 * hidden)
     d_stacked = h.new_zeros(3 * hidden, buffers.all_hx.shape[1])
@@ -123,8 +123,8 @@ def _backward(
 def _input_gradient(buffers: _Buffers, weight_ih: Tensor) -> Tensor:
     hidden = weight_ih.shape[0] // 3
     of_rz, of_n = weight_ih.split((2 * hidden, hidden))
-    dx = product_with(of_rz.t(), len(buffers.all_rz))(buffers.all_rz)
-    return dx.add_(product_with(of_n.t(), len(buffers.all_n))(buffers.all_n))
+    dx = matmul_with(of_rz.t(), len(buffers.all_rz))(buffers.all_rz)
+    return dx.add_(matmul_with(of_n.t(), len(buffers.all_n))(buffers.all_n))
 
 
 _KERNEL = Kernel(gru_uva_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)

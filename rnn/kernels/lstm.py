@@ -19,7 +19,7 @@ from torch import Tensor
 from ..cells import State, Weights, lstm_cell, peephole_gers_cell
 from .buffer_pool import Matrices
 from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
-from .matmul import product_with, weight_gradient
+from .matmul import matmul_with, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
@@ -68,7 +68,7 @@ def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) ->
     (h, _), (weight_ih, weight_hh, bias_ih, bias_hh, peephole) = state, weights
     hidden, schedule = h.shape[1], call.schedule
     stacked = _stack(weight_ih, weight_hh, bias_ih, bias_hh)
-    product = product_with(stacked, schedule.rows)
+    matmul = matmul_with(stacked, schedule.rows)
     buffers = call.buffers(_Buffers, hidden, stacked.shape[1], x.dtype)
     buffers.all_x[:, hidden : hidden + x.shape[1]] = x
     if bias_ih is not None:
@@ -79,7 +79,7 @@ def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) ->
             h_t, c_t, new_c = buffers.h[t], buffers.c[t], buffers.new_c[t]
             gates, (i, f, s, o) = buffers.gates[t], buffers.by_gate[t]
             schedule.enter_(t, (h_t, c_t), state)
-            z = product(buffers.x[t], out=gates)
+            z = matmul(buffers.x[t], out=gates)
             if peephole is None:
                 torch.sigmoid(z, out=gates)
             else:
@@ -111,7 +111,7 @@ def _backward(
     counts = schedule.counts
     grad_y, grad_h, grad_c = grads
     grad_y_steps = call.by_step(grad_y)
-    recurrent = product_with(_scaled(weight_hh, 4).t(), schedule.rows)
+    recurrent = matmul_with(_scaled(weight_hh, 4).t(), schedule.rows)
     dh = gradient_at_end(grad_h, h)
     dc = gradient_at_end(grad_c, h)
     dh0, dc0 = torch.empty_like(dh), torch.empty_like(dc)
@@ -149,7 +149,7 @@ def _backward(
                 schedule.forks[t].backward_(dc)
     dh0[: len(dh)], dc0[: len(dc)] = dh, dc
     all_dz = buffers.all_gates
-    dx = product_with(_scaled(weight_ih, 4).t(), schedule.rows)(all_dz) if needs_x else None
+    dx = matmul_with(_scaled(weight_ih, 4).t(), schedule.rows)(all_dz) if needs_x else None
     stacked = weight_gradient(all_dz, buffers.all_x)
     stacked[2 * hidden : 3 * hidden] *= 4
     peepholes = None if peephole is None else peephole_sums.sum(1)

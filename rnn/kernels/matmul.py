@@ -20,7 +20,7 @@ _WORK_FOR_ONEDNN = 2**21  # multiplications; a call of oneDNN costs some 18 us b
 _SMALL_RESULT = 2**18  # entries of a gradient that MKL, in pieces, makes in .5 to .95 of oneDNN's time on an EPYC
 _PIECE = 1024  # rows, at least
 
-Product = Callable[..., Tensor]
+Matmul = Callable[..., Tensor]
 
 
 @lru_cache(maxsize=1)
@@ -58,7 +58,7 @@ def _packed(weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
 
 
-def product_with(weight: Tensor, rows: int = 0, bias: Tensor | None = None) -> Product:
+def matmul_with(weight: Tensor, rows: int = 0, bias: Tensor | None = None) -> Matmul:
     """The product x W' + b with one W [N, K], which is laid out once as the library wants it.
 
     Args:
@@ -94,13 +94,13 @@ def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     if x.dtype != torch.float32 or not prefers_onednn():
         return torch.mm(x.t(), gradient).t()  # MKL takes 1.1 to 1.4 times as long the other way round
     if gradient.shape[1] * x.shape[1] < _SMALL_RESULT:
-        return _tall_product(gradient, x)
+        return _tall_matmul(gradient, x)
     if gradient.shape[1] < x.shape[1]:  # the narrower one is transposed: oneDNN takes the other one as it is
         return _onednn(gradient.t().contiguous(), x.t())
     return _onednn(x.t().contiguous(), gradient.t()).t()
 
 
-def _tall_product(a: Tensor, b: Tensor) -> Tensor:
+def _tall_matmul(a: Tensor, b: Tensor) -> Tensor:
     """a' b of a [S, N] and b [S, K] with S far above N and K: a sum over pieces of S, which stay in the cache."""
     pieces = len(a) // _PIECE
     if pieces < 2:

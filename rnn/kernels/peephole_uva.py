@@ -18,7 +18,7 @@ from torch import Tensor
 from ..cells import State, Weights, peephole_uva_cell
 from .buffer_pool import Matrices
 from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
-from .matmul import product_with, weight_gradient
+from .matmul import matmul_with, weight_gradient
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
@@ -64,23 +64,23 @@ def _forward(call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]) ->
     from_x[:, : x.shape[1]] = x
     if weights[2] is not None:
         from_x[:, -1] = 1
-    torch.sigmoid(product_with(candidate, len(x))(from_x.contiguous(), out=buffers.all_g), out=buffers.all_g)
+    torch.sigmoid(matmul_with(candidate, len(x))(from_x.contiguous(), out=buffers.all_g), out=buffers.all_g)
     all_y = x.new_empty(schedule.rows if call.outputs else len(c), hidden)
     y = all_y.split(counts) if call.outputs else [all_y]
-    product = product_with(stacked if call.outputs else stacked[: 2 * hidden], len(x))
+    matmul = matmul_with(stacked if call.outputs else stacked[: 2 * hidden], len(x))
     minus_two = x.new_full((), -2)  # a Python number would be converted in every step
     with torch.inference_mode():
         for t in range(len(counts)):
             c_t, new_c, gates = buffers.c[t], buffers.new_c[t], buffers.gates[t]
             schedule.enter_(t, (c_t,), (c,))
-            torch.sigmoid(product(buffers.x[t], out=gates), out=gates)
+            torch.sigmoid(matmul(buffers.x[t], out=gates), out=gates)
             i, f, *o = buffers.by_gate[t]
             torch.mul(f, c_t, out=new_c).addcmul_(i, buffers.g[t])
             if o:
                 q = torch.mul(new_c, minus_two, out=buffers.q[t]).sigmoid_()
                 torch.addcmul(o[0], o[0], q, value=-2, out=y[t])
     if not call.outputs:
-        torch.sigmoid(product_with(stacked[2 * hidden :])(buffers.x[-2]), out=buffers.last_o)
+        torch.sigmoid(matmul_with(stacked[2 * hidden :])(buffers.x[-2]), out=buffers.last_o)
         q = torch.mul(buffers.c[-1], minus_two, out=buffers.q[-1]).sigmoid_()
         torch.addcmul(buffers.last_o, buffers.last_o, q, value=-2, out=all_y)
     final = all_y[-len(c) :].clone(), buffers.c[-1].clone()
@@ -102,7 +102,7 @@ def _backward(
     grad_y, grad_h, grad_c = grads
     dh = torch.zeros_like(c) if grad_h is None else grad_h
     dc = gradient_at_end(grad_c, c)
-    recurrent = product_with(weight_ch[: buffers.all_gates.shape[1]].t(), len(x))
+    recurrent = matmul_with(weight_ch[: buffers.all_gates.shape[1]].t(), len(x))
     d_last_o = None
     if not call.outputs:
         q, last_o = buffers.q[-1], buffers.last_o
@@ -151,8 +151,8 @@ def _input_gradient(buffers: _Buffers, d_last_o: Tensor | None, weight_ih: Tenso
     hidden = weight_ih.shape[0] // 4
     i_f, g, o = weight_ih.split((2 * hidden, hidden, hidden))
     from_gates = i_f if d_last_o is not None else torch.cat((i_f, o))
-    dx = product_with(from_gates.t(), len(buffers.all_gates))(buffers.all_gates)
-    dx += product_with(g.t(), len(buffers.all_g))(buffers.all_g)
+    dx = matmul_with(from_gates.t(), len(buffers.all_gates))(buffers.all_gates)
+    dx += matmul_with(g.t(), len(buffers.all_g))(buffers.all_g)
     if d_last_o is not None:
         dx[-len(d_last_o) :].addmm_(d_last_o, o)
     return dx

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..cells import State, Weights, rnn_relu_cell, rnn_tanh_cell
 from .buffer_pool import Matrices
 from .frame import Kernel, ScanCall, bias_gradients, first_rows, fused_scan, gradient_at_end
-from .matmul import product_with, tanh, weight_gradient
+from .matmul import matmul_with, tanh, weight_gradient
 
 
 class _Buffers:
@@ -47,14 +47,14 @@ def _forward(
     hidden, schedule = h.shape[1], call.schedule
     biases = [bias.unsqueeze(1) for bias in (bias_ih, bias_hh) if bias is not None]
     stacked = torch.cat((weight_hh, weight_ih, *biases), dim=1)
-    product = product_with(stacked, schedule.rows)
+    matmul = matmul_with(stacked, schedule.rows)
     buffers = call.buffers(_Buffers, hidden, stacked.shape[1], x.dtype)
     buffers.all_x[:, hidden : hidden + x.shape[1]] = x
     buffers.all_x[:, hidden + x.shape[1] :] = 1
     with torch.inference_mode():
         for t in range(len(schedule.counts)):
             schedule.enter_(t, (buffers.h[t],), state)
-            nonlinearity(product(buffers.x[t], out=buffers.z[t]), out=buffers.new_h[t])
+            nonlinearity(matmul(buffers.x[t], out=buffers.z[t]), out=buffers.new_h[t])
     y = torch.cat(buffers.new_h) if call.outputs else h.new_empty(0, hidden)
     return y, (buffers.h[-1].clone(),), buffers
 
@@ -74,7 +74,7 @@ def _backward(
     hidden, inputs, counts, forks = h.shape[1], x.shape[1], call.schedule.counts, call.schedule.forks
     grad_y, grad_h = grads
     grad_y_steps = call.by_step(grad_y)
-    recurrent = product_with(weight_hh.t(), call.schedule.rows)
+    recurrent = matmul_with(weight_hh.t(), call.schedule.rows)
     dh = gradient_at_end(grad_h, h)
     dh0 = torch.empty_like(dh)
     with torch.inference_mode():
@@ -91,7 +91,7 @@ def _backward(
             if t in forks:
                 forks[t].backward_(dh)
     dh0[: len(dh)] = dh
-    dx = product_with(weight_ih.t(), len(x))(buffers.all_z) if needs_x else None
+    dx = matmul_with(weight_ih.t(), len(x))(buffers.all_z) if needs_x else None
     stacked = weight_gradient(buffers.all_z, buffers.all_x)
     d_weights = stacked[:, hidden : hidden + inputs], stacked[:, :hidden]
     return dx, dh0, *d_weights, *bias_gradients(stacked[:, -1], *biases)

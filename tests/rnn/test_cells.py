@@ -141,8 +141,8 @@ def test_gers_without_peepholes_is_lstm() -> None:
 
 def test_names_of_cells_need_no_torch_and_each_has_its_layer() -> None:
     code = "import sys, graphreel.rnn.registry as cells; print('torch' in sys.modules, *cells.CELLS)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert told == ["False", *CELLS]
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert got == ["False", *CELLS]
     for name, cell in CELLS.items():
         layer = build_layer(name, 3, 4, forget_bias=1.0 if cell.forget_gate else None)
         assert cell.causal is not layer.bidirectional and layer(torch.randn(2, 1, 3))[0].shape[:2] == (2, 1)

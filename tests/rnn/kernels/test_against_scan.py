@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
 from graphreel.rnn.kernels import matmul
-from graphreel.rnn.kernels.matmul import prefers_onednn, product_with, tanh, weight_gradient
+from graphreel.rnn.kernels.matmul import matmul_with, prefers_onednn, tanh, weight_gradient
 
 LAYERS = {
     "lstm": lambda **options: LSTM(3, 5, **options),
@@ -210,15 +210,15 @@ def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(matmul, "_WORK_FOR_ONEDNN", 0)
     monkeypatch.setattr(matmul, "_SMALL_RESULT", small)
     x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
-    torch.testing.assert_close(product_with(weight)(x), x @ weight.t(), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(product_with(weight, 0, weight[:, 0])(x), x @ weight.t() + weight[:, 0])
-    torch.testing.assert_close(product_with(weight.t())(x[:, :4].contiguous()), x[:, :4] @ weight, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(matmul_with(weight)(x), x @ weight.t(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(matmul_with(weight, 0, weight[:, 0])(x), x @ weight.t() + weight[:, 0])
+    torch.testing.assert_close(matmul_with(weight.t())(x[:, :4].contiguous()), x[:, :4] @ weight, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-5, atol=1e-5)
     many, wide = torch.randn(5001, 3), torch.randn(5001, 6)[:, :4]
     torch.testing.assert_close(weight_gradient(many, wide), many.t() @ wide, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(tanh(x, out=torch.empty_like(x)), torch.tanh(x), rtol=1e-5, atol=1e-6)
     x, weight, gradient = x.double(), weight.double(), gradient.double()
-    torch.testing.assert_close(product_with(weight)(x), x @ weight.t(), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(matmul_with(weight)(x), x @ weight.t(), rtol=1e-14, atol=1e-14)
     torch.testing.assert_close(weight_gradient(gradient, x), gradient.t() @ x, rtol=1e-14, atol=1e-14)
     torch.testing.assert_close(tanh(x, out=torch.empty_like(x)), torch.tanh(x), rtol=1e-14, atol=1e-14)
 
