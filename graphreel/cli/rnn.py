@@ -5,11 +5,19 @@ from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Device, Out, Overwrite, Quiet, Resume, Seed, Seeds, given, refuse_with_resume
-from graphreel.data.registry import data_set
-from graphreel.experiments.sequence_settings import TASKS, TaskSettings, TextSettings
+from graphreel.cli.options import Quiet
+from graphreel.cli.train_command import add_training
+from graphreel.experiments.task_settings import TaskSettings
+from graphreel.experiments.text_settings import TextSettings
 
 app = typer.Typer(help="Time: sequence tasks, a model that writes, gradients through time.", no_args_is_help=True)
+add_training(
+    app,
+    "train",
+    "Train on a sequence task, or a character model on a text.",
+    {"task": TaskSettings, "text": TextSettings},
+    "palindrome, baum-sweet, random-combinations; book, or the path of a text file.",
+)
 
 
 def _positive(value: float) -> float:
@@ -22,90 +30,6 @@ def _share(value: float | None) -> float | None:
     if value is not None and not 0 < value <= 1:
         raise typer.BadParameter(f"expects a probability above 0, got {value}")
     return value
-
-
-@app.command()
-def train(
-    data: Annotated[
-        str | None,
-        typer.Option(help="palindrome, baum-sweet, random-combinations; book, or the path of a text file."),
-    ] = None,
-    length: Annotated[int | None, typer.Option(help="Difficulty of a task: its T or L.")] = None,
-    cell: Annotated[
-        str | None, typer.Option(help="rnn, lstm, peephole, peephole-gers, gru or bilstm.", show_default="lstm")
-    ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", "--epochs", help="Optimiser steps at most.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Sequences or windows in a batch.")] = None,
-    window: Annotated[int | None, typer.Option(help="Characters in a window of a text.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers of a text's model.")] = None,
-    embedding: Annotated[int | None, typer.Option(help="Features of a token.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="Of Adam.")] = None,
-    clip_norm: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Of a text's model.")] = None,
-    weight_dropout: Annotated[float | None, typer.Option(help="Of a text's recurrent matrices.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW, for a text.")] = None,
-    initialization: Annotated[str | None, typer.Option(help="uniform, orthogonal or kaiming, for a task.")] = None,
-    forget_bias: Annotated[float | None, typer.Option(help="What the forget gate's bias starts at.")] = None,
-    skip: Annotated[
-        bool | None, typer.Option(help="A text's layers all read the embedding, its head all layers.")
-    ] = None,
-    averaging: Annotated[
-        float | None, typer.Option(help="Decay per step of the mean of the weights that is kept, for a text; 0: none.")
-    ] = None,
-    skip_padding: Annotated[
-        bool | None, typer.Option("--skip-padding/--read-padding", help="Start a task's sequence at its first digit.")
-    ] = None,
-    carried: Annotated[
-        bool | None, typer.Option("--carried/--fresh", help="Carry the hidden state from window to window of a text.")
-    ] = None,
-    evaluate_every: Annotated[int | None, typer.Option(help="Steps between evaluations.")] = None,
-    seed: Seed = None,
-    seeds: Seeds = None,
-    device: Device = None,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    resume: Resume = None,
-    quiet: Quiet = False,
-) -> None:
-    """Train on a sequence task, or a character model on a text."""
-    typed: dict[str, object] = dict(
-        length=length, cell=cell, steps=steps, batch_size=batch_size, window=window, hidden=hidden, layers=layers,
-        embedding=embedding, learning_rate=learning_rate, clip_norm=clip_norm, dropout=dropout,
-        weight_dropout=weight_dropout, weight_decay=weight_decay, initialization=initialization,
-        forget_bias=forget_bias, skip=skip, averaging=averaging, skip_padding=skip_padding, carried=carried,
-        evaluate_every=evaluate_every, seed=seed, seeds=seeds, device=device,
-    )  # fmt: skip
-    if resume is not None:
-        refuse_with_resume({"data": data, "out": out, **typed})
-        _resume(resume, quiet)
-        return
-    if data is None:
-        raise ValueError("rnn train expects --data NAME or PATH (or --resume RUN), got none")
-    data_set(data, "rnn")
-    settings: TaskSettings | TextSettings
-    settings = (TaskSettings if data in TASKS else TextSettings).resolve(data, given(typed))
-    if isinstance(settings, TaskSettings):
-        from graphreel.experiments.sequences import start as start_task
-
-        start_task(settings, out, overwrite, quiet)
-    else:
-        from graphreel.experiments.text import start as start_text
-
-        start_text(settings, out, overwrite, quiet)
-
-
-def _resume(path: Path, quiet: bool) -> None:
-    from graphreel.training.run_folder import RunFolder
-
-    if RunFolder.open(path, "rnn").config().get("kind") == "task":
-        from graphreel.experiments.sequences import resume as resume_task
-
-        resume_task(path, quiet)
-    else:
-        from graphreel.experiments.text import resume as resume_text
-
-        resume_text(path, quiet)
 
 
 @app.command()

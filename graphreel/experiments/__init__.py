@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 # kind of training -> room, settings, and the modules' functions that start and go on with it
 _KINDS = {
     "gnn": ("gnn", "graph_settings:GnnSettings", "graphs:start_training", "graphs:go_on"),
-    "task": ("rnn", "sequence_settings:TaskSettings", "sequences:start", "sequences:go_on"),
-    "text": ("rnn", "sequence_settings:TextSettings", "text:start", "text:go_on"),
-    "clips": ("combined", "combined_settings:ClipSettings", "clips:start", "clips:go_on"),
-    "series": ("combined", "combined_settings:SeriesSettings", "series:start", "series:go_on"),
-    "compare": ("combined", "combined_settings:ClipSettings", "compare:start", "compare:go_on"),
+    "task": ("rnn", "task_settings:TaskSettings", "sequences:start", "sequences:go_on"),
+    "text": ("rnn", "text_settings:TextSettings", "text:start", "text:go_on"),
+    "clips": ("combined", "clip_settings:ClipSettings", "clips:start", "clips:go_on"),
+    "series": ("combined", "series_settings:SeriesSettings", "series:start", "series:go_on"),
+    "compare": ("combined", "clip_settings:CompareSettings", "compare:start", "compare:go_on"),
 }
 
 

@@ -30,7 +30,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
     runs: dict[str, dict[str, Any]] = {}
 
     def train(data: str, model: str, typed: dict[str, Any]) -> None:
-        settings = GnnSettings.resolve(data, model, typed)
+        settings = GnnSettings.resolve(data, {"model": model, **typed})
         trained = workspace.trainings.train(f"{data}-{model}", settings, start_training, resume_training)
         runs[f"{data}-{model}"] = trained.metrics()
 

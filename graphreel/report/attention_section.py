@@ -31,7 +31,7 @@ class Sizes:
 
 def run(sizes: Sizes, workspace: Workspace) -> Answer:
     graph = load("six-node")
-    settings = GnnSettings.resolve("six-node", "gat", {"seeds": sizes.seeds})
+    settings = GnnSettings.resolve("six-node", {"model": "gat", "seeds": sizes.seeds})
     trained = workspace.trainings.train("six-node-gat", settings, start_training, resume_training)
     metrics = trained.metrics()
     drawn = draw_attention(trained.path, NODE, 1, 0, workspace.folder / "attention.png")

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure as Drawing
 
 from graphreel.experiments import compare as combined_compare
-from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.experiments.combined_settings import ClipSettings, CompareSettings
 from graphreel.inspect.clip_attention import draw as draw_attention
 from graphreel.report.answer import Answer, Block, Figure, Finding, Table
 from graphreel.report.section import Equation, Section
@@ -91,7 +91,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
 
 
 def _compare(workspace: Workspace, data: str, kind: str, typed: dict[str, Any]) -> RunFolder:
-    settings = ClipSettings.resolve_compared(data, kind, typed)
+    settings = CompareSettings.resolve(data, typed, kind)
     return workspace.trainings.train(f"compare-{kind}", settings, combined_compare.start, _resume)
 
 

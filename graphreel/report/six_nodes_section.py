@@ -45,7 +45,7 @@ def run(sizes: Sizes, workspace: Workspace) -> Answer:
         int(torch.linalg.matrix_power(adjacency, k)[names.index("E"), names.index("C")]) for k in range(len(derivative))
     ]
     first = next((k for k, value in enumerate(derivative) if value != 0), None)
-    settings = GnnSettings.resolve("six-node", "gcn", {"seeds": sizes.seeds})
+    settings = GnnSettings.resolve("six-node", {"model": "gcn", "seeds": sizes.seeds})
     trained = workspace.trainings.train("six-node-gcn", settings, start_training, resume_training)
     metrics = trained.metrics()
     numbers = {

@@ -43,7 +43,10 @@ def test_help_and_wrong_arguments_import_neither_torch_nor_pyg(arguments):
         (["gnn", "train", "--data", "six-node", "--neighbors", "5,x"], "--neighbors expects numbers such as 15,10"),
         (["gnn", "train", "--data", "six-node", "--neighbors", "5"], r"--neighbors expects one number per layer (2)"),
         (["gnn", "train", "--data", "six-node", "--model", "gat", "--hidden", "9"], "a multiple of the 2 heads, got 9"),
-        (["gnn", "train", "--data", "six-node", "--device", "tpu"], "--device expects auto, cpu or cuda, got 'tpu'"),
+        (
+            ["gnn", "train", "--data", "six-node", "--device", "tpu"],
+            "--device expects auto, cpu, cuda, cuda:N or mps, got 'tpu'",
+        ),
         (["gnn", "train", "--resume", "nowhere"], "nowhere: no such run folder"),
         (["gnn", "train", "--resume", "x", "--lr", "1"], "takes its settings from the run folder, got --learning-rate"),
         (["gnn", "train", "--seeds", "many"], "Invalid value for '--seeds'"),

@@ -12,7 +12,7 @@ from graphreel.data.clips.keypoints import read_keypoints
 from graphreel.experiments import clips as combined_clips
 from graphreel.experiments.clip_models import build_classifier, build_spatial
 from graphreel.experiments.clips import ClipBatches, clip_task
-from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.experiments.combined_settings import ClipSettings, CompareSettings
 from graphreel.inspect.trained_models import load_classifier, open_run
 
 SMALL = ["--hidden", 8, "--state", 8, "--batch-size", 8, "--quiet"]
@@ -197,10 +197,10 @@ def test_a_clip_and_its_mirror_image_are_classified_together(tmp_path, keypoints
 
 
 def test_a_model_that_no_mirror_images_trained_sees_none():
-    for resolve in (ClipSettings.resolve, ClipSettings.resolve_compared):
-        assert resolve("x.npz", "keypoints", {}).mirror
-        assert not resolve("x.npz", "keypoints", {"augment": False}).mirror
-        assert resolve("x.npz", "keypoints", {"augment": False, "mirror": True}).mirror
+    for resolve in (ClipSettings.resolve, CompareSettings.resolve):
+        assert resolve("x.npz", {}, "keypoints").mirror
+        assert not resolve("x.npz", {"augment": False}, "keypoints").mirror
+        assert resolve("x.npz", {"augment": False, "mirror": True}, "keypoints").mirror
 
 
 def test_prediction_gives_probabilities_of_the_right_class(tmp_path, walker, said):
@@ -355,7 +355,7 @@ def test_bad_settings_are_refused(tmp_path, few_digits, said, options, message):
 
 
 def test_settings_are_read_back_from_their_file():
-    settings = ClipSettings.resolve("digits", "digits", {"hidden": 12, "heads": 3})
+    settings = ClipSettings.resolve("digits", {"hidden": 12, "heads": 3})
     assert ClipSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
     with pytest.raises(ValueError, match=r"config\.json lacks the settings hidden"):
         ClipSettings.from_dict({k: v for k, v in settings.as_dict().items() if k != "hidden"})

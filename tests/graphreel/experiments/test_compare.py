@@ -10,7 +10,7 @@ from graphreel.data import load
 from graphreel.experiments import compare as combined_compare
 from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.clips import collate
-from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.experiments.combined_settings import ClipSettings, CompareSettings
 from graphreel.experiments.compare import confusions, not_told_apart, table
 from graphreel.inspect import clip_attention as combined_attention
 
@@ -78,13 +78,11 @@ def test_a_comparison_needs_both_kinds_of_layers(tmp_path, capsys, option):
 
 
 def test_keypoints_are_compared_with_the_model_that_train_has(tmp_path):
-    settings = ClipSettings.resolve("x.npz", "keypoints", {})
+    settings = ClipSettings.resolve("x.npz", {}, "keypoints")
     trained = build_classifier(settings, 38, 14, 15, None)
     timeless = torch.arange(34)
     sides = {
-        name: build_classifier(
-            ClipSettings.resolve_compared("x.npz", "keypoints", {"compared": name}), 38, 14, 15, timeless
-        )
+        name: build_classifier(CompareSettings.resolve("x.npz", {"compared": name}, "keypoints"), 38, 14, 15, timeless)
         for name in ("both", "rnn", "gnn")
     }
     shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (trained, sides["both"])]

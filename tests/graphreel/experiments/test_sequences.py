@@ -207,7 +207,7 @@ def test_bad_requests_to_a_writer(writer, said, tmp_path):
         (["--data", "palindrome", "--cell", "gru", "--forget-bias", 1], "--forget-bias expects one of the cells lstm"),
         (["--data", "book", "--dropout", 1], "--dropout expects a share from 0 to below 1, got 1.0"),
         (["--data", "book", "--weight-dropout", -0.1], "--weight-dropout expects a share from 0 to below 1, got -0.1"),
-        (["--data", "book", "--weight-decay", -1], "--weight-decay expects 0 or more, got -1.0"),
+        (["--data", "book", "--weight-decay", -1], "--weight-decay expects at least 0, got -1.0"),
         (["--data", "palindrome", "--weight-decay", 1], "--weight-decay is not an option for the task palindrome"),
         (["--data", "book", "--steps", 0], "--steps expects at least 1, got 0"),
         (["--data", "empty.txt"], "empty.txt holds no text"),

@@ -56,7 +56,7 @@ def speeds(tmp_path):
 
 
 def parts_of(path, **typed):
-    settings = SeriesSettings.resolve(str(path), path.suffix[1:], {"device": "cpu", **typed})
+    settings = SeriesSettings.resolve(str(path), {"device": "cpu", **typed})
     splits, settings = load_series(settings)
     return SeriesParts(splits, settings), settings
 
@@ -369,7 +369,7 @@ def test_the_mean_of_linear_forecasts_is_one_linear_forecast(speeds):
             ["--memory", "carried", "--skip-lags", 5000],
             "--skip-lags expects at most 66, the steps that training reads",
         ),
-        (["--cycle", "inf"], "the number of steps of a cycle, more than 1, got inf"),
+        (["--cycle", "inf"], "--cycle expects a finite number, got inf"),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, speeds, said, options, message):
@@ -435,7 +435,7 @@ def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):
     assert code == 2 and "does not fit the model of config.json" in error
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "hidden": "8"}))
     code, _, error = said("combined", "predict", tmp_path / "run", speeds)
-    assert code == 2 and "config.json holds a setting of another type" in error
+    assert code == 2 and "config.json: --hidden expects a whole number, got '8'" in error
     (tmp_path / "run" / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "room"}))
     code, _, error = said("combined", "predict", tmp_path / "run", speeds)
     assert code == 2 and "holds a run of None, but this command expects one of combined" in error

@@ -1,0 +1,109 @@
+"""Settings of `graphreel combined train` on a series of sensors, which is forecast."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from graphreel.experiments.clip_settings import SPATIAL
+from graphreel.gnn.registry import ATTENDING
+from graphreel.rnn.registry import CAUSAL_CELLS
+from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, share, size
+
+_CARRIED: dict[str, Any] = {"season": -1, "epochs": 80}
+_steps = (at_least(0), at_most(1_000_000))
+
+
+@dataclass(frozen=True)
+class SeriesSettings(Settings):
+    """Every setting of a training on a wide .csv [time x node], or on a .json of PyG-Temporal.
+
+    `lags`, `horizon` and `train_fraction` of 0 take the default of the kind of file. A `season` of -1 is 52, the weeks
+    of a year, or 0 where that is more than half of the training windows.
+    """
+
+    ROOM = "combined"
+    KINDS = ("series",)
+    CALLED = "a series, and {data} holds one"
+    PANEL = "Series"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 6},
+        "json": {
+            "scale": "network", "hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40,
+            "compare_edges": True,
+        },
+    }  # fmt: skip
+
+    adjacency: str = option("", "A .csv of weights, node by node; left out, NAME_adj.csv beside the series.")
+    lags: int = option(0, "Steps that are read; left out, 4 or 7 of a .json, 12 of a .csv.", check=_steps, by_data=True)
+    horizon: int = option(
+        0, "Steps that are forecast; left out, 1 of a .json, 12 of a .csv.", check=_steps, by_data=True
+    )
+    train_fraction: float = option(
+        0.0, "Share that trains; left out, 0.9 or 0.8 of a .json, 0.8 of a .csv.", check=share, by_data=True
+    )
+    memory: str = option(
+        "window", "Every forecast starts from nothing, or the state goes through the whole past",
+        check=one_of("window", "carried"),
+    )  # fmt: skip
+    calendar: bool = option(False, "Read where in the day and week, or in the year, a step is.")
+    cycle: float = option(0.0, "Of a series without dates: steps of a cycle to read.", check=at_least(0), before=0.0)
+    scale: str = option(
+        "node", "Every node to mean 0 and deviation 1, or all by the same numbers", check=one_of("node", "network"),
+        before="node",
+    )  # fmt: skip
+    spatial: str = option("gcn", "Graph layers; none: each node for itself", check=one_of(*SPATIAL))
+    temporal: str = option("gru", "Recurrent layer", check=one_of(*CAUSAL_CELLS))
+    hidden: int = option(32, "Width of the graph layers, all heads together.", check=size)
+    layers: int = option(1, "Graph layers.", check=(at_least(1), at_most(1000)))
+    heads: int = option(4, "Attention heads of each graph layer.", check=size)
+    embedding: int = option(0, "Features learned for every node; 0: none.", check=(at_least(0), at_most(1_000_000)))
+    skip: bool = option(True, "Add the linear forecast, fitted in closed form.")
+    skip_lags: int = option(
+        0, "With --memory carried: lags of the linear forecast; 0: as --lags.", check=_steps, before=0
+    )
+    season: int = option(
+        0, "With --memory carried: steps of a season whose earlier ones are remembered; 0: none.",
+        check=(at_least(-1), at_most(1_000_000)), before=0,
+    )  # fmt: skip
+    loss: str = option("mse", "What is minimised", check=one_of("mse", "mae", "huber"))
+    dropout: float = option(0.0, "Before the recurrent layer and before the head.", check=share)
+    learning_rate: float = option(3e-3, "Peak step size of AdamW.", check=positive, names="--lr", panel="Training")
+    weight_decay: float = option(1e-2, "Of AdamW.", check=at_least(0), panel="Training")
+    clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
+    batch_size: int = option(32, "Clips or windows in a batch.", check=size, panel="Training")
+    epochs: int = option(30, "Passes over the training part.", check=at_least(1), names="--steps", panel="Training")
+    patience: int = option(
+        0, "Epochs without a better validation loss before stopping; 0: never.", check=at_least(0), panel="Training"
+    )
+    refit: bool = option(True, "Once the epochs are chosen, train anew with the validation part.", before=False)
+    compare_edges: bool = option(False, "Also train the same model without edges.", off="--edges-only", before=False)
+
+    def check(self) -> None:
+        if self.spatial in ATTENDING and self.hidden % self.heads:
+            raise ValueError(f"--hidden expects a multiple of the {self.heads} heads, got {self.hidden}")
+        if self.season == 1:
+            raise ValueError("--season expects at least 2 steps, or 0 for none, got 1")
+        if self.season and self.memory != "carried":
+            raise ValueError("--season is what a carried state remembers: it goes with --memory carried")
+        if self.skip_lags and self.memory != "carried":
+            raise ValueError(
+                "--skip-lags are read of a carried past, a window has its --lags: it goes with --memory carried"
+            )
+
+    @property
+    def model(self) -> str:
+        """What the model is called in metrics.json."""
+        return f"{self.spatial}+{self.temporal}"
+
+    @property
+    def dates(self) -> bool | float:
+        """What the readers of series take as `calendar`."""
+        return self.cycle or self.calendar
+
+    @classmethod
+    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+        form = "json" if Path(data).suffix.lower() == ".json" else "csv"
+        if form == "json" and typed.get("adjacency"):
+            raise ValueError(f"--adjacency goes with a .csv; {data} brings its edges along")
+        return {**cls.PRESETS[form], **(_CARRIED if typed.get("memory") == "carried" else {})}

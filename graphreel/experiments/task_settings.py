@@ -1,0 +1,53 @@
+"""Settings of `graphreel rnn train` on a sequence task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from graphreel.rnn.registry import CELLS, GATED_CELLS
+from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, size
+
+# The label is the first digit: it must outlast up to 80 steps. A forget gate that starts at 1/2 lets 2^-48 of its
+# gradient through the mean string of 48 digits at length 20, one that starts at sigmoid(3) lets 0.1 through.
+PALINDROME_FORGET_BIAS = 3.0
+
+
+@dataclass(frozen=True)
+class TaskSettings(Settings):
+    """Every setting of a training on a sequence task; it stops after 3 evaluations in a row without an error."""
+
+    ROOM = "rnn"
+    KINDS = ("task",)
+    CALLED = "the task {data}"
+    PANEL = "Sequence tasks"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "palindrome": {"length": 10},
+        "baum-sweet": {"length": 4},
+        "random-combinations": {"length": 5, "hidden": 128, "batch_size": 128, "learning_rate": 1e-3, "steps": 2000},
+    }
+
+    length: int = option(10, "Difficulty of a task: its T or L.", check=(at_least(1), at_most(10_000)))
+    cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CELLS))
+    steps: int = option(3000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
+    batch_size: int = option(256, "Sequences or windows in a batch.", check=size, panel="Training")
+    hidden: int = option(256, "Units of a layer.", check=size)
+    embedding: int = option(64, "Features of a token.", check=size)
+    learning_rate: float = option(1e-4, "Step size of Adam.", check=positive, names="--lr", panel="Training")
+    clip_norm: float = option(10.0, "Largest norm of the gradient.", check=positive, panel="Training")
+    initialization: str = option("kaiming", "How weights are drawn", check=one_of("uniform", "orthogonal", "kaiming"))
+    forget_bias: float | None = option(
+        None, "What the forget gate's bias starts at; left out, what the initialisation gives, and 3 on palindromes."
+    )  # fmt: skip
+    skip_padding: bool = option(True, "Start a sequence at its first symbol that is no padding.", off="--read-padding")
+    evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
+
+    def check(self) -> None:
+        if self.forget_bias is not None and self.cell not in GATED_CELLS:
+            raise ValueError(f"--forget-bias expects one of the cells {', '.join(GATED_CELLS)}, got {self.cell!r}")
+
+    @classmethod
+    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+        preset = dict(cls.PRESETS.get(data, {}))
+        if data == "palindrome" and typed.get("cell", "lstm") in GATED_CELLS:
+            preset["forget_bias"] = PALINDROME_FORGET_BIAS
+        return preset

@@ -1,0 +1,40 @@
+"""Settings of `graphreel rnn train` on a text."""
+
+from dataclasses import dataclass
+
+from graphreel.rnn.registry import CAUSAL_CELLS
+from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, share, size
+
+
+@dataclass(frozen=True)
+class TextSettings(Settings):
+    """Every setting of a character model's training; the report's had 336000 steps."""
+
+    ROOM = "rnn"
+    KINDS = ("text",)
+    CALLED = "a text"
+    PANEL = "Texts"
+
+    cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CAUSAL_CELLS))
+    steps: int = option(24_000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
+    batch_size: int = option(64, "Sequences or windows in a batch.", check=size, panel="Training")
+    window: int = option(30, "Characters in a window.", check=size)
+    hidden: int = option(128, "Units of a layer.", check=size)
+    layers: int = option(2, "Recurrent layers.", check=(at_least(1), at_most(1000)))
+    embedding: int = option(87, "Features of a token.", check=size)
+    learning_rate: float = option(
+        2e-3, "Step size of Adam, falling to 0 along half a cosine after 200 steps of warm-up.", check=positive,
+        names="--lr", panel="Training",
+    )  # fmt: skip
+    clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
+    dropout: float = option(0.3, "Between layers and before the head.", check=share)
+    weight_dropout: float = option(0.0, "Of the recurrent matrices, drawn anew in every step.", check=share, before=0.0)
+    weight_decay: float = option(0.0, "Of AdamW, on matrices alone.", check=at_least(0), panel="Training", before=0.0)
+    forget_bias: float | None = option(1.0, "What the forget gate's bias starts at.")
+    skip: bool = option(True, "Every layer also reads the embedding, and the head all layers.", before=False)
+    averaging: float = option(
+        0.999, "Decay per step of the mean of the weights that is evaluated and kept; 0: none.", check=share,
+        before=0.0,
+    )  # fmt: skip
+    carried: bool = option(True, "Carry the hidden state from window to window.", off="--fresh")
+    evaluate_every: int = option(1000, "Steps between evaluations.", check=at_least(1), panel="Training")
