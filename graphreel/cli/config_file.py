@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from graphreel.core.near_names import did_you_mean
-from graphreel.training.settings import BESIDE, Setting, Settings
+from graphreel.training.option import Setting
+from graphreel.training.settings import BESIDE, Settings
 
 _MOST = 1_000_000  # bytes
 

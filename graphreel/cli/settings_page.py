@@ -8,7 +8,8 @@ from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
-from graphreel.training.settings import Setting, Settings
+from graphreel.training.option import Setting
+from graphreel.training.settings import Settings
 
 PAGES: tuple[tuple[str, type[Settings]], ...] = (
     ("graphreel gnn train", GnnSettings),

@@ -10,7 +10,8 @@ from graphreel.cli.config_file import read_config
 from graphreel.cli.options import Config, Out, Overwrite, Quiet, Resume
 from graphreel.data.registry import data_set
 from graphreel.experiments import resume, start
-from graphreel.training.settings import Setting, Settings, dashed
+from graphreel.training.option import Setting, dashed
+from graphreel.training.settings import Settings
 
 EXIT_CODES = (
     "Ends with 0 when all went well, 1 when the training diverged, 2 on bad input, "

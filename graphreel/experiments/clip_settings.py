@@ -6,18 +6,8 @@ from typing import Any, ClassVar
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.rnn.registry import CAUSAL_CELLS
-from graphreel.training.settings import (
-    Setting,
-    Settings,
-    at_least,
-    at_most,
-    dashed,
-    one_of,
-    option,
-    positive,
-    share,
-    size,
-)
+from graphreel.training.option import Setting, at_least, at_most, dashed, one_of, option, positive, share, size
+from graphreel.training.settings import Settings
 
 SPATIAL = (*LAYERS, "none")
 COMPARED = ("both", "gnn", "rnn")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
-from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.settings import Settings
 
 # Chosen on Cora's validation part, in the end by picking the epoch on one half of it and measuring on the other (6
 # seeds, standard errors 0.2 to 0.5 points): 2 to 4 layers, hidden 16 to 256, dropout and input dropout 0.5 to 0.9,

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from graphreel.experiments.clip_settings import SPATIAL
 from graphreel.gnn.registry import ATTENDING
 from graphreel.rnn.registry import CAUSAL_CELLS
-from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.settings import Settings
 
 _CARRIED: dict[str, Any] = {"season": -1, "epochs": 80}
 _steps = (at_least(0), at_most(1_000_000))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphreel.rnn.registry import CELLS, GATED_CELLS
-from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, size
+from graphreel.training.settings import Settings
 
 # The label is the first digit: it must outlast up to 80 steps. A forget gate that starts at 1/2 lets 2^-48 of its
 # gradient through the mean string of 48 digits at length 20, one that starts at sigmoid(3) lets 0.1 through.

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from graphreel.rnn.registry import CAUSAL_CELLS
-from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from graphreel.report.section import Equation, Section
 from graphreel.report.wording import share
 from graphreel.report.workspace import Workspace
 from graphreel.rnn import generate, known_words, text_measures
-from graphreel.training.settings import dashed
+from graphreel.training.option import dashed
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
 STRETCH = 5  # characters

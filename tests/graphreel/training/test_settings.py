@@ -9,7 +9,8 @@ from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
-from graphreel.training.settings import Settings, at_least, at_most, one_of, option, positive, share
+from graphreel.training.option import at_least, at_most, one_of, option, positive, share
+from graphreel.training.settings import Settings
 
 ALL = (GnnSettings, TaskSettings, TextSettings, ClipSettings, CompareSettings, SeriesSettings)
 
