@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,8 +71,19 @@ def _is_graph_text(path: Path) -> bool:
     return len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
 
 
-def _ends_with(suffix: str) -> Callable[[Path], bool]:
-    return lambda path: path.is_file() and path.suffix.lower() == suffix
+def _is_array(path: Path) -> bool:
+    """A .npz with an array of the series, as PEMS04 has it."""
+    if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    try:
+        members = set(zipfile.ZipFile(path).namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return "data.npy" in members and not members & {"keypoints.npy", "labels.npy", "y.npy"}
+
+
+def _ends_with(*suffixes: str) -> Callable[[Path], bool]:
+    return lambda path: path.is_file() and path.suffix.lower() in suffixes
 
 
 @dataclass(frozen=True)
@@ -102,19 +114,19 @@ FORMATS: list[Format] = [
     ),
     Format("a .txt book", _ends_with(".txt"), DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")),
     Format(
+        "a sensor .csv, .tsv, .parquet, .h5, .npy or .npz",
+        lambda path: _ends_with(".csv", ".tsv", ".parquet", ".h5", ".hdf5", ".npy")(path) or _is_array(path),
+        DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
+    ),
+    Format(
         "a keypoint .npz",
         _ends_with(".npz"),
         DataSet("combined", "keypoints", "graphreel.data.clips.keypoints:load_keypoints"),
     ),
     Format(
-        "a sensor .csv",
-        _ends_with(".csv"),
-        DataSet("combined", "series", "graphreel.data.series.sensors:load_csv"),
-    ),
-    Format(
         "a PyG-Temporal .json",
         _ends_with(".json"),
-        DataSet("combined", "series", "graphreel.data.series.sensors:load_json"),
+        DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
     ),
 ]
 

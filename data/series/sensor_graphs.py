@@ -1,4 +1,4 @@
-"""The graph between sensors: an adjacency .csv, or the edges in PyG-Temporal's .json."""
+"""The graph between sensors: a matrix, edges, distances, coordinates, or how their values go together."""
 
 from pathlib import Path
 from typing import Any
@@ -7,51 +7,191 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .csv_rows import is_blank, is_number, rows_of
+from ..graphs.restricted_pickle import read_pickle
+from ..tables import (
+    DISTANCE_NAMES,
+    LATITUDES,
+    LONGITUDES,
+    SENSOR_NAMES,
+    SOURCE_NAMES,
+    TARGET_NAMES,
+    WEIGHT_NAMES,
+    Table,
+    TableOptions,
+    read_table,
+)
+from .array_files import read_array
+from .sensor_names import match_names
+
+Edges = tuple[Tensor, Tensor]
+THRESHOLD = 0.1  # weights below it are no edges, as in DCRNN
+NEIGHBORS = 8  # of a sensor, where edges are chosen by nearness or by correlation
+CORRELATED = 0.3  # the least correlation that makes an edge
+_EARTH = 6371.0  # km
 
 
-def read_adjacency(file: Path, series: Path, names: list[str]) -> tuple[Tensor, Tensor]:
-    """Edges [2, edges] and weights [edges] of a square .csv, its rows and columns in the order of `names`.
+def read_adjacency(file: Path, nodes: list[str], named: bool, series: str, notes: list[str]) -> Edges:
+    """Edges [2, edges], from source to target, and weights [edges] from a file, sensors matched by their names.
+
+    A square matrix [source, target], with names or in the order of the series; a list of source, target and weight,
+    or distance, which becomes exp(-(d / deviation)^2) as in DCRNN (Li et al., 2018) where that is 0.1 or more; or
+    coordinates, of which each sensor gets edges from its nearest.
+
+    Args:
+        nodes, named: the sensors' names, and whether the series gives them; without, names count for nothing.
+        series: what the series is called.
+        notes: what is decided is added to them.
 
     Raises:
-        ValueError: it is no square of finite numbers from 0 up, or of other nodes than the series.
+        ValueError: none of these, other sensors than those of the series, or a weight below 0 or not finite.
     """
-    nodes = len(names)
-    rows = [row for row in rows_of(file) if not is_blank(row)]
-    sources: list[str] = []
-    targets: list[str] = []
-    numbered = len(rows) == nodes + 1 and len(rows[0]) == nodes
-    if rows and (numbered or not rows[0][0].strip() or not all(is_number(field) for field in rows[0])):
-        targets = [field.strip() for field in rows.pop(0)][-len(rows) :]
-        named = all(len(row) == len(rows) + 1 for row in rows)
-        sources = [row[0].strip() for row in rows] if named else targets
-        rows = [row[-len(rows) :] for row in rows]
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError(f"the adjacency {file.name} must be a square of numbers: its rows differ in length")
-    try:
-        weights = np.array([[float(field) for field in row] for row in rows])
-    except ValueError as error:
-        raise ValueError(f"the adjacency {file.name} must be a square of numbers: {error}") from None
-    if weights.shape != (nodes, nodes):
-        size = " x ".join(str(n) for n in weights.shape)
-        raise ValueError(f"the adjacency {file.name} is {size}, but {series.name} has {nodes} nodes")
-    weights = weights[np.ix_(_order(sources, names, file, series), _order(targets, names, file, series))]
-    source, target = np.nonzero(weights)
-    return torch.from_numpy(np.stack([source, target])), _weights(weights[source, target], f"the adjacency {file.name}")
+    whose = f"the adjacency {file.name}"
+    suffix = file.suffix.lower()
+    if suffix in (".npy", ".npz", ".pkl"):
+        names, matrix = _matrix_of(file)
+        return _from_matrix(matrix, names, names, nodes, named, whose, series, notes)
+    table = read_table(file)
+    longitude, latitude = table.find(LONGITUDES | {"x"}), table.find(LATITUDES | {"y"})
+    if longitude is not None and latitude is not None:
+        return _from_coordinates(table, longitude, latitude, nodes, named, whose, series, notes)
+    if _is_list(table):
+        return _from_list(table, nodes, named, whose, series, notes)
+    if table.named and table.frame.shape == (len(nodes) - 1, len(nodes)):  # a row of numbers taken for names
+        table = read_table(file, TableOptions(header=False))
+    columns = table.frame.shape[1]
+    start = columns - len(table.frame)
+    if start not in (0, 1) or len(table.frame) != len(nodes):
+        size = f"{len(table.frame)} x {columns - (start == 1)}"
+        if abs(start) > 1:
+            raise ValueError(f"{whose} is {size}: expected a square, or columns source, target and weight")
+        raise ValueError(f"{whose} is {size}, but {series} has {len(nodes)} nodes")
+    matrix = np.stack([table.numbers(place) for place in range(start, columns)], axis=1)
+    targets = [str(column).strip() for column in table.frame.columns[start:]] if table.named else []
+    sources = table.texts(0) if start else targets
+    return _from_matrix(matrix, sources, targets, nodes, named, whose, series, notes)
 
 
-def _order(given: list[str], names: list[str], file: Path, series: Path) -> list[int]:
-    """Where each of `names` stands among the names given; where these say nothing of the nodes, in their order."""
-    if sorted(given) == sorted(names) and len(set(names)) == len(names):
-        return [given.index(name) for name in names]
-    plain = [str(number) for number in range(len(names))]
-    strange = sorted(set(given) - set(names))
-    if strange and set(given) & set(names) and plain not in (given, names):
-        raise ValueError(f"the adjacency {file.name} names {strange[0]!r}, which is no node of {series.name}")
-    return list(range(len(names)))
+def _from_matrix(
+    matrix: np.ndarray, sources: list[str], targets: list[str],
+    nodes: list[str], named: bool, whose: str, series: str, notes: list[str],
+) -> Edges:  # fmt: skip
+    if matrix.shape != (len(nodes), len(nodes)):
+        size = " x ".join(map(str, matrix.shape))
+        raise ValueError(f"{whose} is {size}, but {series} has {len(nodes)} nodes")
+    rows, columns = (_order(names, nodes, named, whose, series, notes) for names in (sources, targets))
+    matrix = matrix[np.ix_(rows, columns)]
+    source, target = np.nonzero(matrix)
+    return torch.from_numpy(np.stack([source, target])), as_weights(matrix[source, target], whose)
 
 
-def _weights(values: np.ndarray, whose: str) -> Tensor:
+def _order(given: list[str], nodes: list[str], named: bool, whose: str, series: str, notes: list[str]) -> np.ndarray:
+    """Where each of `nodes` stands among the names given."""
+    numbers = [str(number) for number in range(len(nodes))]
+    if not given or not named or (given == numbers and sorted(given) != sorted(nodes)):
+        if given and given != numbers:
+            notes.append(f"{whose} has names and {series} has none: sensors are taken in the order of the columns")
+        return np.arange(len(nodes))
+    place = match_names(given, nodes, whose, series)
+    if [nodes[p] for p in place] != given and f"{whose}: names are" not in " ".join(notes):
+        notes.append(f"{whose}: names are matched without case, spaces, leading zeros and a whole number's decimals")
+    return np.argsort(place)
+
+
+def _is_list(table: Table) -> bool:
+    rows, columns = table.frame.shape
+    if table.find(SOURCE_NAMES) is not None and table.find(TARGET_NAMES) is not None:
+        return True
+    texts = columns > 1 and not table.is_numeric(1)  # a matrix has names in its first column alone
+    return columns in (2, 3) and (texts or columns - rows not in (0, 1))
+
+
+def _from_list(table: Table, nodes: list[str], named: bool, whose: str, series: str, notes: list[str]) -> Edges:
+    found = table.find(SOURCE_NAMES), table.find(TARGET_NAMES)
+    ends = found if None not in found else (0, 1)
+    numbers = [str(number) for number in range(len(nodes))]
+    names = table.texts(ends[0]) + table.texts(ends[1])  # type: ignore[arg-type]
+    by_number = not named or (not set(names) & set(nodes) and set(names) <= set(numbers))
+    if by_number and named:
+        notes.append(f"{whose} numbers the sensors in the order of {series}, from 0")
+    place = match_names(names, numbers if by_number else nodes, whose, series, all_of=False)
+    edges = torch.tensor(place).reshape(2, -1)
+    distance, weight = table.find(DISTANCE_NAMES), table.find(WEIGHT_NAMES)
+    rest = [column for column in range(table.frame.shape[1]) if column not in ends]
+    weight = weight if weight is not None else (rest[0] if rest and distance is None else None)
+    if weight is not None:
+        return edges, as_weights(table.numbers(weight), whose)
+    if distance is None:
+        return edges, torch.ones(edges.size(1))
+    return _near_enough(edges, table.numbers(distance), whose, notes)
+
+
+def _near_enough(edges: Tensor, distances: np.ndarray, whose: str, notes: list[str]) -> Edges:
+    if not (np.isfinite(distances) & (distances >= 0)).all():
+        raise ValueError(f"{whose} holds distances that are missing, infinite or below 0")
+    deviation = float(distances.std()) or 1.0
+    weights = np.exp(-((distances / deviation) ** 2))
+    kept = weights >= THRESHOLD
+    notes.append(
+        f"{whose} holds distances: weights are exp(-(d / {deviation:.4g})^2), of which {int(kept.sum())} of "
+        f"{len(kept)} are at least {THRESHOLD}"
+    )
+    return edges[:, torch.from_numpy(kept)], torch.from_numpy(weights[kept]).float()
+
+
+def _from_coordinates(
+    table: Table, longitude: int, latitude: int,
+    nodes: list[str], named: bool, whose: str, series: str, notes: list[str],
+) -> Edges:  # fmt: skip
+    x, y = table.numbers(longitude), table.numbers(latitude)
+    column = table.find(SENSOR_NAMES | {"name", ""})
+    names = table.texts(column) if column is not None else []
+    if not names and len(x) != len(nodes):
+        raise ValueError(f"{whose} has {len(x)} rows, but {series} has {len(nodes)} nodes")
+    order = _order(names, nodes, named, whose, series, notes)
+    x, y = x[order], y[order]
+    if not np.isfinite(x + y).all():
+        raise ValueError(f"{whose} lacks a coordinate")
+    if str(table.frame.columns[latitude]).strip().lower() in LATITUDES:
+        phi, lam = np.radians(y), np.radians(x)
+        chord = np.sin((phi[:, None] - phi) / 2) ** 2
+        chord += np.cos(phi[:, None]) * np.cos(phi) * np.sin((lam[:, None] - lam) / 2) ** 2
+        distances = 2 * _EARTH * np.arcsin(np.sqrt(chord.clip(0, 1)))
+    else:
+        distances = np.hypot(x[:, None] - x, y[:, None] - y)
+    np.fill_diagonal(distances, np.inf)
+    count = min(NEIGHBORS, len(nodes) - 1)
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :count]
+    edges = torch.from_numpy(np.stack([nearest.ravel(), np.arange(len(nodes)).repeat(count)]))
+    notes.append(f"{whose} holds coordinates: each sensor gets edges from its {count} nearest")
+    return _near_enough(edges, np.take_along_axis(distances, nearest, axis=1).ravel(), whose, notes)
+
+
+def correlation_edges(values: np.ndarray) -> Edges:
+    """Edges to each sensor from those whose changes go with its own, by correlation: 0.3 or more, and 8 at most.
+
+    Args:
+        values: [time, nodes] with NaN where missing, of the training part alone.
+    """
+    changes = np.diff(values, axis=0)
+    known = np.isfinite(changes)
+    centred = np.where(known, changes - np.nanmean(np.where(known.any(0), changes, 0.0), axis=0), 0.0)
+    lengths = np.sqrt((centred**2).sum(0))
+    correlation = centred.T @ centred / np.maximum(lengths[:, None] * lengths, 1e-300)
+    np.fill_diagonal(correlation, -1.0)
+    count = min(NEIGHBORS, len(correlation) - 1)
+    best = np.argsort(-correlation, axis=1, kind="stable")[:, :count]
+    weights = np.take_along_axis(correlation, best, axis=1).ravel()
+    edges = np.stack([best.ravel(), np.arange(len(correlation)).repeat(count)])
+    kept = weights >= CORRELATED
+    return torch.from_numpy(edges[:, kept]), torch.from_numpy(weights[kept]).float()
+
+
+def as_weights(values: np.ndarray, whose: str) -> Tensor:
+    """Weights as float32.
+
+    Raises:
+        ValueError: one is below 0 or not finite.
+    """
     weights = torch.from_numpy(values).float()
     if not torch.isfinite(weights).all():
         raise ValueError(f"{whose} holds values that are NaN or infinite")
@@ -60,63 +200,12 @@ def _weights(values: np.ndarray, whose: str) -> Tensor:
     return weights
 
 
-def json_edges(content: dict[str, Any], shape: tuple[int, ...], name: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Edges [2, edges], weights [edges] and, where every step has its own, where each step's begin [time + 1].
-
-    Args:
-        content: the .json: `edges` with or without `weights`, or `edge_mapping` of `edge_index` and `edge_weight`.
-        shape: of the values, [time, nodes].
-        name: of the file.
-
-    Raises:
-        ValueError: another form, a step without an entry, a node out of range, a weight that is below 0 or not finite.
-    """
-    steps, nodes = shape
-    if "edge_mapping" not in content:
-        edges, weights = [content["edges"]], [content.get("weights")]
-    else:
-        mapping = content["edge_mapping"]
-        parts = [mapping.get(key) or {} for key in ("edge_index", "edge_weight")] if isinstance(mapping, dict) else []
-        if not parts or not all(isinstance(part, dict) for part in parts):
-            raise ValueError(f"edge_mapping of {name} must map each step to its edges, in edge_index and edge_weight")
-        missing = next((t for t in range(steps) if str(t) not in parts[0]), None)
-        if missing is not None:
-            raise ValueError(f"{name} has a gap in time: edge_mapping has no step '{missing}', y has {steps}")
-        edges, weights = ([part.get(str(t)) for t in range(steps)] for part in parts)
-    index = [_pairs(pairs, nodes, name) for pairs in edges]
-    weight = []
-    for pairs, given in zip(index, weights, strict=True):
-        values = (
-            np.ones(len(pairs)) if given is None else numbers_of(given, f"weights of {name}", "numbers").reshape(-1)
-        )
-        if values.shape != pairs.shape[:1]:
-            raise ValueError(f"{name} has {len(values)} weights for {len(pairs)} edges")
-        weight.append(_weights(values, f"edge_weight of {name}"))
-    counts = torch.tensor([0] + [len(pairs) for pairs in index])
-    edge_index = torch.from_numpy(np.concatenate(index).T.copy())
-    return edge_index, torch.cat(weight), counts.cumsum(0) if "edge_mapping" in content else None
-
-
-def _pairs(given: Any, nodes: int, name: str) -> np.ndarray:
-    """The edges of a step, [edges, 2]."""
-    wanted = "pairs [source, target] of whole numbers"
-    pairs = numbers_of(given, f"edges of {name}", wanted)
-    pairs = pairs.reshape(0, 2) if pairs.shape == (0,) else pairs
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or not (np.isfinite(pairs) & (pairs == np.round(pairs))).all():
-        raise ValueError(f"edges of {name} must be {wanted}, got {list(pairs.shape)}")
-    outside = pairs[(pairs < 0) | (pairs >= nodes)]
-    if len(outside):
-        raise ValueError(f"edges of {name} hold node {outside[0]:.0f}, but there are {nodes} nodes")
-    return pairs.astype(np.int64)
-
-
-def numbers_of(given: Any, what: str, wanted: str) -> np.ndarray:
-    """Nested lists as an array of float64.
-
-    Raises:
-        ValueError: they are ragged, or hold something else than numbers: `what` must be `wanted`.
-    """
-    try:
-        return np.array(given, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{what} must be {wanted}: {error}") from None
+def _matrix_of(file: Path) -> tuple[list[str], np.ndarray]:
+    """Names, if there are any, and the matrix of a .npy, .npz or of DCRNN's .pkl of (names, numbers, matrix)."""
+    if file.suffix.lower() != ".pkl":
+        return [], read_array(file, ("adj", "adjacency", "adj_mx", "A", "arr_0"))
+    content: Any = read_pickle(file)
+    if not isinstance(content, (list, tuple)) or len(content) != 3 or not isinstance(content[2], np.ndarray):
+        raise ValueError(f"{file.name} holds something else than (names, numbers, matrix)")
+    names = [name.decode() if isinstance(name, bytes) else str(name) for name in content[0]]
+    return names, content[2].astype(np.float64)

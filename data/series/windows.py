@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from .sensor_names import match_names
 
 
 @dataclass
@@ -13,12 +16,17 @@ class SensorSeries:
     """Values of sensors through time, and the graph between them.
 
     Attributes:
-        values: [time, nodes, features]; the first feature is what is forecast. Missing values are 0 here.
+        values: float64 [time, nodes, features]; the first feature is what is forecast, and 0 where it is missing; then,
+            where any is, `observed`; waves of the calendar; and last the further channels, NaN where missing.
         observed: bool [time, nodes], False where the first feature is missing.
         edge_index: [2, edges], of all steps one after the other where the graph changes.
         edge_weight: [edges].
         edge_ptr: where the graph changes, [time + 1]: step t has the edges edge_ptr[t] .. edge_ptr[t + 1] - 1.
         nodes: the names of the nodes.
+        channels: the names of what the file says of each node; the first is forecast.
+        times: of the steps, datetime64[ns] or numbers, or None.
+        edge_source: where the edges are from: file, correlation or none.
+        notes: what was found out about the file, in sentences.
     """
 
     name: str
@@ -28,40 +36,83 @@ class SensorSeries:
     edge_weight: Tensor
     edge_ptr: Tensor | None
     nodes: list[str]
+    channels: list[str] = field(default_factory=lambda: ["value"])
+    times: Any = None
+    edge_source: str = "file"
+    notes: list[str] = field(default_factory=list)
 
     @property
     def changing(self) -> bool:
         """Whether every step has edges of its own."""
         return self.edge_ptr is not None
 
+    @property
+    def step(self) -> float | None:
+        """The usual time from one step to the next: in seconds, or in the units of times that are numbers."""
+        if self.times is None or len(self.times) < 2:
+            return None
+        length = float(np.median(np.diff(self.times).astype(np.float64)))
+        return length / 1e9 if self.times.dtype.kind == "M" else length
+
+    def in_order_of(self, names: list[str], whose: str) -> "SensorSeries":
+        """The same with its nodes in the order of the names that, say, a trained model has for them.
+
+        Raises:
+            ValueError: they are not the same sensors, see `match_names`.
+        """
+        place = torch.tensor(match_names(names, self.nodes, whose, self.name))
+        edges = place.argsort()[self.edge_index]
+        values, observed = self.values[:, place], self.observed[:, place]
+        return replace(self, values=values, observed=observed, edge_index=edges, nodes=list(names))
+
 
 @dataclass
 class Scaling:
-    """Takes the first feature to mean 0 and deviation 1, and back: mean [nodes], deviation [nodes]."""
+    """Takes the first feature of each node to mean 0 and deviation 1, and back, and each further channel as a whole.
+
+    All in float64: values of 1e8 +- 5 keep their shape, since what a model reads is rounded after the mean is off.
+
+    Attributes:
+        mean, deviation: [nodes], of the first feature.
+        channel_mean, channel_deviation: [channels - 1].
+    """
 
     mean: Tensor
     deviation: Tensor
+    channel_mean: Tensor = field(default_factory=lambda: torch.zeros(0))
+    channel_deviation: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     @classmethod
     def fitted(cls, series: SensorSeries, rows: int) -> "Scaling":
-        """Fit on the observed values of the first `rows` steps; a node that never changes there keeps its scale."""
-        seen = series.observed[:rows].to(torch.float64)
-        values = series.values[:rows, :, 0].to(torch.float64)
-        count = seen.sum(0).clamp(min=1)
-        mean = (values * seen).sum(0) / count
-        deviation = (((values - mean) ** 2 * seen).sum(0) / count).sqrt()
-        deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-        return cls(mean.to(series.values.dtype), deviation.to(series.values.dtype))
+        """Fit on the observed values of the first `rows` steps; what never changes there keeps its scale."""
+        more = len(series.channels) - 1
+        channels = series.values[:rows, :, series.values.size(2) - more :].flatten(0, 1)
+        return cls(
+            *_mean_and_deviation(series.values[:rows, :, 0], series.observed[:rows]),
+            *_mean_and_deviation(channels, channels.isfinite()),
+        )
 
     def apply(self, series: SensorSeries) -> SensorSeries:
-        """The series with its first feature scaled; missing values stay 0, which is now the mean."""
+        """The series as a model reads it, in float32; missing values become 0, which is now the mean."""
         first = (series.values[:, :, 0] - self.mean) / self.deviation
         first = torch.where(series.observed, first, torch.zeros_like(first))
-        return replace(series, values=torch.cat([first[..., None], series.values[:, :, 1:]], dim=2))
+        more = series.values.size(2) - len(self.channel_mean)
+        channels = (series.values[:, :, more:] - self.channel_mean) / self.channel_deviation
+        parts = [first[..., None], series.values[:, :, 1:more], channels.nan_to_num(nan=0.0)]
+        return replace(series, values=torch.cat(parts, dim=2).float())
 
     def undo(self, forecast: Tensor) -> Tensor:
-        """Forecasts [..., nodes] in the units of the file."""
-        return forecast * self.deviation + self.mean
+        """Forecasts [..., nodes] in the units of the file, in float64."""
+        return forecast * self.deviation.double() + self.mean.double()
+
+
+def _mean_and_deviation(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Over the first dimension, in float64, of what is known; a deviation of 0 becomes 1."""
+    values = torch.where(known, values, torch.zeros_like(values)).double()
+    count = known.sum(0).clamp(min=1)
+    mean = values.sum(0) / count
+    deviation = (((values - mean) ** 2 * known).sum(0) / count).sqrt()
+    return mean, torch.where(deviation > 0, deviation, torch.ones_like(deviation))
 
 
 @dataclass
@@ -112,12 +163,12 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         middle = start + self.lags
         return self.series.values[start:middle], self.series.values[middle : middle + self.horizon, :, 0]
 
-    def batch(self, indices: Tensor | None = None, told: bool = True) -> WindowBatch:
-        """Gather windows by number (all by default); with told=False without y, which then need not be there yet."""
+    def batch(self, indices: Tensor | None = None, targets: bool = True) -> WindowBatch:
+        """Gather windows by number (all by default); with targets=False without y, which need not be there yet then."""
         indices = torch.arange(len(self)) if indices is None else indices
         start = self.first + indices[:, None]
         read = start + torch.arange(self.lags)
-        ahead = start + self.lags + torch.arange(self.horizon if told else 0)
+        ahead = start + self.lags + torch.arange(self.horizon if targets else 0)
         series = self.series
         x, y, observed = series.values[read], series.values[ahead][..., 0], series.observed[ahead]
         if series.edge_ptr is None:
@@ -125,7 +176,7 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         edges, frame = _edges_of(series.edge_ptr, read.flatten())
         return WindowBatch(x, y, observed, series.edge_index[:, edges], series.edge_weight[edges], frame)
 
-    def past(self, told: bool = True) -> tuple[WindowBatch, Tensor]:
+    def past(self, targets: bool = True) -> tuple[WindowBatch, Tensor]:
         """The whole series up to the last of these windows as one sequence, for a model that carries its state.
 
         Returns:
@@ -133,7 +184,7 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
             steps [windows] after which each forecast is due.
         """
         steps = torch.arange(self.stop + self.lags - 1)
-        whole, own = self.series, self.batch(told=told)
+        whole, own = self.series, self.batch(targets=targets)
         due = torch.arange(self.first, self.stop) + self.lags - 1
         x = whole.values[steps][None]
         if whole.edge_ptr is None:

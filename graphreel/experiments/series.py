@@ -157,7 +157,9 @@ def train_series(run: RunFolder, settings: SeriesSettings, splits: Any, quiet: b
         return {**figures, **more, "parameters": parameters_of(model)}
 
     extra = {
-        "scaling": {"mean": parts.scaling.mean, "deviation": parts.scaling.deviation},
+        "scaling": asdict(parts.scaling),
+        **({"edges": [splits.series.edge_index, splits.series.edge_weight]} if not splits.series.changing else {}),
+        "step": splits.series.step,
         "features": parts.features,
         "nodes": list(splits.series.nodes),
         "linear": None
@@ -247,6 +249,9 @@ def start(settings: SeriesSettings, out: Path | None, overwrite: bool, quiet: bo
     settings = replace(settings, device=choose_device(settings.device))
     splits, settings = load_series(settings)
     path = chosen_path(out, f"{Path(settings.data).stem}-{settings.model}")
+    if not quiet:
+        for note in splits.series.notes:
+            typer.echo(f"  {note}")
     run = RunFolder.create(path, {"room": "combined", "kind": "series", **settings.as_dict()}, overwrite)
     shutil.rmtree(run.path / WITHOUT_EDGES, ignore_errors=True)  # of the run that this one replaces
     return go_on(run, settings, quiet, splits)

@@ -40,7 +40,9 @@ def scaled_alike(splits: Any) -> Any:
     own = splits.train.scaling
     mean = own.mean.mean()
     deviation = (own.deviation**2 + (own.mean - mean) ** 2).mean().sqrt()
-    scaling = type(own)(torch.full_like(own.mean, float(mean)), torch.full_like(own.mean, float(deviation)))
+    scaling = replace(
+        own, mean=torch.full_like(own.mean, float(mean)), deviation=torch.full_like(own.mean, float(deviation))
+    )
     return _reading(splits, scaling.apply(splits.series), scaling)
 
 
@@ -60,7 +62,7 @@ class SeriesParts:
         self.scaling = splits.train.scaling
         self.features = splits.train.series.values.size(2)
         self.nodes = splits.train.series.values.size(1)
-        self.deviation = self.scaling.deviation / self.scaling.deviation.mean()
+        self.deviation = (self.scaling.deviation / self.scaling.deviation.mean()).float()
 
     def batch(self, name: str, indices: Tensor | None = None) -> tuple[Any, Tensor | None]:
         """A batch of windows, or, where the state is carried, the whole past and the steps after which to forecast."""

@@ -98,25 +98,36 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
     """
     from dataclasses import replace
 
-    from graphreel.data.series.sensors import read_csv, read_json
+    from graphreel.data.series import sensors
 
     if data_set(file).kind != "series":
-        raise ValueError(f"the run was trained on a series and expects a .csv or .json, got {file.name}")
-    if file.suffix.lower() == ".json":
-        series = read_json(file, settings.dates)
-    else:
-        series = read_csv(file, adjacency or settings.adjacency or None, None, settings.dates)
-    steps, nodes, features = series.values.shape
-    if nodes != len(saved["nodes"]):
-        raise ValueError(f"{file.name} has {nodes} nodes, but the run was trained on {len(saved['nodes'])}")
+        raise ValueError(f"the run was trained on a series and expects a file of one, got {file.name}")
+    own = None if file.suffix.lower() == ".json" else adjacency or settings.adjacency or None
+    series = sensors.read_series(file, own, settings.dates)
+    if len(series.nodes) != len(saved["nodes"]):
+        raise ValueError(f"{file.name} has {len(series.nodes)} nodes, but the run was trained on {len(saved['nodes'])}")
+    series = series.in_order_of(saved["nodes"], "the run")
+    trained_on = saved.get("edges")
+    if series.edge_source == "correlation":
+        if trained_on is None:
+            raise FileNotFoundError(f"no adjacency for {file.name}: give --adjacency FILE, as the training had one")
+        series = replace(series, edge_index=trained_on[0], edge_weight=trained_on[1])
+    elif trained_on is not None and not sensors.same_edges((series.edge_index, series.edge_weight), trained_on):
+        raise ValueError(f"the adjacency of {file.name} is another than that of the training")
+    step, trained_step = series.step, saved.get("step")
+    if step is not None and trained_step is not None and not 0.8 < step / trained_step < 1.25:
+        raise ValueError(
+            f"{file.name} has a step every {step:g}, but the run was trained on one every {trained_step:g}"
+        )
+    steps, _, features = series.values.shape
     if steps < settings.lags:
         raise ValueError(f"{file.name} has {steps} steps, but the run reads {settings.lags}")
     read = saved["features"] - TRACES * bool(settings.season)
     if features == read + 1:  # values are missing here, and were not in training
         series = replace(series, values=torch.cat([series.values[..., :1], series.values[..., 2:]], dim=2))
     elif features == read - 1:  # the reverse
-        seen = series.observed[..., None].float()
-        series = replace(series, values=torch.cat([series.values[..., :1], seen, series.values[..., 1:]], dim=2))
+        mask = series.observed[..., None].double()
+        series = replace(series, values=torch.cat([series.values[..., :1], mask, series.values[..., 1:]], dim=2))
     elif features != read:
         raise ValueError(
             f"{file.name} gives {features} features of every node, but the run was trained on {read}: "
@@ -132,15 +143,15 @@ def forecast_of(run: RunFolder, file: Path, adjacency: Path | None) -> tuple[Ten
 
     model, settings, saved = load_forecaster(run)
     series = read_series(file, adjacency, settings, saved)
-    scaling = Scaling(saved["scaling"]["mean"], saved["scaling"]["deviation"])
+    scaling = Scaling(**saved["scaling"])
     steps = len(series.values)
     first = steps - settings.lags
     scaled = with_traces(scaling.apply(series), settings.season)
     windows = Windows(scaled, settings.lags, settings.horizon, first, first + 1, scaling)
     if settings.memory == "carried":
-        batch, due = windows.past(told=False)
+        batch, due = windows.past(targets=False)
     else:
-        batch, due = windows.batch(told=False), None
+        batch, due = windows.batch(targets=False), None
     forecast = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)[0]
     return scaling.undo(forecast), series
 
@@ -160,7 +171,7 @@ def _forecast(run: RunFolder, file: Path, adjacency: Path | None, out: Path | No
     table = write_text(picture.with_suffix(".csv"), rows.getvalue())
     shown = min(_SHOWN, len(series.nodes))
     names = [name[:10] for name in series.nodes[:shown]]
-    lines = ["  step" + "".join(f"{name:>12}" for name in names)]
+    lines = [f"  {note}" for note in series.notes] + ["  step" + "".join(f"{name:>12}" for name in names)]
     lines += [
         f"  {step + 1:>4}" + "".join(f"{v:>12.4g}" for v in row[:shown]) for step, row in enumerate(forecast.tolist())
     ]

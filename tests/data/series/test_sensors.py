@@ -58,14 +58,14 @@ def test_scaling_knows_the_training_part_alone(tmp_path):
     values = series()
     splits = load(write_series(tmp_path, values), lags=4, horizon=2)
     seen = splits.train.stop + 4 + 2 - 1
-    rounded = torch.from_numpy(np.round(values[:seen], 6)).float()
+    rounded = torch.from_numpy(np.round(values[:seen], 6))
     assert_close(splits.train.scaling.mean, rounded.mean(0))
     assert_close(splits.train.scaling.deviation, rounded.std(0, correction=0))
     values[seen:] += 1000
     changed = load(write_series(tmp_path, values), lags=4, horizon=2)
     assert_close(changed.train.scaling.mean, splits.train.scaling.mean)
     undone = changed.test.scaling.undo(changed.test.batch().y)
-    assert_close(undone[-1, -1], torch.from_numpy(values[-1]).float(), rtol=1e-4, atol=1e-3)
+    assert_close(undone[-1, -1], torch.from_numpy(values[-1]), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("split", ["rows", "windows"])
@@ -92,7 +92,7 @@ def test_missing_values_are_masked_and_told(tmp_path):
     x, _ = splits.train[8]
     assert x[2, 1].tolist() == [0.0, 0.0]
     known = np.delete(np.round(values[: splits.train.stop + 5, 1], 6), 10)
-    assert_close(splits.train.scaling.mean[1], torch.tensor(known.mean()).float())
+    assert_close(splits.train.scaling.mean[1], torch.tensor(known.mean()))
     zeros = np.nan_to_num(values, nan=0.0)
     assert torch.equal(
         load(write_series(tmp_path, zeros), lags=4, horizon=2, missing=0.0).series.observed, splits.series.observed
@@ -105,7 +105,7 @@ def test_names_and_times_are_known_as_such(tmp_path):
     assert splits.series.nodes == ["a", "b", "c"]
     assert splits.series.values.shape == (60, 3, 1 + 8)  # a day and a week, two harmonics each
     angle = 2 * np.pi * np.arange(60) / 144
-    assert_close(splits.series.values[:, 0, 1], torch.from_numpy(np.sin(angle)).float())
+    assert_close(splits.series.values[:, 0, 1], torch.from_numpy(np.sin(angle)))
     plain = load(write_series(tmp_path, series(), None, "101,102,103"), lags=4, horizon=2)
     assert plain.series.nodes == ["101", "102", "103"] and len(plain.series.values) == 60
     assert len(load(write_series(tmp_path, series()), lags=4, horizon=2).series.values) == 60
@@ -153,7 +153,7 @@ def test_even_times_have_no_gap(tmp_path, times):
 def test_a_row_without_its_time_is_named(tmp_path, field):
     for times in ([str(step) for step in range(60)], [str(np.datetime64("2024-01-01") + day) for day in range(60)]):
         times[3] = field if times[0] == "0" else ""
-        with pytest.raises(ValueError, match=rf"row 5 of road_speed.csv holds '{times[3]}' in place of its time"):
+        with pytest.raises(ValueError, match=r"row 5 of road_speed\.csv holds no time"):
             load(write_series(tmp_path, series(), times, "time,a,b,c"))
 
 
@@ -182,31 +182,28 @@ def test_an_adjacency_is_read_in_the_order_of_the_series(tmp_path):
     assert edges(",c,a,b\na,0,0,1\nb,0,0,0\nc,0,2,0\n") == wanted
     assert edges(",0,1,2\n0,0,1,0\n1,0,0,0\n2,2,0,0\n") == wanted  # numbered, as pandas writes it
     assert edges("0,1,2\n0,1,0\n0,0,0\n2,0,0\n") == wanted
-    with pytest.raises(ValueError, match=r"the adjacency road_adj.csv names 'd', which is no node of road_speed.csv"):
+    with pytest.raises(
+        ValueError, match=r"road_adj.csv does not fit: 'd' is no sensor of road_speed.csv, and it lacks 'c'"
+    ):
         edges("a,b,d\n0,1,0\n0,0,0\n2,0,0\n")
     with pytest.raises(ValueError, match=r"the adjacency road_adj.csv holds the weight -2: expected none below 0"):
         edges("0,1,0\n0,0,0\n-2,0,0\n")
-    with pytest.raises(ValueError, match=r"road_adj.csv must be a square of numbers: its rows differ in length"):
+    with pytest.raises(ValueError, match=r"row 2 of road_adj.csv has 2 fields, but the first has 3"):
         edges("0,1,0\n0,0\n2,0,0\n")
 
 
 def test_files_that_are_no_text_are_named(tmp_path):
     path = write_series(tmp_path, series())
     whole = path.read_text()
-    for content in (
-        "\u00e4,b,c\n".encode("latin-1") + whole.encode(),
-        whole.encode("utf-16"),
-        b'"' + whole.encode() * 99,
-    ):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"road_speed.csv is not readable as a .csv: "):
-            load(path)
+    path.write_bytes(b'"' + whole.encode() * 99)
+    with pytest.raises(ValueError, match=r"road_speed.csv is not readable as a table: "):
+        load(path)
+    path.write_bytes(whole.encode() + b"\0")
+    with pytest.raises(ValueError, match=r"road_speed.csv is not a text file: it holds zero bytes"):
+        load(path)
     path.write_text(whole)
     (tmp_path / "road_adj.csv").write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match=r"road_adj.csv is not readable as a .csv: "):
-        load(path)
-    path.write_text(whole.replace(",", ";"))
-    with pytest.raises(ValueError, match=r"and no others: expected \[time x node\], separated by commas"):
+    with pytest.raises(ValueError, match=r"road_adj.csv holds no rows: expected a table"):
         load(path)
 
 
@@ -259,7 +256,7 @@ def test_the_past_is_the_whole_series_with_each_forecast_due_after_its_window(tm
         ({"train_fraction": 1.5}, "train_fraction must lie between 0 and 1, got 1.5"),
         ({"split": "random"}, "split must be windows or rows, got 'random'"),
         ({"lags": 50}, "road_speed has 60 steps: too few for a train part with 50 lags and horizon 12"),
-        ({"calendar": True}, "calendar=True needs dates in the first column of road_speed.csv"),
+        ({"calendar": True}, "calendar=True needs dates in road_speed.csv: give the number"),
         ({"calendar": 0.5}, "calendar must be the number of steps of a cycle, more than 1, got 0.5"),
     ],
 )
@@ -268,14 +265,7 @@ def test_bad_settings_are_named(tmp_path, options, sentence):
         load(write_series(tmp_path, series()), **options)
 
 
-def test_a_gap_in_time_is_named(tmp_path):
-    times = [f"2024-01-{day:02}" for day in range(1, 32)]
-    times.pop(4)
-    with pytest.raises(
-        ValueError,
-        match=r"road_speed.csv has a gap in time: 2024-01-04 is followed by 2024-01-06 in row 6, other rows are 1 day",
-    ):
-        load(write_series(tmp_path, series(30), times, "date,a,b,c"), lags=2, horizon=1)
+def test_a_gap_in_the_steps_of_a_json_is_named(tmp_path):
     path = write_json(tmp_path, y=[[1.0]] * 3, edge_mapping={"edge_index": {"0": [], "2": []}})
     with pytest.raises(ValueError, match=r"series.json has a gap in time: edge_mapping has no step '1', y has 3"):
         load(path)
@@ -290,11 +280,10 @@ def test_an_adjacency_of_another_size_is_named(tmp_path):
     np.savetxt(other, np.eye(3), delimiter=",")
     assert load(path, adjacency=other, lags=4, horizon=2).series.edge_index.tolist() == [[0, 1, 2], [0, 1, 2]]
     other.write_text("1,x,1\n1,1,1\n1,1,a\n")
-    with pytest.raises(ValueError, match=r"the adjacency other.csv"):
+    with pytest.raises(ValueError, match=r"row 1, column 2 of other.csv holds 'x': expected a number"):
         load(path, adjacency=other)
     (tmp_path / "road_adj.csv").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no adjacency for road_speed.csv: expected road_adj.csv beside it"):
-        load(path)
+    assert load(path, lags=4, horizon=2).series.edge_source == "correlation"
     with pytest.raises(FileNotFoundError, match="there is no adjacency file"):
         load(path, adjacency=tmp_path / "none.csv")
 
@@ -316,7 +305,10 @@ def test_bad_fields_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({"a": 1}, "series.json holds no sensor series: expected FX, X, block or y, and edges or edge_mapping"),
+        (
+            {"a": 1},
+            r"series.json holds no sensor series: expected FX, X, block or y \[time x node\] with edges",
+        ),
         ({"FX": [1, 2], "edges": []}, r"FX in series.json must be \[time x node\], got \[2\]"),
         ({"FX": [["a"]], "edges": []}, r"FX in series.json must be \[time x node\] numbers"),
         ({"FX": [[1.0]] * 9, "edges": [[0, 3]]}, "edges of series.json hold node 3, but there are 1 nodes"),

@@ -360,7 +360,7 @@ def test_the_mean_of_linear_forecasts_is_one_linear_forecast(speeds):
         (["--lags", 110], "too few for a"),
         (["--pool", "max"], "--pool is not an option for a series"),
         (["--adjacency", "nowhere.csv"], "there is no adjacency file nowhere.csv"),
-        (["--calendar"], "needs dates in the first column"),
+        (["--calendar"], "calendar=True needs dates in"),
         (["--season", 12], "--season is what a carried state remembers: it goes with --memory carried"),
         (["--memory", "carried", "--season", 1], "--season expects at least 2 steps, or 0 for none, got 1"),
         (["--memory", "carried", "--season", 60], "--season expects at most "),
@@ -385,10 +385,10 @@ def test_bad_series_are_refused(tmp_path, speeds, said):
 
     assert "adjacency" in refused(write_csv(tmp_path / "a", waves(), np.eye(3)))
     dated = tmp_path / "dated.csv"
-    dates = [f"2024-01-{day:02}" for day in (1, 2, 3, 5, 6, 7)]
+    dates = [f"2024-01-{day:02}T{hour:02}" for day, hour in ((1, 0), (2, 1), (3, 5), (5, 7), (6, 6), (7, 21))]
     dated.write_text("date,a,b\n" + "".join(f"{date},1,2\n" for date in dates))
     (tmp_path / "dated_adj.csv").write_text("0,1\n1,0\n")
-    assert "has a gap in time" in refused(dated)
+    assert "has uneven steps" in refused(dated)
     cases = write_json(tmp_path / "cases.json", waves(60, 3))
     assert "--adjacency goes with a .csv" in refused(cases, "--adjacency", tmp_path / "dated_adj.csv")
     cases.write_text("{")
@@ -416,7 +416,49 @@ def test_a_series_with_other_cycles_than_the_run_is_refused(tmp_path, said):
     typed = [*SMALL, "--lags", 4, "--horizon", 2, "--calendar", "--out", tmp_path / "run"]
     assert said("combined", "train", "--data", dated("fast", 5), *typed)[::2] == (0, "")
     code, _, error = said("combined", "predict", tmp_path / "run", dated("slow", 24 * 60))
-    assert code == 2 and "speed.csv gives 5 features of every node, but the run was trained on 9" in error
+    assert code == 2 and "speed.csv has a step every 86400, but the run was trained on one every 300" in error
+
+
+def test_sensors_are_known_by_their_names(tmp_path, said):
+    levels, names = waves(120, 3) * [1, 10, 100], ["a", "b", "c"]
+    adjacency = np.array([[0, 1, 2], [1, 0, 0], [0, 3, 0]])
+
+    def written(folder, order, shown=names):
+        (tmp_path / folder).mkdir()
+        rows = [",".join(shown[node] for node in order), *(",".join(map(str, row)) for row in levels[:, order])]
+        (tmp_path / folder / "levels.csv").write_text("\n".join(rows))
+        square = [f"{shown[s]}," + ",".join(str(adjacency[s, t]) for t in order) for s in order]
+        head = "," + ",".join(shown[node] for node in order)
+        (tmp_path / folder / "levels_adj.csv").write_text("\n".join([head, *square]))
+        return tmp_path / folder / "levels.csv"
+
+    def forecast(file):
+        picture = tmp_path / "forecast.png"
+        assert said("combined", "predict", tmp_path / "run", file, "--out", picture)[::2] == (0, "")
+        return picture.with_suffix(".csv").read_text()
+
+    first = written("first", [0, 1, 2])
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", first, *typed)[0] == 0
+    assert (
+        forecast(first)
+        == forecast(written("other", [2, 0, 1]))
+        == forecast(written("upper", [1, 2, 0], ["A", "B", "C"]))
+    )
+    code, _, error = said("combined", "predict", tmp_path / "run", written("strange", [0, 1, 2], ["a", "b", "x"]))
+    assert code == 2 and "the run does not fit: 'c' is no sensor of levels, and it lacks 'x'" in error
+    (tmp_path / "other" / "levels_adj.csv").write_text("a,b,c\n0,1,0\n0,0,1\n1,0,0\n")
+    code, _, error = said("combined", "predict", tmp_path / "run", tmp_path / "other" / "levels.csv")
+    assert code == 2 and "the adjacency of levels.csv is another than that of the training" in error
+
+
+def test_a_run_keeps_the_edges_that_correlation_gave(tmp_path, said):
+    data = tmp_path / "plain.csv"
+    data.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in waves(120, 3))]))
+    typed = [*SMALL[:-1], "--lags", 4, "--horizon", 2, "--out", tmp_path / "run"]
+    code, told, _ = said("combined", "train", "--data", data, *typed)
+    assert code == 0 and "edges are those of sensors whose changes correlate" in told
+    assert said("combined", "predict", tmp_path / "run", data)[::2] == (0, "")
 
 
 def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):

@@ -1,0 +1,85 @@
+"""The text of a file: UTF-8 unless it is told or found otherwise, with the place of every doubt."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+_REPLACED = "�"
+_MIB = 2**20
+_LARGE, _DENSE = 256 * _MIB, 100  # bytes, and their ratio to the compressed file, from which it is taken for a trap
+
+
+def read_text(path: str | Path, encoding: str | None = None) -> tuple[str, list[str]]:
+    """The text of a file, and what was decided about its encoding, in sentences.
+
+    Without `encoding` it is UTF-8, or UTF-16 where it has that byte order mark. A few bytes that are no UTF-8 among
+    letters that are become U+FFFD; a text that is none is read as charset-normalizer takes it. Newlines become "\\n".
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no text, not in the encoding that is given, or in one that nothing here knows.
+    """
+    path = Path(path)
+    raw = read_bytes(path)
+    text, notes = _decode(raw, path.name, encoding)
+    if "\0" in text:
+        raise ValueError(f"{path.name} is not a text file: it holds zero bytes")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", ""), notes
+
+
+def read_bytes(path: Path) -> bytes:
+    """What is in a file, a .gz unpacked.
+
+    Raises:
+        ValueError: a damaged .gz, or one of some megabytes that would unpack to hundreds of times as many.
+    """
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    most = max(_LARGE, _DENSE * path.stat().st_size)
+    try:
+        with gzip.open(path) as file:
+            raw = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path.name} is no readable .gz: {error}") from None
+    if len(raw) > most:
+        raise ValueError(f"{path.name} unpacks to more than {most // _MIB} MB: expected a file of text")
+    return raw
+
+
+def _decode(raw: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
+    marked = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    try:
+        return raw.decode(encoding or marked), []
+    except LookupError:
+        raise ValueError(f"encoding expects the name of one, such as utf-8 or cp1252, got {encoding!r}") from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        place = f"byte 0x{raw[error.start]:02x} at {error.start} (line {line})"
+        if encoding or marked == "utf-16":
+            raise ValueError(f"{name} is not {encoding or marked}: {place} cannot be read as it") from None
+    text = raw.decode(errors="replace")
+    bad = text.count(_REPLACED)
+    if sum(not character.isascii() for character in text) >= 2 * bad and "\0" not in text:
+        more = f" and {bad - 1} more are" if bad > 1 else " is"
+        return text, [f"{name}: {place}{more} no UTF-8 and read as U+FFFD (encoding= reads the file as another)"]
+    verdict = _verdict(raw)
+    if verdict is None:
+        raise ValueError(
+            f"{name} is not UTF-8, {place} is none: give encoding=, such as cp1252, or install charset-normalizer"
+        )
+    try:
+        return raw.decode(verdict), [f"{name} is no UTF-8 ({place}): charset-normalizer takes it for {verdict}"]
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} is in no encoding that is known, {place} is no UTF-8: give encoding=") from None
+
+
+def _verdict(raw: bytes) -> str | None:
+    """The encoding that charset-normalizer finds most likely, or None without it or in binary data."""
+    try:
+        from charset_normalizer import from_bytes
+    except ImportError:
+        return None
+    if b"\0" in raw:
+        return None
+    best = from_bytes(raw[:_MIB]).best()
+    return best.encoding if best is not None else None
