@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from graphreel.core.near_names import did_you_mean
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -185,7 +187,12 @@ def data_set(name_or_path: str | os.PathLike[str], room: str | None = None) -> D
     fitting = [NAMES[text]] if text in NAMES else _formats_of(text)
     found = next((entry for entry in fitting if entry.room == room), fitting[0])
     if room not in (None, found.room):
-        raise ValueError(f"{text} is data for `graphreel {found.room} train`, not for `graphreel {room}`")
+        takes = [name for name, one in NAMES.items() if one.room == room]
+        takes += [form.description for form in FORMATS if form.data_set.room == room]
+        raise ValueError(
+            f"{text} is data for `graphreel {found.room} train`, not for `graphreel {room}`, "
+            f"which takes {_listed(takes)}"
+        )
     return found
 
 
@@ -197,8 +204,10 @@ def _formats_of(text: str) -> list[DataSet]:
             return fitting
         raise ValueError(f"{text} is none of: {_listed(form.description for form in FORMATS)}")
     if os.sep in text or path.suffix:
-        raise FileNotFoundError(f"there is no file or folder {text}")
-    raise ValueError(f"unknown data set {text!r}: expected one of {_listed(NAMES)}, or the path of a file or folder")
+        near = did_you_mean(path.name, os.listdir(path.parent)) if path.parent.is_dir() else ""
+        raise FileNotFoundError(f"there is no file or folder {text}{near}")
+    expected = f"expected one of {_listed(NAMES)}, or the path of a file or folder"
+    raise ValueError(f"unknown data set {text!r}: {expected}{did_you_mean(text, NAMES)}")
 
 
 def _call(target: str, text: str, arguments: list[Path], options: dict[str, Any]) -> Any:

@@ -2,16 +2,20 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from graphreel import __version__
 from graphreel.cli import combined as combined_commands
+from graphreel.cli import doctor as doctor_command
 from graphreel.cli import gnn as gnn_commands
 from graphreel.cli import report as report_command
 from graphreel.cli import rnn as rnn_commands
 from graphreel.cli import runs as runs_command
+from graphreel.cli.train_command import EXIT_CODES
+from graphreel.core.near_names import did_you_mean
 from graphreel.training.errors import NotFinite
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
@@ -28,8 +32,8 @@ _INTERRUPTED = "interrupted; a training goes on with --resume RUN, a report with
 app = typer.Typer(
     name="graphreel",
     help="Train, look at and verify networks for graphs, sequences, and graphs that change over time.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(gnn_commands.app, name="gnn")
@@ -37,6 +41,7 @@ app.add_typer(rnn_commands.app, name="rnn")
 app.add_typer(combined_commands.app, name="combined")
 app.command("runs")(runs_command.runs)
 app.command("report")(report_command.report)
+app.command("doctor")(doctor_command.doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -69,9 +74,29 @@ def run(arguments: list[str]) -> int:
     except NotFinite as error:
         return _say(str(error), 1)
     except OSError as error:
-        return _say(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), 2)
+        return _say(_of_file(error), 2)
     except ValueError as error:
         return _say(str(error), 2)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _say("out of memory: take a smaller --batch-size, --hidden or --length", 2)
+
+
+def _of_file(error: OSError) -> str:
+    if not error.filename or not error.strerror:
+        return str(error)
+    path = Path(os.fsdecode(error.filename))
+    near = ""
+    if isinstance(error, FileNotFoundError) and path.parent.is_dir():
+        near = did_you_mean(path.name, os.listdir(path.parent))
+    return f"{error.filename}: {error.strerror}{near}"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, on a CPU or a GPU, or Python could not get the memory that was asked for."""
+    words = ("can't allocate memory", "out of memory", "storage size calculation overflowed")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
 def _say(message: str, code: int) -> int:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from graphreel.cli.options import Run, a_path, path_option
+from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.experiments.series_settings import SeriesSettings
 
 app = typer.Typer(help="Space x time: clips are classified, series of sensors forecast.", no_args_is_help=True)
-
-Run = Annotated[Path, typer.Argument(help="Run folder of a training.")]
 
 add_training(
     app,
@@ -26,17 +26,20 @@ add_training(
     "Train a GNN alone, an RNN alone and both on the same clips, and show which classes each cannot tell apart.",
     {"compare": CompareSettings},
     "digits, a keypoint .npz, or a folder of videos.",
-    out=Annotated[Path | None, typer.Option(help="Run folder to make.", show_default="runs/DATA-compare")],
+    out=Annotated[Path | None, path_option("Run folder to make.", show_default="runs/DATA-compare")],
 )
 
 
 @app.command()
 def predict(
     run: Run,
-    file: Annotated[Path, typer.Argument(help="A video, a keypoint .npz, or a series, as in training.")],
-    adjacency: Annotated[Path | None, typer.Option(help="Adjacency of a .csv series.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(help="A video, a keypoint .npz, or a series, as in training.", parser=a_path, metavar="FILE"),
+    ],
+    adjacency: Annotated[Path | None, path_option("Adjacency of a .csv series.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Series: picture of the forecast.", show_default="RUN/forecast.png")
+        Path | None, path_option("Series: picture of the forecast.", show_default="RUN/forecast.png")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Clips: so many classes.")] = 5,
 ) -> None:
@@ -44,8 +47,11 @@ def predict(
     from graphreel.training.run_folder import RunFolder
 
     RunFolder.open(run, "combined")
+    if file.is_dir():
+        raise ValueError(f"combined predict expects a video, a keypoint .npz or a series, got the folder {file}")
     if not file.is_file():
         raise FileNotFoundError(2, "no such file", str(file))
+    check_picture(out, [".csv"], [file, *([adjacency] if adjacency else [])], run, (".png", ".svg", ".pdf"))
     from graphreel.inspect.predict import predict as predict_file
 
     typer.echo(predict_file(run, file, adjacency, out, top))
@@ -57,13 +63,14 @@ def attention(
     clip: Annotated[str, typer.Argument(help="A file, or the number of a test clip.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Picture to write; a .gif goes beside it.", show_default="RUN/attention-CLIP.png"),
+        path_option("Picture to write; a .gif goes beside it.", show_default="RUN/attention-CLIP.png"),
     ] = None,
 ) -> None:
     """Draw a clip's frames with their graphs, edges as wide as their attention, and the weights of the frames."""
     from graphreel.training.run_folder import RunFolder
 
     RunFolder.open(run, "combined")
+    check_picture(out, [".gif", ".json"], [Path(clip)], run, (".png", ".svg", ".pdf", ".gif"))
     from graphreel.inspect.clip_attention import draw
 
     for path in draw(run, clip, out):

@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
+from graphreel.cli.options import Run, path_option
+from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.data.registry import data_set
 from graphreel.experiments.graph_settings import GnnSettings
 
 app = typer.Typer(help="Space: GCN, GAT and GATv2 on graphs.", no_args_is_help=True)
-
-Run = Annotated[Path, typer.Argument(help="Run folder of a training.")]
-
-
 add_training(
     app,
     "train",
@@ -29,12 +27,13 @@ def attention(
     node: Annotated[str | None, typer.Option(help="Name or index of the node in the middle.")] = None,
     hops: Annotated[int, typer.Option(min=1, help="How far the neighbourhood reaches.")] = 1,
     graph: Annotated[int, typer.Option(help="Which graph, of a run on a set of graphs.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Picture to write.", show_default="RUN/attention.png")] = None,
+    out: Annotated[Path | None, path_option("Picture to write.", show_default="RUN/attention.png")] = None,
 ) -> None:
     """Draw the attention of a trained GAT, and write the numbers beside it."""
     from graphreel.training.run_folder import RunFolder
 
     RunFolder.open(run, "gnn")
+    check_picture(out, [".json"], run=run)
     from graphreel.inspect.graph_attention import draw
 
     for path in draw(run, node, hops, graph, out):

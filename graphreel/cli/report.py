@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Quiet
+from graphreel.cli.options import Quiet, path_option
 
 # the ids of report.sections.SECTIONS, whose import takes seconds
 QUESTIONS = ("Q1.1", "Q1.2", "Q1.3", "Q1.4", "Q2.1", "Q3.1", "Q3.2", "Q3.3", "Q3.4", "Q3.5")
@@ -16,7 +16,7 @@ def report(
     full: Annotated[
         bool, typer.Option("--full", help="The report's own sizes: hours; goes on where it stopped.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the page; what is finished in it is not run again.")] = Path(
+    out: Annotated[Path, path_option("Folder of the page; what is finished in it is not run again.")] = Path(
         "runs/report"
     ),
     only: Annotated[list[str] | None, typer.Option(help="Run this section alone, as Q1.3; may be repeated.")] = None,

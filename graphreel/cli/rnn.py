@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Quiet
+from graphreel.cli.options import Quiet, Run, path_option
+from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
@@ -34,7 +35,7 @@ def _share(value: float | None) -> float | None:
 
 @app.command()
 def generate(
-    run: Annotated[Path, typer.Argument(help="Run folder of a training on a text.")],
+    run: Run,
     prompt: Annotated[str | None, typer.Option(help="What the text begins with.", show_default="a new line")] = None,
     length: Annotated[int, typer.Option(min=1, help="Characters to write at most.")] = 60,
     temperature: Annotated[
@@ -67,18 +68,19 @@ def generate(
 
 @app.command("gates")
 def draw_gates(
-    run: Annotated[Path, typer.Argument(help="Run folder of a training on a task or a text.")],
+    run: Run,
     text: Annotated[
         str | None, typer.Option(help="For a run on a text: what to read.", show_default="what the model writes")
     ] = None,
     number: Annotated[int, typer.Option(min=0, help="For a task: which sequence of the test part.")] = 0,
     layer: Annotated[int, typer.Option(min=0, help="For a run on a text: which layer, from 0.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Picture to write.", show_default="gates.png in RUN")] = None,
+    out: Annotated[Path | None, path_option("Picture to write.", show_default="RUN/gates.png")] = None,
 ) -> None:
     """Draw what the gates of a trained model do along a sequence."""
     from graphreel.training.run_folder import RunFolder
 
     RunFolder.open(run, "rnn")
+    check_picture(out, run=run)
     from graphreel.inspect.gates import show
 
     show(run, text, number, layer, out)
@@ -86,14 +88,13 @@ def draw_gates(
 
 @app.command()
 def gradients(
-    out: Annotated[Path, typer.Option(help="Picture to write; its numbers go beside it as .json.")] = Path(
-        "gradients.png"
-    ),
+    out: Annotated[Path, path_option("Picture to write; its numbers go beside it as .json.")] = Path("gradients.png"),
     seed: Annotated[int, typer.Option(min=0, help="Of weights and data.")] = 0,
     steps: Annotated[int, typer.Option(min=0, help="Training steps before the second measurement.")] = 200,
     quiet: Quiet = False,
 ) -> None:
     """Check the closed-form gradients against autograd, and draw how they vanish and explode."""
+    check_picture(out, [".json"])
     from graphreel.inspect.gradients import show
 
     show(out, seed, steps, quiet)

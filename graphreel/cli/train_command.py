@@ -1,6 +1,7 @@
 """A command that trains, made from the settings of what it trains: a setting is one line of its dataclass."""
 
 import inspect
+import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -37,6 +38,7 @@ def add_training(
     command_name = f"{classes[0].ROOM} {name}"
 
     def command(**given: Any) -> None:
+        _refuse_ranks()
         own = {key: given.pop(key) for key in beside}
         typed = {key: value for key, value in given.items() if value is not None}
         if own["resume"] is not None:
@@ -105,6 +107,14 @@ def _word(value: Any) -> str:
 
 def _completion(setting: Setting) -> Any:
     return lambda incomplete: [choice for choice in setting.choices if choice.startswith(incomplete)]
+
+
+def _refuse_ranks() -> None:
+    """Under torchrun every process would train the same into one folder."""
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise ValueError(
+            f"one process trains, but torchrun has started {os.environ['WORLD_SIZE']} (WORLD_SIZE): start it without"
+        )
 
 
 def _refuse_with_resume(typed: Mapping[str, Any]) -> None:

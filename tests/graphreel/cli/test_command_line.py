@@ -1,9 +1,13 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+from graphreel.cli.options import _runs_here
 
 
 @pytest.fixture
@@ -159,11 +163,77 @@ def test_attention_refuses_a_gcn_and_an_unknown_node(said, six_node_run, tmp_pat
     assert not (tmp_path / "z.png").exists()
 
 
-def test_runs_prints_a_table(said, six_node_run):
+def test_runs_can_be_told_apart(said, six_node_run):
+    typed = ("--data", "six-node", "--model", "gat", "--hidden", 8, "--epochs", 3)
+    said("gnn", "train", *typed, "--out", six_node_run.parent / "small", "--quiet")
+    (six_node_run.parent / "small" / "metrics.json").unlink()
     code, out, _ = said("runs", six_node_run.parent)
     assert code == 0
-    assert "six-node" in out
-    assert "100.0" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if "six-node" in line}
+    assert rows.keys() == {"run", "small"}
+    assert "hidden 16, epochs 200" in " ".join(rows["run"].split())
+    assert "test accuracy 100.0 ± 0.0 %" in rows["run"] and "majority 50.0 %" in rows["run"]
+    assert "hidden 8, epochs 3" in " ".join(rows["small"].split()) and "not finished" in rows["small"]
+
+
+def test_a_missing_run_names_the_near_one(said, six_node_run):
+    code, _, error = said("gnn", "attention", six_node_run.parent / "rum")
+    assert code == 2 and error.endswith("rum: no such run folder (did you mean run?)\n")
+
+
+def test_ranks_of_torchrun_are_refused(said, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    code, _, error = said("gnn", "train", "--data", "six-node")
+    assert code == 2 and "torchrun has started 2 (WORLD_SIZE)" in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")]
+)
+def test_too_little_memory_is_one_sentence(said, tmp_path, monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr("graphreel.cli.train_command.start", full)
+    code, _, answer = said("gnn", "train", "--data", "six-node", "--out", tmp_path / "run")
+    assert (code, answer) == (2, "graphreel: out of memory: take a smaller --batch-size, --hidden or --length\n")
+
+
+def test_predict_on_a_folder_says_so(said, tmp_path):
+    run = Path(__file__).parents[2] / "golden" / "runs" / "series-csv"
+    code, _, error = said("combined", "predict", run, tmp_path)
+    assert code == 2 and f"expects a video, a keypoint .npz or a series, got the folder {tmp_path}" in error
+
+
+def test_data_of_another_room_names_what_is_taken(said, tmp_path):
+    (tmp_path / "sample.csv").write_text("a,b\n1,2\n")
+    code, _, error = said("gnn", "train", "--data", tmp_path / "sample.csv")
+    assert code == 2 and "sample.csv is data for `graphreel combined train`, not for `graphreel gnn`" in error
+    assert "which takes six-node, karate" in error and "a folder with Planetoid's raw files ind.NAME.*" in error
+
+
+def test_doctor_says_what_is_there_and_what_is_missing(said, monkeypatch):
+    code, out, error = said("doctor")
+    assert (code, error) == (0, "")
+    for word in ("graphreel", "torch-geometric", "threads", "data folder", "[video]"):
+        assert word in out
+    monkeypatch.setattr(
+        "graphreel.cli.doctor._packages", lambda: (["torch", "no-such-package"], {"track": ["nothing"]})
+    )
+    code, out, error = said("doctor")
+    assert (code, error) == (2, "graphreel: missing no-such-package: pip install no-such-package\n")
+    assert "missing nothing: pip install 'graphreel[track]'" in out
+
+
+def test_completion_knows_choices_and_runs(six_node_run, monkeypatch):
+    monkeypatch.chdir(six_node_run.parent)
+    script = [sys.executable, "-m", "graphreel"]
+    wanted = {"COMP_WORDS": "graphreel gnn train --model g", "COMP_CWORD": "4", "_GRAPHREEL_COMPLETE": "complete_bash"}
+    said = subprocess.run(script, env={**os.environ, **wanted}, capture_output=True, text=True)
+    assert said.stdout.split() == ["gcn", "gat", "gatv2"]
+    assert _runs_here("./") == ["./run"] and _runs_here("r") == ["run"]
 
 
 def test_an_interrupted_training_says_how_it_goes_on(said, tmp_path, monkeypatch):
