@@ -16,7 +16,7 @@ from torch_geometric.utils import to_torch_csr_tensor
 from benchmarks.side_by_side import Line, arguments, medians, print_lines
 from graphreel.gnn import GCN, GCNConv
 from graphreel.gnn.adjacency import normalize_values
-from graphreel.gnn.kernels.csr import sorted_edges
+from graphreel.gnn.kernels.csr import to_csr
 from graphreel.gnn.kernels.spmm import SparseMatrix
 
 
@@ -34,7 +34,7 @@ def step(conv: nn.Module, x: Tensor, grad: Tensor, graph: Callable[[], Tensor]) 
 def products(edge_index: Tensor, x: Tensor, grad: Tensor) -> Callable[[], object]:
     """The floor: two sparse and three dense products into buffers that are there already, and nothing else."""
     num_nodes, width = x.shape
-    edges = sorted_edges(edge_index, num_nodes, self_loops=True)
+    edges = to_csr(edge_index, num_nodes, self_loops=True)
     matrix = SparseMatrix(edges, normalize_values(edges, None, dtype=x.dtype))
     weight, x = torch.randn(width, width), x.detach()
     gathered, out, back, grad_x = (torch.empty_like(x) for _ in range(4))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .kernels.csr import SortedEdges, sorted_edges
+from .kernels.csr import CSRGraph, to_csr
 
 __all__ = ["check_weight", "normalize_values", "normalized_adjacency", "weight_by_target"]
 
@@ -46,7 +46,7 @@ def normalized_adjacency(
         num_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
     if dtype is None:
         dtype = torch.get_default_dtype() if edge_weight is None else edge_weight.dtype
-    edges = sorted_edges(edge_index, num_nodes, self_loops=add_self_loops, flow=flow, name="the graph")
+    edges = to_csr(edge_index, num_nodes, self_loops=add_self_loops, flow=flow, name="the graph")
     if edge_weight is None:
         edge_weight = torch.ones(edge_index.size(1), dtype=dtype, device=edge_index.device)
     check_weight(edge_weight, edge_index.size(1))
@@ -63,7 +63,7 @@ def normalized_adjacency(
 
 
 def normalize_values(
-    edges: SortedEdges, edge_weight: Tensor | None, fill: float = 1.0, dtype: torch.dtype | None = None
+    edges: CSRGraph, edge_weight: Tensor | None, fill: float = 1.0, dtype: torch.dtype | None = None
 ) -> Tensor:
     """The entries of the normalised adjacency over sorted edges, ``[E]`` in their by-target order.
 
@@ -85,7 +85,7 @@ def normalize_values(
     return values * inverse_root.index_select(0, rows.neighbor)
 
 
-def weight_by_target(edges: SortedEdges, edge_weight: Tensor, fill: float = 1.0) -> Tensor:
+def weight_by_target(edges: CSRGraph, edge_weight: Tensor, fill: float = 1.0) -> Tensor:
     """Edge weights ``[num_given]`` in the order of ``edge_index``, put in the by-target order ``[E]``."""
     if edges.given is not None:
         edge_weight = torch.cat([edge_weight, edge_weight.new_tensor([fill])])
@@ -101,7 +101,7 @@ def check_weight(edge_weight: Tensor, num_edges: int) -> None:
         )
 
 
-def _sum_duplicates(edges: SortedEdges, values: Tensor) -> Tensor:
+def _sum_duplicates(edges: CSRGraph, values: Tensor) -> Tensor:
     """Sparse CSR with at most one entry per target and source."""
     size = (edges.num_targets, edges.num_sources)
     place, entry = torch.unique(edges.target.long() * size[1] + edges.by_target.neighbor, return_inverse=True)

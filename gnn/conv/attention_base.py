@@ -17,7 +17,7 @@ from torch_geometric.utils.sparse import set_sparse_value
 from graphreel.core.transforms import is_transforming
 
 from ..kernels import sparse_features
-from ..kernels.csr import SortedEdges, check_edges, sorted_edges, split_loops
+from ..kernels.csr import CSRGraph, check_edges, split_loops, to_csr
 from ..kernels.dispatch import fast_path_serves, is_plain_linear, widened
 from ..kernels.dispatch import is_little as _is_little
 from ..kernels.tensor_cache import remember
@@ -150,12 +150,12 @@ class AttentionConv(MessagePassing):
         layouts = (torch.strided, torch.sparse_csr, torch.sparse_coo)
         return fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0, layouts=layouts)
 
-    def _sorted_edges(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> SortedEdges | None:
+    def _to_csr(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> CSRGraph | None:
         """The edges sorted, or None where it costs less to leave them as they are listed."""
         nodes = (h_source.size(0), h_target.size(0))
         if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting):
             return None
-        return sorted_edges(edge_index, nodes, loops)
+        return to_csr(edge_index, nodes, loops)
 
     def _without_messages(
         self,
@@ -175,7 +175,7 @@ class AttentionConv(MessagePassing):
         given, loops = edge_index, self.add_self_loops
         if edge_index.layout != torch.strided:
             (given, edge_index), loops = self._entries(edge_index), False
-        edges = self._sorted_edges(h_source, h_target, edge_index, loops)
+        edges = self._to_csr(h_source, h_target, edge_index, loops)
         dtype, wide, alpha = h_source.dtype, widened(h_source), None
         wide_target = wide if h_target is h_source else widened(h_target)
         if edges is not None:
@@ -226,7 +226,7 @@ class AttentionConv(MessagePassing):
             edge_attr = torch.cat([edge_attr, added])
         return looped, edge_attr
 
-    def _by_target(self, edges: SortedEdges, edge_attr: Tensor) -> Tensor:
+    def _by_target(self, edges: CSRGraph, edge_attr: Tensor) -> Tensor:
         """Edge features ``[E, D]`` in the by-target order of ``edges``, those of added loops filled in."""
         if edge_attr.dim() == 1:
             edge_attr = edge_attr.view(-1, 1)

@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import softmax
 
 from ..kernels.attention import attend, node_scores
-from ..kernels.csr import SortedEdges
+from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import wide_index, widened
 from ..kernels.edge_list_attention import attend_listed
 from .attention_base import AttentionConv, with_attention
@@ -134,7 +134,7 @@ class GATConv(AttentionConv):
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
     def _attend(
-        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges, want_weights: bool
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool
     ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s, head by head of each leading index."""
         batch = math.prod(h_source.shape[1:-2])

@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
 from torch_geometric.utils import softmax
 
 from ..kernels.attention import attend
-from ..kernels.csr import SortedEdges
+from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import wide_index, widened
 from ..kernels.edge_list_attention import attend_listed
 from ..kernels.gatv2_scores import edge_scores
@@ -138,7 +138,7 @@ class GATv2Conv(AttentionConv):
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
     def _attend(
-        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: SortedEdges, want_weights: bool
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool
     ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s; no features are kept per edge unless there are any."""
         batch = math.prod(h_source.shape[1:-2])

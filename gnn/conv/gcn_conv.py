@@ -19,7 +19,7 @@ from graphreel.core.transforms import is_transforming
 
 from ..adjacency import check_weight, normalize_values, weight_by_target
 from ..kernels import sparse_features
-from ..kernels.csr import SortedEdges, check_edges, sorted_edges
+from ..kernels.csr import CSRGraph, check_edges, to_csr
 from ..kernels.dispatch import fast_path_serves, is_plain_linear, wide_index, widened
 from ..kernels.dispatch import is_little as _is_little
 from ..kernels.edge_list_convolution import ListedEdges, convolve_listed, list_edges
@@ -180,7 +180,7 @@ class GCNConv(MessagePassing):
 
     def _matrix(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> SparseMatrix:
         """The sparse matrix that :meth:`message` and the sum over edges multiply by."""
-        edges = sorted_edges(edge_index, x.size(-2), normalize and self.add_self_loops, self.flow)
+        edges = to_csr(edge_index, x.size(-2), normalize and self.add_self_loops, self.flow)
         fill = 2.0 if self.improved else 1.0
         dtype = x.dtype if x.dtype == torch.float64 else torch.float32
         key = ("matrix", normalize, fill, dtype)
@@ -248,7 +248,7 @@ def _initialize(lin: Linear, x: Tensor) -> None:
 
 
 def _make_matrix(
-    edges: SortedEdges, edge_weight: OptTensor, normalize: bool, fill: float, dtype: torch.dtype
+    edges: CSRGraph, edge_weight: OptTensor, normalize: bool, fill: float, dtype: torch.dtype
 ) -> SparseMatrix:
     if normalize:
         return SparseMatrix(edges, normalize_values(edges, edge_weight, fill, dtype))

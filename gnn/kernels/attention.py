@@ -11,7 +11,7 @@ from torch.autograd import Function
 from graphreel.core.dropout import dropout_factors
 
 from .block_diagonal import interleaved
-from .csr import SortedEdges
+from .csr import CSRGraph
 from .edge_list_attention import attend_listed
 from .segment_softmax import edge_softmax
 from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
@@ -30,7 +30,7 @@ def attend(
     source_score: Tensor | None,
     target_score: Tensor | None,
     edge_score: Tensor | None,
-    edges: SortedEdges,
+    edges: CSRGraph,
     negative_slope: float = 0.2,
     dropout: float = 0.0,
     attention: Tensor | None = None,
@@ -89,7 +89,7 @@ def attend(
 def _attend_at_once(
     parts: Sequence[Tensor | None],
     attention: Tensor | None,
-    edges: SortedEdges,
+    edges: CSRGraph,
     slope: float,
     dropout: float,
     want_weights: bool,
@@ -146,7 +146,7 @@ def attend_by_edges(
     source_score: Tensor | None,
     target_score: Tensor | None,
     edge_score: Tensor | None,
-    edges: SortedEdges,
+    edges: CSRGraph,
     negative_slope: float = 0.2,
     factor: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -178,7 +178,7 @@ class _Attend(Function):
         t: Tensor | None,
         u: Tensor | None,
         a: Tensor | None,
-        edges: SortedEdges,
+        edges: CSRGraph,
         slope: float,
         dropout: float,
     ) -> tuple[Tensor, Tensor]:
@@ -226,7 +226,7 @@ class _Attend(Function):
 
 
 def _gradients(
-    edges: SortedEdges, slope: float, signed: Tensor, factor: Tensor | None, h: Tensor, g: Tensor, out: Tensor
+    edges: CSRGraph, slope: float, signed: Tensor, factor: Tensor | None, h: Tensor, g: Tensor, out: Tensor
 ) -> tuple[Any, ...]:
     """The gradients in h, s and t, see :func:`attend`."""
     rows, one = edges.by_source, g.new_ones(g.size(1))
@@ -252,7 +252,7 @@ def _gradients(
 
 
 def _gradients_by_edge(
-    edges: SortedEdges,
+    edges: CSRGraph,
     slope: float,
     signed: Tensor,
     factor: Tensor | None,
@@ -280,7 +280,7 @@ def _gradients_by_edge(
 
 def _differentiable(
     inputs: Sequence[Tensor | None],
-    edges: SortedEdges,
+    edges: CSRGraph,
     slope: float,
     factor: Tensor | None,
     grad: Tensor,

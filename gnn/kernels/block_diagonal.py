@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from .csr import Compressed, SortedEdges
+from .csr import Compressed, CSRGraph
 
 __all__ = ["interleaved"]
 
 
-def interleaved(edges: SortedEdges, copies: int) -> SortedEdges:
+def interleaved(edges: CSRGraph, copies: int) -> CSRGraph:
     """The graph whose node ``i * copies + k`` is node i of copy k, remembered with ``edges``.
 
     Features ``[N, heads, C]`` are its features ``[N * heads, C]`` as they stand in memory. For numbers per edge
@@ -21,7 +21,7 @@ def interleaved(edges: SortedEdges, copies: int) -> SortedEdges:
     return edges.once(("interleaved", copies), lambda: _interleave(edges, copies))
 
 
-def _interleave(edges: SortedEdges, copies: int) -> SortedEdges:
+def _interleave(edges: CSRGraph, copies: int) -> CSRGraph:
     narrow = copies * max(edges.num_edges, edges.num_sources, edges.num_targets) < 2**31 - 1
     dtype = edges.target.dtype if narrow else torch.long
     copy = torch.arange(copies, dtype=dtype, device=edges.target.device)
@@ -31,7 +31,7 @@ def _interleave(edges: SortedEdges, copies: int) -> SortedEdges:
     neighbor = _spread(place, by_target.neighbor.to(dtype).view(-1, 1) * copies + copy)
     position = _spread(place, torch.arange(place.numel(), dtype=dtype, device=place.device))
     rows = Compressed(_pointer(by_target, copies, dtype), neighbor, position)
-    return SortedEdges(
+    return CSRGraph(
         edges.num_sources * copies,
         edges.num_targets * copies,
         rows,

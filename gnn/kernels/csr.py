@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .tensor_cache import lasting, remember
 
-__all__ = ["Compressed", "SortedEdges", "check_edges", "find", "sorted_edges", "split_loops"]
+__all__ = ["CSRGraph", "Compressed", "check_edges", "find", "split_loops", "to_csr"]
 
 _INT32_MAX = 2**31 - 1
 _FEW_NUMBERS = 1 << 13  # looking at so few again is as fast as remembering that they were looked at
@@ -32,7 +32,7 @@ class Compressed(NamedTuple):
 
 
 @dataclass(eq=False)
-class SortedEdges:
+class CSRGraph:
     """The edges of a graph in three orders, with the ways between them.
 
     *Listed*: as in ``edge_index``; with self-loops added, the edges that are no loops, in their order, and then the
@@ -67,11 +67,11 @@ class SortedEdges:
         return self.once("by_source", lambda: _transpose(self.by_target, self.num_targets, self.num_sources))
 
     @property
-    def flipped(self) -> "SortedEdges":
+    def flipped(self) -> "CSRGraph":
         """The edges reversed: what is by source here is by target there."""
         return self.once(
             "flipped",
-            lambda: SortedEdges(self.num_targets, self.num_sources, self.by_source, None, self.num_edges),
+            lambda: CSRGraph(self.num_targets, self.num_sources, self.by_source, None, self.num_edges),
         )
 
     @property
@@ -115,13 +115,13 @@ class SortedEdges:
         return listed
 
 
-def sorted_edges(
+def to_csr(
     edge_index: Tensor,
     num_nodes: int | tuple[int, int],
     self_loops: bool = False,
     flow: str = "source_to_target",
     name: str = "x",
-) -> SortedEdges:
+) -> CSRGraph:
     """Sort an edge list, or return its sorted form remembered from the last call with the same tensor object.
 
     Sorting also validates: every later call with the same unchanged ``edge_index`` costs a dictionary look-up.
@@ -144,9 +144,7 @@ def sorted_edges(
     )
 
 
-def _sort(
-    edge_index: Tensor, num_sources: int, num_targets: int, self_loops: bool, flow: str, name: str
-) -> SortedEdges:
+def _sort(edge_index: Tensor, num_sources: int, num_targets: int, self_loops: bool, flow: str, name: str) -> CSRGraph:
     check_edges(edge_index, (num_sources, num_targets), flow, name)
     num_given = edge_index.size(1)
     narrow = max(num_given + num_targets, num_sources) < _INT32_MAX
@@ -156,7 +154,7 @@ def _sort(
     given = None
     if self_loops:
         source, target, given = _one_loop_each(source, target, min(num_sources, num_targets))
-    return SortedEdges(num_sources, num_targets, _compress(target, source, num_targets), given, num_given)
+    return CSRGraph(num_sources, num_targets, _compress(target, source, num_targets), given, num_given)
 
 
 def _one_loop_each(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -227,7 +225,7 @@ def check_edges(
 ) -> None:
     """Raise a ValueError unless ``edge_index`` is [2, E] of existing nodes; remembered like the sorted form.
 
-    The arguments are those of :func:`sorted_edges`.
+    The arguments are those of :func:`to_csr`.
     """
     num_sources, num_targets = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
     bounds = (num_sources, num_targets) if flow == "source_to_target" else (num_targets, num_sources)

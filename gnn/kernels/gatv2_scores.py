@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from .csr import SortedEdges
+from .csr import CSRGraph
 
 __all__ = ["edge_scores"]
 
@@ -18,7 +18,7 @@ _FEW_HEADS = 16
 
 
 def edge_scores(
-    source: Tensor, target: Tensor, edge: Tensor | None, att: Tensor, edges: SortedEdges, negative_slope: float = 0.2
+    source: Tensor, target: Tensor, edge: Tensor | None, att: Tensor, edges: CSRGraph, negative_slope: float = 0.2
 ) -> Tensor:
     r"""For each edge and head :math:`u_{ij} = a \cdot y_{ij}, \; y_{ij} = \mathrm{LeakyReLU}(l_j + r_i + w_{ij})`.
 
@@ -41,7 +41,7 @@ def edge_scores(
 
 
 def _by_edges(
-    source: Tensor, target: Tensor, edge: Tensor | None, att: Tensor, edges: SortedEdges, negative_slope: float
+    source: Tensor, target: Tensor, edge: Tensor | None, att: Tensor, edges: CSRGraph, negative_slope: float
 ) -> Tensor:
     """The same in operations that have gradients of any order."""
     z = source.index_select(0, edges.by_target.neighbor) + target.index_select(0, edges.target)
@@ -56,7 +56,7 @@ class _Scores(Function):
         target: Tensor,
         edge: Tensor | None,
         att: Tensor,
-        edges: SortedEdges,
+        edges: CSRGraph,
         slope: float,
     ) -> Tensor:
         score = source.new_empty(edges.num_edges, att.size(0))
@@ -117,7 +117,7 @@ class _Chunk(NamedTuple):
 
 
 def _chunks(
-    edges: SortedEdges, own: Tensor, other: Tensor, on_edge: Tensor | None, position: Tensor | None = None
+    edges: CSRGraph, own: Tensor, other: Tensor, on_edge: Tensor | None, position: Tensor | None = None
 ) -> Iterator[_Chunk]:
     """Cut the edges, sorted by the node that they enter.
 

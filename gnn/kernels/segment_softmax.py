@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .csr import SortedEdges
+from .csr import CSRGraph
 from .spmm import EdgeMatrix
 
 __all__ = ["edge_softmax", "is_small"]
@@ -13,7 +13,7 @@ __all__ = ["edge_softmax", "is_small"]
 _SAFE_SCORE = 60.0
 
 
-def edge_softmax(edges: SortedEdges, score: Tensor) -> Tensor:
+def edge_softmax(edges: CSRGraph, score: Tensor) -> Tensor:
     r"""``exp(score_ij - c_i) / sum_k exp(score_ik - c_i)`` for each edge, without a graph.
 
     It is the same for every :math:`c_i`, which is zero where all scores are small, else the target's maximum: a

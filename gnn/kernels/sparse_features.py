@@ -6,7 +6,7 @@ from torch import Tensor
 
 from graphreel.core.dropout import dropout as dense_dropout
 
-from .csr import Compressed, SortedEdges
+from .csr import Compressed, CSRGraph
 from .spmm import SparseMatrix, sparse_product
 from .tensor_cache import remember
 
@@ -55,13 +55,13 @@ def _matrix(x: Tensor) -> SparseMatrix:
     return remember(x, "matrix", lambda: SparseMatrix(_pattern(x), x.values().detach()))
 
 
-def _pattern(x: Tensor) -> SortedEdges:
+def _pattern(x: Tensor) -> CSRGraph:
     """Where ``x`` stores values: an entry in row t and column s is an edge from s to t."""
 
-    def read() -> SortedEdges:
+    def read() -> CSRGraph:
         index_dtype = torch.int32 if max(x.values().numel(), *x.shape) < 2**31 - 1 else torch.long
         pointer, column = x.crow_indices().to(index_dtype), x.col_indices().to(index_dtype)
         position = torch.arange(column.numel(), dtype=index_dtype, device=column.device)
-        return SortedEdges(x.size(1), x.size(0), Compressed(pointer, column, position), None, column.numel())
+        return CSRGraph(x.size(1), x.size(0), Compressed(pointer, column, position), None, column.numel())
 
     return remember(x, "pattern", read)

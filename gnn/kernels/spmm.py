@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from .csr import SortedEdges
+from .csr import CSRGraph
 from .tensor_cache import lasting
 
 __all__ = ["EdgeMatrix", "SparseMatrix", "multiply", "sampled_product", "sparse_product", "sum_by_source"]
@@ -29,7 +29,7 @@ class SparseMatrix:
         values: ``[E]`` in the by-target order of ``edges``.
     """
 
-    def __init__(self, edges: SortedEdges, values: Tensor) -> None:
+    def __init__(self, edges: CSRGraph, values: Tensor) -> None:
         self.edges = edges
         self.values = values
         self._compressed: Tensor | None = None
@@ -66,7 +66,7 @@ class EdgeMatrix:
         transposed: Make the transpose of A.
     """
 
-    def __init__(self, edges: SortedEdges, values: Tensor, transposed: bool = False) -> None:
+    def __init__(self, edges: CSRGraph, values: Tensor, transposed: bool = False) -> None:
         self.edges, self.values = edges, values
         self.rows = edges.by_source if transposed else edges.by_target
         size = (edges.num_targets, edges.num_sources)
@@ -85,7 +85,7 @@ class EdgeMatrix:
         return self @ self.values.new_ones(self.size[1])
 
 
-def sum_by_source(edges: SortedEdges, values: Tensor) -> Tensor:
+def sum_by_source(edges: CSRGraph, values: Tensor) -> Tensor:
     """The sum of the values ``[E]``, in the by-target order, on the edges that leave each source, without a graph."""
     rows = edges.by_source
     selection = _csr(rows.pointer, rows.position, torch.ones_like(values), (edges.num_sources, values.numel()))
@@ -182,6 +182,6 @@ def sampled_product(compressed: Tensor, left: Tensor, right: Tensor) -> Tensor:
     return torch.sparse.sampled_addmm(compressed, left.contiguous(), right.t(), beta=0.0).values()
 
 
-def _gathered_product(edges: SortedEdges, left: Tensor, right: Tensor) -> Tensor:
+def _gathered_product(edges: CSRGraph, left: Tensor, right: Tensor) -> Tensor:
     """The same, of operations that have a graph."""
     return (left.index_select(0, edges.target) * right.index_select(0, edges.by_target.neighbor)).sum(-1)

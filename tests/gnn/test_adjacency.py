@@ -6,7 +6,7 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 from graphreel.gnn import normalized_adjacency
 from graphreel.gnn.adjacency import normalize_values
-from graphreel.gnn.kernels.csr import sorted_edges
+from graphreel.gnn.kernels.csr import to_csr
 
 
 def by_hand(graph, add_self_loops, fill):
@@ -52,7 +52,7 @@ def test_flow_exchanges_sources_and_targets(everything):
 
 def test_values_over_sorted_edges_are_those_of_pyg(graph):
     index, weight = gcn_norm(graph.edge_index, graph.edge_weight, graph.num_nodes)
-    edges = sorted_edges(graph.edge_index, graph.num_nodes, self_loops=True)
+    edges = to_csr(graph.edge_index, graph.num_nodes, self_loops=True)
     values = normalize_values(edges, graph.edge_weight)
     torch.testing.assert_close(values, weight[edges.by_target.position.long()], rtol=1e-13, atol=1e-13)
     assert torch.equal(edges.edge_list(), index)

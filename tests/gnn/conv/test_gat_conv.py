@@ -15,7 +15,7 @@ from graphreel.gnn import GATConv, GATv2Conv, dense_gat, dense_gatv2
 from graphreel.gnn.conv import attention_base
 from graphreel.gnn.conv.attention_base import AttentionConv
 from graphreel.gnn.kernels import attention as attention_kernel
-from graphreel.gnn.kernels.csr import sorted_edges
+from graphreel.gnn.kernels.csr import to_csr
 
 PAIRS = [(GATConv, pyg.GATConv), (GATv2Conv, pyg.GATv2Conv)]
 both = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["gat", "gatv2"])
@@ -256,7 +256,7 @@ def test_messages_and_fast_path_agree(kind, everything, generator):
 def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everything, generator):
     monkeypatch.undo()
     calls = []
-    monkeypatch.setattr(attention_base, "sorted_edges", lambda *given: calls.append(given) or sorted_edges(*given))
+    monkeypatch.setattr(attention_base, "to_csr", lambda *given: calls.append(given) or to_csr(*given))
     layer, x = kind(5, width).double(), features(generator, 7, 5)
     torch.testing.assert_close(layer(x, everything.edge_index), without_fast_path(layer)(x, everything.edge_index))
     assert len(calls) == sorts

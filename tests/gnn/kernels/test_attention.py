@@ -7,11 +7,11 @@ from torch import Tensor
 from graphreel.gnn.kernels import attention as attention_kernel
 from graphreel.gnn.kernels.attention import attend, attend_by_edges
 from graphreel.gnn.kernels.block_diagonal import interleaved
-from graphreel.gnn.kernels.csr import SortedEdges, sorted_edges
+from graphreel.gnn.kernels.csr import CSRGraph, to_csr
 
 
 def draw(
-    edges: SortedEdges, generator: torch.Generator, heads: int = 2, width: int = 3, scale: float = 1.0
+    edges: CSRGraph, generator: torch.Generator, heads: int = 2, width: int = 3, scale: float = 1.0
 ) -> list[Tensor]:
     shapes = (
         (edges.num_sources, heads, width),
@@ -27,7 +27,7 @@ def draw(
 @pytest.mark.parametrize("at_once", [1, 10**6])
 def test_equals_plain_operations(graph, generator, monkeypatch, at_once, with_edges, scale):
     monkeypatch.setattr(attention_kernel, "_EDGES_AT_ONCE", at_once)
-    edges = sorted_edges(graph.edge_index, graph.num_nodes, self_loops=False)
+    edges = to_csr(graph.edge_index, graph.num_nodes, self_loops=False)
     h, s, t, u = draw(edges, generator, scale=scale)
     u = u if with_edges else None
     inputs = [part for part in (h, s, t, u) if part is not None]
@@ -39,7 +39,7 @@ def test_equals_plain_operations(graph, generator, monkeypatch, at_once, with_ed
 
 @pytest.mark.parametrize("with_edges", [False, True])
 def test_gradients_of_first_and_second_order(everything, generator, with_edges):
-    edges = sorted_edges(everything.edge_index, everything.num_nodes)
+    edges = to_csr(everything.edge_index, everything.num_nodes)
     inputs = draw(edges, generator, heads=2, width=2)[: 4 if with_edges else 3]
 
     def run(h: Tensor, s: Tensor, t: Tensor, u: Tensor | None = None) -> Tensor:
@@ -51,7 +51,7 @@ def test_gradients_of_first_and_second_order(everything, generator, with_edges):
 
 @pytest.mark.parametrize("with_edges", [False, True])
 def test_gradients_under_dropout(everything, generator, with_edges):
-    edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
+    edges = to_csr(everything.edge_index, everything.num_nodes, self_loops=True)
     inputs = draw(edges, generator)[: 4 if with_edges else 3]
 
     def run(h: Tensor, s: Tensor, t: Tensor, u: Tensor | None = None) -> Tensor:
@@ -68,7 +68,7 @@ def test_gradients_under_dropout(everything, generator, with_edges):
 def test_scores_from_the_features(everything, generator, monkeypatch, at_once, few_heads):
     monkeypatch.setattr(attention_kernel, "_EDGES_AT_ONCE", at_once)
     monkeypatch.setattr(attention_kernel, "_FEW_HEADS", few_heads)
-    edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
+    edges = to_csr(everything.edge_index, everything.num_nodes, self_loops=True)
     h = draw(edges, generator, width=2)[0]
     attention = torch.randn(2, 2, 2, dtype=torch.float64, generator=generator).requires_grad_()
 
@@ -83,7 +83,7 @@ def test_scores_from_the_features(everything, generator, monkeypatch, at_once, f
 
 def test_small_and_large_scores_of_different_targets_are_exact():
     # targets 0 and 1 see scores 0, 0 and 200: one maximum for both would leave 0 / 0 for target 0
-    edges = sorted_edges(torch.tensor([[0, 1, 2], [0, 0, 1]]), (3, 2))
+    edges = to_csr(torch.tensor([[0, 1, 2], [0, 0, 1]]), (3, 2))
     h = torch.tensor([[[1.0]], [[3.0]], [[5.0]]])
     out, _ = attend(h, torch.tensor([[0.0], [0.0], [200.0]]), torch.zeros(2, 1), None, edges)
     torch.testing.assert_close(out.flatten(), torch.tensor([2.0, 5.0]))
@@ -91,7 +91,7 @@ def test_small_and_large_scores_of_different_targets_are_exact():
 
 @pytest.mark.parametrize("score", [-1e4, -100.0, 100.0, 1e4])
 def test_equal_scores_of_any_size_weigh_equally(score):
-    edges = sorted_edges(torch.tensor([[0, 1], [0, 0]]), (2, 1))
+    edges = to_csr(torch.tensor([[0, 1], [0, 0]]), (2, 1))
     s = torch.full((2, 1), score, requires_grad=True)
     h = torch.tensor([[[1.0]], [[3.0]]], requires_grad=True)
     out, _ = attend(h, s, torch.zeros(1, 1), None, edges)
@@ -103,7 +103,7 @@ def test_equal_scores_of_any_size_weigh_equally(score):
 
 
 def test_at_score_zero_the_slope_is_the_negative_one_as_in_pytorch():
-    edges = sorted_edges(torch.tensor([[0, 1], [0, 0]]), (2, 1))
+    edges = to_csr(torch.tensor([[0, 1], [0, 0]]), (2, 1))
     s = torch.zeros(2, 1, dtype=torch.float64, requires_grad=True)
     h = torch.tensor([[[1.0]], [[3.0]]], dtype=torch.float64)
     t = torch.zeros(1, 1, dtype=torch.float64)
@@ -113,7 +113,7 @@ def test_at_score_zero_the_slope_is_the_negative_one_as_in_pytorch():
 
 
 def test_nan_reaches_the_targets_that_see_it(everything, generator):
-    edges = sorted_edges(everything.edge_index, everything.num_nodes, self_loops=True)
+    edges = to_csr(everything.edge_index, everything.num_nodes, self_loops=True)
     h, s, t, _ = draw(edges, generator)
     s.data[5] = float("nan")
     out, _ = attend(h, s, t, None, edges)
@@ -121,11 +121,11 @@ def test_nan_reaches_the_targets_that_see_it(everything, generator):
 
 
 def test_interleaved_copies_know_nothing_of_each_other(everything):
-    edges = sorted_edges(everything.edge_index, (7, 9))
+    edges = to_csr(everything.edge_index, (7, 9))
     twice = interleaved(edges, 2)
     source, target = edges.by_target.neighbor.long(), edges.target.long()
     listed = torch.stack([torch.stack([source * 2 + k, target * 2 + k]) for k in (0, 1)], -1).flatten(1)
-    fresh = sorted_edges(listed, (14, 18))
+    fresh = to_csr(listed, (14, 18))
     for ours, expected in zip((*twice.by_target, *twice.by_source), (*fresh.by_target, *fresh.by_source), strict=True):
         assert torch.equal(ours, expected)
     assert torch.equal(twice.target, fresh.target)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch_geometric import EdgeIndex
 from torch_geometric.utils import add_remaining_self_loops
 
-from graphreel.gnn.kernels.csr import SortedEdges, check_edges, sorted_edges
+from graphreel.gnn.kernels.csr import CSRGraph, check_edges, to_csr
 
 
 def as_pairs(edge_index):
@@ -22,7 +22,7 @@ def rows(compressed):
     ]
 
 
-def assert_sorts(edges: SortedEdges, listed: list[tuple[int, int]]) -> None:
+def assert_sorts(edges: CSRGraph, listed: list[tuple[int, int]]) -> None:
     """by_target and by_source are ``listed`` (source, target), regrouped."""
     by_target = rows(edges.by_target)
     assert sorted(position for _, _, position in by_target) == list(range(len(listed)))
@@ -35,7 +35,7 @@ def assert_sorts(edges: SortedEdges, listed: list[tuple[int, int]]) -> None:
 
 
 def test_a_small_graph_by_hand():
-    edges = sorted_edges(torch.tensor([[0, 1, 2, 0], [1, 0, 1, 2]]), 3)
+    edges = to_csr(torch.tensor([[0, 1, 2, 0], [1, 0, 1, 2]]), 3)
     assert edges.by_target.pointer.tolist() == [0, 1, 3, 4]
     assert edges.by_target.neighbor.tolist() == [1, 0, 2, 0]
     assert edges.by_target.position.tolist() == [1, 0, 2, 3]
@@ -50,8 +50,8 @@ def test_a_small_graph_by_hand():
 )
 def test_any_graph_as_it_is(pairs):
     edge_index = torch.tensor(pairs, dtype=torch.long).view(-1, 2).t()
-    assert_sorts(sorted_edges(edge_index, 6), pairs)
-    reverse = sorted_edges(edge_index, 6, flow="target_to_source")
+    assert_sorts(to_csr(edge_index, 6), pairs)
+    reverse = to_csr(edge_index, 6, flow="target_to_source")
     assert_sorts(reverse, [(t, s) for s, t in pairs])
     assert rows(reverse.flipped.by_target) == rows(reverse.by_source)
 
@@ -62,7 +62,7 @@ def test_any_graph_as_it_is(pairs):
 def test_any_graph_with_one_loop_each(pairs):
     edge_index = torch.tensor(pairs, dtype=torch.long).view(-1, 2).t()
     weight = torch.arange(len(pairs), dtype=torch.float64)
-    edges = sorted_edges(edge_index, 6, self_loops=True)
+    edges = to_csr(edge_index, 6, self_loops=True)
     listed, listed_weight = add_remaining_self_loops(edge_index, weight, -1.0, 6)
     assert_sorts(edges, as_pairs(listed))
     filled = torch.cat([weight, torch.tensor([-1.0], dtype=torch.float64)])
@@ -71,27 +71,27 @@ def test_any_graph_with_one_loop_each(pairs):
 
 
 def test_bipartite():
-    edges = sorted_edges(torch.tensor([[0, 4, 2], [1, 0, 1]]), (5, 2))
+    edges = to_csr(torch.tensor([[0, 4, 2], [1, 0, 1]]), (5, 2))
     assert edges.by_target.pointer.tolist() == [0, 1, 3]
     assert edges.by_source.pointer.tolist() == [0, 1, 1, 2, 2, 3]
 
 
 def test_the_second_call_returns_the_same_object_until_a_write():
     edge_index = torch.tensor([[0, 1], [1, 0]])
-    first = sorted_edges(edge_index, 3)
-    assert sorted_edges(edge_index, 3) is first
-    assert sorted_edges(edge_index, 4) is not first
+    first = to_csr(edge_index, 3)
+    assert to_csr(edge_index, 3) is first
+    assert to_csr(edge_index, 4) is not first
     edge_index[0, 0] = 2
-    assert sorted_edges(edge_index, 3).by_target.neighbor.tolist() == [1, 2]
+    assert to_csr(edge_index, 3).by_target.neighbor.tolist() == [1, 2]
     assert first.by_target.neighbor.tolist() == [1, 0]
 
 
 def test_edge_index_of_pyg_and_int32():
     pairs = [[0, 1, 2, 0], [1, 0, 1, 2]]
-    plain = sorted_edges(torch.tensor(pairs), 3)
+    plain = to_csr(torch.tensor(pairs), 3)
     for other in (EdgeIndex(pairs, sparse_size=(3, 3)), torch.tensor(pairs, dtype=torch.int32)):
-        assert all(torch.equal(a, b) for a, b in zip(sorted_edges(other, 3).by_target, plain.by_target, strict=True))
-        assert type(sorted_edges(other, 3).by_target.neighbor) is torch.Tensor
+        assert all(torch.equal(a, b) for a, b in zip(to_csr(other, 3).by_target, plain.by_target, strict=True))
+        assert type(to_csr(other, 3).by_target.neighbor) is torch.Tensor
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_edge_index_of_pyg_and_int32():
     ],
 )
 def test_malformed_edges(edge_index, message):
-    for call in (sorted_edges, check_edges):
+    for call in (to_csr, check_edges):
         with pytest.raises(ValueError, match=message):
             call(edge_index, 6)
 

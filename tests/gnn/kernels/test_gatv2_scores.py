@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from graphreel.gnn.kernels import gatv2_scores
-from graphreel.gnn.kernels.csr import SortedEdges, sorted_edges
+from graphreel.gnn.kernels.csr import CSRGraph, to_csr
 from graphreel.gnn.kernels.gatv2_scores import _by_edges, edge_scores
 
 
-def draw(edges: SortedEdges, generator: torch.Generator, heads: int, width: int) -> list[Tensor]:
+def draw(edges: CSRGraph, generator: torch.Generator, heads: int, width: int) -> list[Tensor]:
     shapes = ((edges.num_sources, heads, width), (edges.num_targets, heads, width), (edges.num_edges, heads, width))
     return [
         torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
@@ -23,7 +23,7 @@ def draw(edges: SortedEdges, generator: torch.Generator, heads: int, width: int)
 def test_equals_plain_operations(graph, generator, monkeypatch, numbers, few_heads, with_edges):
     monkeypatch.setattr(gatv2_scores, "_NUMBERS_AT_ONCE", numbers)
     monkeypatch.setattr(gatv2_scores, "_FEW_HEADS", few_heads)
-    edges = sorted_edges(graph.edge_index, (graph.num_nodes, graph.num_nodes + 2), self_loops=False)
+    edges = to_csr(graph.edge_index, (graph.num_nodes, graph.num_nodes + 2), self_loops=False)
     source, target, edge, att = draw(edges, generator, heads=2, width=3)
     given = edge if with_edges else None
     inputs = [source, target, *([edge] if with_edges else []), att]
@@ -36,7 +36,7 @@ def test_equals_plain_operations(graph, generator, monkeypatch, numbers, few_hea
 @pytest.mark.parametrize("with_edges", [False, True])
 def test_gradients_of_first_and_second_order(everything, generator, monkeypatch, with_edges):
     monkeypatch.setattr(gatv2_scores, "_NUMBERS_AT_ONCE", 12)
-    edges = sorted_edges(everything.edge_index, 7, self_loops=True)
+    edges = to_csr(everything.edge_index, 7, self_loops=True)
     source, target, edge, att = draw(edges, generator, heads=2, width=2)
     inputs = (source, target, att, *([edge] if with_edges else []))
 
@@ -48,7 +48,7 @@ def test_gradients_of_first_and_second_order(everything, generator, monkeypatch,
 
 
 def test_only_the_gradients_wanted(everything, generator):
-    edges = sorted_edges(everything.edge_index, 7)
+    edges = to_csr(everything.edge_index, 7)
     source, target, _, att = draw(edges, generator, heads=2, width=2)
     (grad,) = torch.autograd.grad(edge_scores(source, target.detach(), None, att.detach(), edges).sum(), source)
     (plain,) = torch.autograd.grad(_by_edges(source, target, None, att, edges, 0.2).sum(), source)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from graphreel.gnn.kernels.csr import sorted_edges
+from graphreel.gnn.kernels.csr import to_csr
 from graphreel.gnn.kernels.spmm import SparseMatrix, multiply, sampled_product, sparse_product
 
 
@@ -14,7 +14,7 @@ def dense_of(edges, values, num_nodes):
 
 @pytest.fixture
 def matrix(graph, generator):
-    edges = sorted_edges(graph.edge_index, graph.num_nodes)
+    edges = to_csr(graph.edge_index, graph.num_nodes)
     return edges, torch.randn(edges.num_edges, dtype=torch.float64, generator=generator), graph.num_nodes
 
 
@@ -50,7 +50,7 @@ def test_gradcheck(matrix, generator):
 
 
 def test_only_what_needs_a_gradient_gets_one(everything, generator):
-    edges = sorted_edges(everything.edge_index, everything.num_nodes)
+    edges = to_csr(everything.edge_index, everything.num_nodes)
     dense = torch.randn(everything.num_nodes, 2, dtype=torch.float64, generator=generator)
     for value_grad, dense_grad in ((True, False), (False, True), (False, False)):
         v, d = everything.edge_weight.clone().requires_grad_(value_grad), dense.clone().requires_grad_(dense_grad)
@@ -65,7 +65,7 @@ def test_only_what_needs_a_gradient_gets_one(everything, generator):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("width", [1, 7, 16, 33])
 def test_sampled_product(everything, width, dtype, generator):
-    edges = sorted_edges(everything.edge_index, everything.num_nodes)
+    edges = to_csr(everything.edge_index, everything.num_nodes)
     compressed = SparseMatrix(edges, torch.ones(edges.num_edges, dtype=dtype)).compressed
     left, right = torch.randn(2, everything.num_nodes, width, dtype=dtype, generator=generator)
     expected = [
@@ -76,7 +76,7 @@ def test_sampled_product(everything, width, dtype, generator):
 
 
 def test_a_buffer_of_nan_does_not_leak(everything):
-    edges = sorted_edges(everything.edge_index, everything.num_nodes)
+    edges = to_csr(everything.edge_index, everything.num_nodes)
     compressed = SparseMatrix(edges, torch.ones(edges.num_edges)).compressed
     for _ in range(20):
         rubbish = torch.full((everything.num_nodes, 5), float("nan"))
@@ -86,7 +86,7 @@ def test_a_buffer_of_nan_does_not_leak(everything):
 
 def test_the_same_twice(generator):
     edge_index = torch.randint(200, (2, 5000), generator=generator)
-    edges = sorted_edges(edge_index, 200)
+    edges = to_csr(edge_index, 200)
     values, dense = torch.randn(5000, generator=generator), torch.randn(200, 16, generator=generator)
     results = []
     for _ in range(2):
