@@ -10,7 +10,7 @@ from torch.autograd import Function
 
 from graphreel.core.dropout import dropout_factors
 
-from .block_diagonal import interleaved
+from .block_diagonal import block_diagonal
 from .csr import CSRGraph
 from .edge_list_attention import attend_listed
 from .segment_softmax import edge_softmax
@@ -18,7 +18,7 @@ from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
 
 __all__ = ["attend", "attend_by_edges", "node_scores"]
 
-# The heads of a small graph, where a call costs more than its numbers, are interleaved to one graph. Heads whose edges
+# The heads of a small graph, where a call costs more than its numbers, become one block-diagonal graph. Heads whose edges
 # would leave the cache are taken one by one.
 _EDGES_AT_ONCE = 1 << 18
 # up to here the zeros of the block-diagonal matrix cost less than they save
@@ -94,11 +94,11 @@ def _attend_at_once(
     dropout: float,
     want_weights: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """The heads of h, s, t, u, a as one head over the interleaved graph."""
+    """The heads of h, s, t, u, a as one head over the block-diagonal graph."""
     h, s, t, u = parts
     assert h is not None
     heads = h.size(1)
-    graph = interleaved(edges, heads)
+    graph = block_diagonal(edges, heads)
     if u is not None:
         u = u.reshape(-1) if heads == 1 else u.reshape(-1).index_select(0, graph.by_target.position)
     s, t = (None if part is None else part.reshape(-1) for part in (s, t))
@@ -165,7 +165,7 @@ def attend_by_edges(
 
 
 class _Attend(Function):
-    """One head of a graph that may be interleaved: h ``[sources, C]``, s ``[sources]``, t ``[targets]``, u ``[E]``.
+    """One head of a graph that may be block-diagonal: h ``[sources, C]``, s ``[sources]``, t ``[targets]``, u ``[E]``.
 
     h comes, and its gradient goes, with its heads apart: ``[nodes, heads, C]``.
     """

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from .csr import Compressed, CSRGraph
 
-__all__ = ["interleaved"]
+__all__ = ["block_diagonal"]
 
 
-def interleaved(edges: CSRGraph, copies: int) -> CSRGraph:
+def block_diagonal(edges: CSRGraph, copies: int) -> CSRGraph:
     """The graph whose node ``i * copies + k`` is node i of copy k, remembered with ``edges``.
 
     Features ``[N, heads, C]`` are its features ``[N * heads, C]`` as they stand in memory. For numbers per edge
@@ -18,10 +18,10 @@ def interleaved(edges: CSRGraph, copies: int) -> CSRGraph:
     """
     if copies == 1:
         return edges
-    return edges.once(("interleaved", copies), lambda: _interleave(edges, copies))
+    return edges.once(("block_diagonal", copies), lambda: _block_diagonal(edges, copies))
 
 
-def _interleave(edges: CSRGraph, copies: int) -> CSRGraph:
+def _block_diagonal(edges: CSRGraph, copies: int) -> CSRGraph:
     narrow = copies * max(edges.num_edges, edges.num_sources, edges.num_targets) < 2**31 - 1
     dtype = edges.target.dtype if narrow else torch.long
     copy = torch.arange(copies, dtype=dtype, device=edges.target.device)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from graphreel.gnn.kernels import attention as attention_kernel
 from graphreel.gnn.kernels.attention import attend, attend_by_edges
-from graphreel.gnn.kernels.block_diagonal import interleaved
+from graphreel.gnn.kernels.block_diagonal import block_diagonal
 from graphreel.gnn.kernels.csr import CSRGraph, to_csr
 
 
@@ -122,7 +122,7 @@ def test_nan_reaches_the_targets_that_see_it(everything, generator):
 
 def test_interleaved_copies_know_nothing_of_each_other(everything):
     edges = to_csr(everything.edge_index, (7, 9))
-    twice = interleaved(edges, 2)
+    twice = block_diagonal(edges, 2)
     source, target = edges.by_target.neighbor.long(), edges.target.long()
     listed = torch.stack([torch.stack([source * 2 + k, target * 2 + k]) for k in (0, 1)], -1).flatten(1)
     fresh = to_csr(listed, (14, 18))
