@@ -24,7 +24,7 @@ from ..kernels.dispatch import fast_path_serves, is_plain_linear, wide_index, wi
 from ..kernels.dispatch import is_little as _is_little
 from ..kernels.edge_list_convolution import ListedEdges, convolve_listed, list_edges
 from ..kernels.spmm import SparseMatrix, sparse_product
-from ..kernels.tensor_cache import lasting, remember
+from ..kernels.tensor_cache import no_graph, remember
 
 
 class GCNConv(MessagePassing):
@@ -193,7 +193,7 @@ class GCNConv(MessagePassing):
         # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
         slot: list[SparseMatrix] = remember(edge_weight, key, list)
         if not slot or slot[0].edges is not edges:
-            with lasting():
+            with no_graph():
                 slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)]
         return slot[0]
 

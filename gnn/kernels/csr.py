@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from .tensor_cache import lasting, remember
+from .tensor_cache import no_graph, remember
 
 __all__ = ["CSRGraph", "Compressed", "check_edges", "find", "split_loops", "to_csr"]
 
@@ -102,7 +102,7 @@ class CSRGraph:
     def once(self, name: Hashable, make: Callable[[], Any]) -> Any:
         """Return ``make()``, kept under ``name`` as long as these edges are."""
         if name not in self._made:
-            with lasting():
+            with no_graph():
                 self._made[name] = make()
         return self._made[name]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .csr import CSRGraph
-from .tensor_cache import lasting
+from .tensor_cache import no_graph
 
 __all__ = ["EdgeMatrix", "SparseMatrix", "multiply", "sampled_product", "sparse_product", "sum_by_source"]
 
@@ -41,7 +41,7 @@ class SparseMatrix:
         if self._compressed is None:
             edges, rows = self.edges, self.edges.by_target
             size = (edges.num_targets, edges.num_sources)
-            with lasting():
+            with no_graph():
                 self._compressed = _csr(rows.pointer, rows.neighbor, self.values.detach(), size)
         return self._compressed
 
@@ -51,7 +51,7 @@ class SparseMatrix:
         if self._transposed is None:
             edges, rows = self.edges, self.edges.by_source
             size = (edges.num_sources, edges.num_targets)
-            with lasting():
+            with no_graph():
                 values = self.values.detach().index_select(0, rows.position)
                 self._transposed = _csr(rows.pointer, rows.neighbor, values, size)
         return self._transposed

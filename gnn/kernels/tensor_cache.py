@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["forget", "lasting", "remember"]
+__all__ = ["forget", "no_graph", "remember"]
 
 
 # Keyed by id, because tensors compare by value. Single operations on a dict need no lock, and two threads that miss at
@@ -40,7 +40,7 @@ def _state(tensor: Tensor) -> Hashable:
     return tensor._version, tensor.shape, tensor.dtype
 
 
-def lasting() -> AbstractContextManager[None]:
+def no_graph() -> AbstractContextManager[None]:
     """Where to compute what any later call may use: without a graph, and no inference tensors whatever the mode now."""
     return torch.inference_mode(False) if torch.is_inference_mode_enabled() else torch.no_grad()
 
@@ -58,7 +58,7 @@ def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
         compute: Computes the result, and must not keep a reference to ``tensor`` in it.
     """
     if tensor.is_inference() or torch.compiler.is_compiling():
-        with lasting():
+        with no_graph():
             return compute()
     state = _state(tensor)
     entry = _entries.get(id(tensor))
@@ -68,7 +68,7 @@ def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
     try:
         return entry.results[key]
     except KeyError:
-        with lasting():
+        with no_graph():
             result = entry.results[key] = compute()
         return result
 
