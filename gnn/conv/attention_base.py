@@ -18,7 +18,7 @@ from graphreel.core.transforms import is_transforming
 
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, split_loops, to_csr
-from ..kernels.dispatch import fast_path_serves, is_plain_linear, widened
+from ..kernels.dispatch import fast_path_serves, is_plain_linear, upcast
 from ..kernels.dispatch import is_little as _is_little
 from ..kernels.tensor_cache import remember
 
@@ -176,8 +176,8 @@ class AttentionConv(MessagePassing):
         if edge_index.layout != torch.strided:
             (given, edge_index), loops = self._entries(edge_index), False
         edges = self._to_csr(h_source, h_target, edge_index, loops)
-        dtype, wide, alpha = h_source.dtype, widened(h_source), None
-        wide_target = wide if h_target is h_source else widened(h_target)
+        dtype, wide, alpha = h_source.dtype, upcast(h_source), None
+        wide_target = wide if h_target is h_source else upcast(h_target)
         if edges is not None:
             out, alpha = self._attend(wide, wide_target, edge_attr, edges, bool(return_attention_weights))
             if alpha is not None:

@@ -12,7 +12,7 @@ from torch_geometric.utils import softmax
 
 from ..kernels.attention import attend, node_scores
 from ..kernels.csr import CSRGraph
-from ..kernels.dispatch import wide_index, widened
+from ..kernels.dispatch import upcast, wide_index
 from ..kernels.edge_list_attention import attend_listed
 from .attention_base import AttentionConv, with_attention
 
@@ -146,14 +146,14 @@ class GATConv(AttentionConv):
             weight = torch.einsum(
                 "hcd,hc->hd", self.lin_edge.weight.unflatten(0, self.att_edge.shape[1:]), self.att_edge[0]
             )
-            edge_score = widened(F.linear(features, weight)).repeat(1, batch)
+            edge_score = upcast(F.linear(features, weight)).repeat(1, batch)
         h, attention = h_source.flatten(1, -2), None
         source_score: OptTensor = None
         target_score: OptTensor = None
         if h_target is not h_source:
             source_score, target_score = self._scores(h_source, h_target)
         else:
-            attention = widened(torch.stack([self.att_src[0], self.att_dst[0]], -1))
+            attention = upcast(torch.stack([self.att_src[0], self.att_dst[0]], -1))
             if h_source.dim() > 3:
                 source_score, target_score = node_scores(h_source.flatten(0, -3), attention)
                 attention = None

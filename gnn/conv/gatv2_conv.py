@@ -12,7 +12,7 @@ from torch_geometric.utils import softmax
 
 from ..kernels.attention import attend
 from ..kernels.csr import CSRGraph
-from ..kernels.dispatch import wide_index, widened
+from ..kernels.dispatch import upcast, wide_index
 from ..kernels.edge_list_attention import attend_listed
 from ..kernels.gatv2_scores import edge_scores
 from .attention_base import AttentionConv, with_attention
@@ -144,8 +144,8 @@ class GATv2Conv(AttentionConv):
         batch = math.prod(h_source.shape[1:-2])
         on_edge = None
         if edge_attr is not None and self.lin_edge is not None:
-            on_edge = widened(self._edge_features(self._by_target(edges, edge_attr), False)).repeat(1, batch, 1)
-        att = widened(self.att[0]).repeat(batch, 1)
+            on_edge = upcast(self._edge_features(self._by_target(edges, edge_attr), False)).repeat(1, batch, 1)
+        att = upcast(self.att[0]).repeat(batch, 1)
         h = h_source.flatten(1, -2)
         score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
         dropout = self.dropout if self.training else 0.0

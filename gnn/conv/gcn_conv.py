@@ -20,7 +20,7 @@ from graphreel.core.transforms import is_transforming
 from ..adjacency import check_weight, normalize_values, weight_by_target
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, to_csr
-from ..kernels.dispatch import fast_path_serves, is_plain_linear, wide_index, widened
+from ..kernels.dispatch import fast_path_serves, is_plain_linear, upcast, wide_index
 from ..kernels.dispatch import is_little as _is_little
 from ..kernels.edge_list_convolution import ListedEdges, convolve_listed, list_edges
 from ..kernels.spmm import SparseMatrix, sparse_product
@@ -131,7 +131,7 @@ class GCNConv(MessagePassing):
             little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
             if little:
                 return self._convolve_few(x, edge_index, edge_weight, normalize)
-            weight = None if edge_weight is None else widened(edge_weight)
+            weight = None if edge_weight is None else upcast(edge_weight)
             return self._convolve(x, self._matrix(x, edge_index, weight, normalize))
         if sparse_features.is_sparse_csr(x):
             x = x.to_dense()
@@ -208,8 +208,8 @@ class GCNConv(MessagePassing):
 
     def _convolve_few(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> Tensor:
         """Gather and add edge by edge, without sorting: what is fastest where there is little to multiply."""
-        h = widened(self._map(x))
-        weight = None if edge_weight is None else widened(edge_weight)
+        h = upcast(self._map(x))
+        weight = None if edge_weight is None else upcast(edge_weight)
         options = (h.size(-2), self.add_self_loops, 2.0 if self.improved else 1.0, self.flow, h.dtype)
         if not normalize:
             edges = ListedEdges(None, weight, None, None, False)
@@ -224,11 +224,11 @@ class GCNConv(MessagePassing):
         lin = self.lin
         # where x needs no gradient, gathering first saves the sparse product of the backward pass
         passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
-        gather_first = x.size(-1) <= passes * self.out_channels and widened(x) is x and x.layout == torch.strided
+        gather_first = x.size(-1) <= passes * self.out_channels and upcast(x) is x and x.layout == torch.strided
         if gather_first and is_plain_linear(lin):
             _initialize(lin, x)
             return F.linear(_gather(matrix, x), lin.weight, self.bias)
-        out = _gather(matrix, widened(self._map(x))).to(x.dtype)
+        out = _gather(matrix, upcast(self._map(x))).to(x.dtype)
         return out if self.bias is None else out + self.bias
 
 

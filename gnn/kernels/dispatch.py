@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj
 
 from graphreel.core.transforms import is_transforming
 
-__all__ = ["fast_path_serves", "is_little", "is_plain_linear", "wide_index", "widened"]
+__all__ = ["fast_path_serves", "is_little", "is_plain_linear", "upcast", "wide_index"]
 
 _HALF = (torch.bfloat16, torch.float16)
 
@@ -64,7 +64,7 @@ def fast_path_serves(
     return layer.node_dim == node_dim and _is_plain(layer, defined_in)
 
 
-def widened(x: Tensor) -> Tensor:
+def upcast(x: Tensor) -> Tensor:
     """``x`` in float32 where it is in half precision: a sum over many edges keeps more digits, and costs less."""
     return x.float() if x.dtype in _HALF else x
 
