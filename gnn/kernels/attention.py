@@ -13,7 +13,7 @@ from graphreel.core.dropout import dropout_factors
 from .block_diagonal import block_diagonal
 from .csr import CSRGraph
 from .edge_list_attention import attend_listed
-from .segment_softmax import edge_softmax
+from .segment_softmax import segment_softmax
 from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
 
 __all__ = ["attend", "attend_by_edges", "node_scores"]
@@ -191,7 +191,7 @@ class _Attend(Function):
             score += t.index_select(0, edges.target)
         if u is not None:
             score += u
-        weight = edge_softmax(edges, F.leaky_relu(score, slope))
+        weight = segment_softmax(edges, F.leaky_relu(score, slope))
         factor = dropout_factors(weight.shape, dropout, h.dtype) if dropout else None
         signed = None
         if any(ctx.needs_input_grad):

@@ -6,14 +6,14 @@ from torch import Tensor
 from .csr import CSRGraph
 from .spmm import EdgeMatrix
 
-__all__ = ["edge_softmax", "is_small"]
+__all__ = ["is_small", "segment_softmax"]
 
 # Scores within this range need no maximum taken off: neither their exponentials nor a sum of a million of them comes
 # near the ends of float32.
 _SAFE_SCORE = 60.0
 
 
-def edge_softmax(edges: CSRGraph, score: Tensor) -> Tensor:
+def segment_softmax(edges: CSRGraph, score: Tensor) -> Tensor:
     r"""``exp(score_ij - c_i) / sum_k exp(score_ik - c_i)`` for each edge, without a graph.
 
     It is the same for every :math:`c_i`, which is zero where all scores are small, else the target's maximum: a
