@@ -18,8 +18,8 @@ from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
 
 __all__ = ["attend", "attend_by_edges", "node_scores"]
 
-# The heads of a small graph, where a call costs more than its numbers, become one block-diagonal graph. Heads whose edges
-# would leave the cache are taken one by one.
+# The heads of a small graph, where a call costs more than its numbers, become one block-diagonal graph. Heads whose
+# edges would leave the cache are taken one by one.
 _EDGES_AT_ONCE = 1 << 18
 # up to here the zeros of the block-diagonal matrix cost less than they save
 _FEW_HEADS = 16

@@ -120,7 +120,7 @@ def test_nan_reaches_the_targets_that_see_it(everything, generator):
     assert out.isnan().flatten(1).any(1).tolist() == [True, False, False, False, False, True, False]
 
 
-def test_interleaved_copies_know_nothing_of_each_other(everything):
+def test_block_diagonal_copies_know_nothing_of_each_other(everything):
     edges = to_csr(everything.edge_index, (7, 9))
     twice = block_diagonal(edges, 2)
     source, target = edges.by_target.neighbor.long(), edges.target.long()
