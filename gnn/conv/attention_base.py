@@ -170,7 +170,7 @@ class AttentionConv(MessagePassing):
         """What ``forward`` returns, over sorted edges, or over few edges as they are listed.
 
         A subclass defines ``_attend`` (over sorted edges), which gives what `attend` in kernels/attention.py does,
-        and ``_attend_listed``, which gives what `attend_listed` in kernels/edge_list_attention.py does.
+        and ``_attend_edge_list``, which gives what `attend_edge_list` in kernels/edge_list_attention.py does.
         """
         given, loops = edge_index, self.add_self_loops
         if edge_index.layout != torch.strided:
@@ -185,8 +185,8 @@ class AttentionConv(MessagePassing):
                 alpha = alpha.view(-1, *h_source.shape[1:-1])
                 edge_index = edge_index if edges.given is None else edges.edge_list()
         else:
-            edge_index, edge_attr = self._listed(edge_index, edge_attr, (h_source.size(0), h_target.size(0)), loops)
-            out, weight, total = self._attend_listed(wide, wide_target, edge_index, edge_attr)
+            edge_index, edge_attr = self._edge_list(edge_index, edge_attr, (h_source.size(0), h_target.size(0)), loops)
+            out, weight, total = self._attend_edge_list(wide, wide_target, edge_index, edge_attr)
             if return_attention_weights:
                 alpha = weight / total.index_select(0, edge_index[1])
         out = self._finish(out.to(dtype), leading, residual)
@@ -208,7 +208,7 @@ class AttentionConv(MessagePassing):
             return remember(adjacency, "entries and loops", read_with_loops)
         return adjacency, remember(adjacency, "entries", lambda: read(adjacency.detach()))
 
-    def _listed(
+    def _edge_list(
         self, edge_index: Tensor, edge_attr: OptTensor, nodes: tuple[int, int], loops: bool
     ) -> tuple[Tensor, OptTensor]:
         """What :meth:`_with_loops` gives, in fewer operations."""

@@ -13,7 +13,7 @@ from torch_geometric.utils import softmax
 from ..kernels.attention import attend, node_scores
 from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import upcast, wide_index
-from ..kernels.edge_list_attention import attend_listed
+from ..kernels.edge_list_attention import attend_edge_list
 from .attention_base import AttentionConv, with_attention
 
 
@@ -166,7 +166,7 @@ class GATConv(AttentionConv):
         )
         return out.view(edges.num_targets, *h_source.shape[1:]), alpha
 
-    def _attend_listed(
+    def _attend_edge_list(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same over few edges as they are listed."""
@@ -175,7 +175,7 @@ class GATConv(AttentionConv):
         assert target_score is not None
         score = source_score.index_select(0, source) + target_score.index_select(0, target)
         p = self.dropout if self.training else 0.0
-        return attend_listed(h_source, self._score(score, edge_attr), source, target, h_target.size(0), p)
+        return attend_edge_list(h_source, self._score(score, edge_attr), source, target, h_target.size(0), p)
 
     def _scores(self, h_source: Tensor, h_target: OptTensor) -> OptPairTensor:
         """``a_src . h_j`` and ``a_dst . h_i``, each ``[N, (B,) heads]``."""

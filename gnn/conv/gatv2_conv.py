@@ -13,7 +13,7 @@ from torch_geometric.utils import softmax
 from ..kernels.attention import attend
 from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import upcast, wide_index
-from ..kernels.edge_list_attention import attend_listed
+from ..kernels.edge_list_attention import attend_edge_list
 from ..kernels.gatv2_scores import edge_scores
 from .attention_base import AttentionConv, with_attention
 
@@ -152,7 +152,7 @@ class GATv2Conv(AttentionConv):
         out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
         return out.view(edges.num_targets, *h_source.shape[1:]), alpha
 
-    def _attend_listed(
+    def _attend_edge_list(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same over few edges as they are listed."""
@@ -160,7 +160,7 @@ class GATv2Conv(AttentionConv):
         sent = h_source.index_select(0, source)  # read twice: by the score and as the message
         score = self._score(h_target.index_select(0, target), sent, edge_attr)
         p = self.dropout if self.training else 0.0
-        return attend_listed(h_source, score, source, target, h_target.size(0), p, sent=sent)
+        return attend_edge_list(h_source, score, source, target, h_target.size(0), p, sent=sent)
 
     def edge_update(
         self,

@@ -22,7 +22,7 @@ from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, to_csr
 from ..kernels.dispatch import fast_path_serves, is_plain_linear, upcast, wide_index
 from ..kernels.dispatch import is_little as _is_little
-from ..kernels.edge_list_convolution import ListedEdges, convolve_listed, list_edges
+from ..kernels.edge_list_convolution import EdgeList, convolve_edge_list, normalize_edge_list
 from ..kernels.spmm import SparseMatrix, sparse_product
 from ..kernels.tensor_cache import no_graph, remember
 
@@ -212,12 +212,14 @@ class GCNConv(MessagePassing):
         weight = None if edge_weight is None else upcast(edge_weight)
         options = (h.size(-2), self.add_self_loops, 2.0 if self.improved else 1.0, self.flow, h.dtype)
         if not normalize:
-            edges = ListedEdges(None, weight, None, None, False)
+            edges = EdgeList(None, weight, None, None, False)
         elif weight is None:
-            edges = remember(edge_index, ("listed", *options), lambda: list_edges(edge_index, None, *options))
+            edges = remember(
+                edge_index, ("edge list", *options), lambda: normalize_edge_list(edge_index, None, *options)
+            )
         else:
-            edges = list_edges(edge_index, weight, *options)
-        return convolve_listed(h, edge_index, edges, self.flow, self.bias).to(x.dtype)
+            edges = normalize_edge_list(edge_index, weight, *options)
+        return convolve_edge_list(h, edge_index, edges, self.flow, self.bias).to(x.dtype)
 
     def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
         """The product with the matrix and the product with the weight, in the cheaper order."""

@@ -12,7 +12,7 @@ from graphreel.core.dropout import dropout_factors
 
 from .block_diagonal import block_diagonal
 from .csr import CSRGraph
-from .edge_list_attention import attend_listed
+from .edge_list_attention import attend_edge_list
 from .segment_softmax import segment_softmax
 from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
 
@@ -160,7 +160,7 @@ def attend_by_edges(
     ends = ((source_score, source), (target_score, target))
     given += [part.index_select(0, end) for part, end in ends if part is not None]
     score = F.leaky_relu(sum(given[1:], given[0]), negative_slope)
-    out, weight, total = attend_listed(h, score, source, target, edges.num_targets, factor=factor)
+    out, weight, total = attend_edge_list(h, score, source, target, edges.num_targets, factor=factor)
     return out, weight / total.index_select(0, target)
 
 

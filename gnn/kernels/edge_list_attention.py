@@ -6,7 +6,7 @@ from graphreel.core.dropout import dropout
 
 from .segment_softmax import is_small
 
-__all__ = ["attend_listed", "attention_of"]
+__all__ = ["attend_edge_list", "attention_of"]
 
 
 def attention_of(score: Tensor, target: Tensor, num_targets: int) -> tuple[Tensor, Tensor]:
@@ -30,7 +30,7 @@ def attention_of(score: Tensor, target: Tensor, num_targets: int) -> tuple[Tenso
     return weight, total.masked_fill(total == 0.0, 1.0)
 
 
-def attend_listed(
+def attend_edge_list(
     h: Tensor,
     score: Tensor,
     source: Tensor,

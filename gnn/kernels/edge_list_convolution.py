@@ -7,10 +7,10 @@ from torch import Tensor
 
 from .csr import find, split_loops
 
-__all__ = ["ListedEdges", "convolve_listed", "list_edges"]
+__all__ = ["EdgeList", "convolve_edge_list", "normalize_edge_list"]
 
 
-class ListedEdges(NamedTuple):
+class EdgeList(NamedTuple):
     r"""The adjacency :math:`\mathrm{diag}(d)\,(A + \mathrm{diag}(l))\,\mathrm{diag}(d)` of listed edges.
 
     Attributes:
@@ -28,7 +28,7 @@ class ListedEdges(NamedTuple):
     looped: bool
 
 
-def list_edges(
+def normalize_edge_list(
     edge_index: Tensor,
     weight: Tensor | None,
     num_nodes: int,
@@ -36,7 +36,7 @@ def list_edges(
     fill: float,
     flow: str,
     dtype: torch.dtype,
-) -> ListedEdges:
+) -> EdgeList:
     """The normalised adjacency, differentiable in ``weight``.
 
     Args:
@@ -68,7 +68,7 @@ def list_edges(
     scale = degree.pow(-0.5)
     if weight is not None or not add_self_loops:
         scale = scale.masked_fill(scale == torch.inf, 0.0)
-    return ListedEdges(None if kept is None else edge_index, weight, loops, scale, add_self_loops)
+    return EdgeList(None if kept is None else edge_index, weight, loops, scale, add_self_loops)
 
 
 def _last_loops(loops: Tensor, node: Tensor, given: Tensor, weight: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def _last_loops(loops: Tensor, node: Tensor, given: Tensor, weight: Tensor) -> T
     return loops.index_copy(0, there, weight.index_select(0, last.index_select(0, there)))
 
 
-def convolve_listed(h: Tensor, edge_index: Tensor, edges: ListedEdges, flow: str, bias: Tensor | None) -> Tensor:
+def convolve_edge_list(h: Tensor, edge_index: Tensor, edges: EdgeList, flow: str, bias: Tensor | None) -> Tensor:
     """The adjacency times ``h`` ``[..., N, F]``, plus ``bias``; one product per node in place of one per edge."""
     listed = edge_index if edges.edge_index is None else edges.edge_index
     source, target = (listed[0], listed[1]) if flow == "source_to_target" else (listed[1], listed[0])
