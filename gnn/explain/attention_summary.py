@@ -57,16 +57,16 @@ def draw_summary(
     """
     from matplotlib.figure import Figure
 
-    seen = watch_attention(model, data)
+    recorded = watch_attention(model, data)
     num_nodes = int(data.num_nodes or 0)
-    hidden = seen[-1][2] if len(seen) > 1 else seen[-1][3]
+    hidden = recorded[-1][2] if len(recorded) > 1 else recorded[-1][3]
     shown = torch.randperm(num_nodes, generator=torch.Generator().manual_seed(0))[:_MOST_FOR_TSNE].sort().values
     hidden = hidden.detach().cpu().double()
     places, method = _embed(hidden[shown])
-    figure = Figure(figsize=(5.2 * (len(seen) + 1) + 1.5, 4.8), layout="constrained")
-    *histograms, scatter = figure.subplots(1, len(seen) + 1)
+    figure = Figure(figsize=(5.2 * (len(recorded) + 1) + 1.5, 4.8), layout="constrained")
+    *histograms, scatter = figure.subplots(1, len(recorded) + 1)
     entropies = []
-    for layer, (axes, (edge_index, alpha, _, _)) in enumerate(zip(histograms, seen, strict=True)):
+    for layer, (axes, (edge_index, alpha, _, _)) in enumerate(zip(histograms, recorded, strict=True)):
         entropy, uniform = (part.cpu().double() for part in attention_entropy(edge_index, alpha, num_nodes))
         _histogram(axes, entropy, uniform, f"Layer {layer + 1}")
         for node, (values, most) in enumerate(zip(entropy.tolist(), uniform.tolist(), strict=True)):

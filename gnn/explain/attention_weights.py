@@ -44,7 +44,7 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
     if not layers:
         name = type(model).__name__
         raise ValueError(f"model must have an attention layer (GATConv or GATv2Conv), but {name} has none")
-    seen: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    recorded: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def ask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return args, {**kwargs, "return_attention_weights": True}
@@ -52,7 +52,7 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
     def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Tensor:
         out: Tensor = result[0]
         x = args[0] if args else kwargs["x"]
-        seen.append((*_edges_and_weights(result[1]), x if isinstance(x, Tensor) else x[0], out))
+        recorded.append((*_edges_and_weights(result[1]), x if isinstance(x, Tensor) else x[0], out))
         return out
 
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
             stack.callback(layer.register_forward_pre_hook(ask, with_kwargs=True).remove)
             stack.callback(layer.register_forward_hook(record, with_kwargs=True).remove)
         model(data.x, data.edge_index, **_further_arguments(model, layers, data))
-    return seen
+    return recorded
 
 
 def _further_arguments(model: nn.Module, layers: list[Any], data: Data) -> dict[str, Any]:

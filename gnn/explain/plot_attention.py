@@ -132,7 +132,7 @@ def _draw(
     figure = Figure(figsize=(13, 6.2 + 3.3 * rows), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[6.2, 3.3 * rows]) if rows else [figure]
     top, *bottom = parts
-    # from a grey that is seen on white to a dark blue, light to dark also in print
+    # from a grey that shows on white to a dark blue, light to dark also in print
     shades = LinearSegmentedColormap.from_list("attention", ["#d9d9d9", "#8c96c6", "#6a1b9a", "#1a0033"])
     highest = max((value for graph in graphs for _, _, value in graph.edges(data="weight")), default=1.0)
     scale = Normalize(0.0, highest)

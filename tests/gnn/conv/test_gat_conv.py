@@ -277,10 +277,10 @@ def test_scores_by_head_and_in_one_product_equal_pygs(monkeypatch, leading, few_
 @each
 def test_hooks_see_the_messages(kind, everything, generator):
     layer = kind(5, 4, heads=2).double()
-    seen = []
-    layer.register_message_forward_hook(lambda module, inputs, out: seen.append(out.shape))
+    observed = []
+    layer.register_message_forward_hook(lambda module, inputs, out: observed.append(out.shape))
     layer(features(generator, 7, 5), everything.edge_index)
-    assert seen == [(5 + 7, 2, 4)]
+    assert observed == [(5 + 7, 2, 4)]
 
 
 @each

@@ -253,13 +253,13 @@ def test_autocast_is_what_pyg_computes(everything):
 
 def test_hooks_see_the_messages(everything):
     theirs, ours = twins(3, 4)
-    x, seen = torch.randn(7, 3, dtype=torch.float64), []
+    x, observed = torch.randn(7, 3, dtype=torch.float64), []
     for conv in (theirs, ours):
         conv.register_message_forward_hook(lambda module, inputs, out: out * 2)
-        conv.register_propagate_forward_hook(lambda module, inputs, out: seen.append(out))
+        conv.register_propagate_forward_hook(lambda module, inputs, out: observed.append(out))
         conv.lin.register_forward_hook(lambda module, inputs, out: out + 1)
     assert_same([ours(x, everything.edge_index)], [theirs(x, everything.edge_index)])
-    assert len(seen) == 2
+    assert len(observed) == 2
 
 
 def test_a_hook_on_the_linear_map_alone(everything):
