@@ -65,7 +65,7 @@ def normalized_adjacency(
 def normalize_values(
     edges: CSRGraph, edge_weight: Tensor | None, fill: float = 1.0, dtype: torch.dtype | None = None
 ) -> Tensor:
-    """The entries of the normalised adjacency over sorted edges, ``[E]`` in their by-target order.
+    """The entries of the normalised adjacency over a CSR graph, ``[E]`` in their by-target order.
 
     Args:
         edges: The edges with their self-loops.

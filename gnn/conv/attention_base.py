@@ -151,7 +151,7 @@ class AttentionConv(MessagePassing):
         return fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0, layouts=layouts)
 
     def _to_csr(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> CSRGraph | None:
-        """The edges sorted, or None where it costs less to leave them as they are listed."""
+        """The CSR graph, or None where it costs less to leave them an edge list."""
         nodes = (h_source.size(0), h_target.size(0))
         if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting):
             return None
@@ -167,9 +167,9 @@ class AttentionConv(MessagePassing):
         residual: OptTensor,
         return_attention_weights: bool | None,
     ) -> Any:
-        """What ``forward`` returns, over sorted edges, or over few edges as they are listed.
+        """What ``forward`` returns, over a CSR graph, or over few edges as an edge list.
 
-        A subclass defines ``_attend`` (over sorted edges), which gives what `attend` in kernels/attention.py does,
+        A subclass defines ``_attend`` (over a CSR graph), which gives what `attend` in kernels/attention.py does,
         and ``_attend_edge_list``, which gives what `attend_edge_list` in kernels/edge_list_attention.py does.
         """
         given, loops = edge_index, self.add_self_loops
@@ -233,8 +233,8 @@ class AttentionConv(MessagePassing):
         if edges.given is not None:
             num_loops = min(edges.num_sources, edges.num_targets)
             edge_attr = edge_attr.index_select(0, edges.given[:-num_loops] if num_loops else edges.given)
-            listed = edges.edge_list()[:, : edge_attr.size(0)]
-            loops = compute_loop_attr(listed, edge_attr, num_loops, False, self.fill_value)
+            ends = edges.edge_list()[:, : edge_attr.size(0)]
+            loops = compute_loop_attr(ends, edge_attr, num_loops, False, self.fill_value)
             edge_attr = torch.cat([edge_attr, loops])
         return edge_attr.index_select(0, edges.by_target.position)
 

@@ -169,7 +169,7 @@ class GATConv(AttentionConv):
     def _attend_edge_list(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The same over few edges as they are listed."""
+        """The same over few edges as an edge list."""
         source, target = edge_index
         source_score, target_score = self._scores(h_source, h_target)
         assert target_score is not None

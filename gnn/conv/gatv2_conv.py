@@ -155,7 +155,7 @@ class GATv2Conv(AttentionConv):
     def _attend_edge_list(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The same over few edges as they are listed."""
+        """The same over few edges as an edge list."""
         source, target = edge_index
         sent = h_source.index_select(0, source)  # read twice: by the score and as the message
         score = self._score(h_target.index_select(0, target), sent, edge_attr)

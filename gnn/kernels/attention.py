@@ -1,4 +1,4 @@
-"""Attention whose score is a sum, over sorted edges: sparse products in place of features per edge."""
+"""Attention whose score is a sum, over a CSR graph: sparse products in place of features per edge."""
 
 from collections.abc import Sequence
 from typing import Any, cast

@@ -35,7 +35,7 @@ class Compressed(NamedTuple):
 class CSRGraph:
     """The edges of a graph in three orders, with the ways between them.
 
-    *Listed*: as in ``edge_index``; with self-loops added, the edges that are no loops, in their order, and then the
+    *Edge list*: as in ``edge_index``; with self-loops added, the edges that are no loops, in their order, and then the
     loops 0..N-1 (the order of PyG's ``add_self_loops``). *By target*: stable by target, the compressed rows of
     A[target, source]. *By source*: the compressed rows of the transpose of A. Indices are int32, which MKL reads
     without converting, or int64 where the graph is too large for it; :attr:`wide` has them as int64.
@@ -44,7 +44,7 @@ class CSRGraph:
         num_sources: Columns of A.
         num_targets: Rows of A.
         by_target: ``pointer`` [num_targets + 1], ``neighbor`` the source of each edge, ``position`` in the list.
-        given: ``[E]`` int64, for each listed edge its place in ``edge_index``, or ``num_given`` for an added loop; of
+        given: ``[E]`` int64, for each edge of the list its place in ``edge_index``, or ``num_given`` for an added loop; of
             several loops of a node the last is meant. None where the list is ``edge_index`` itself.
         num_given: The number of edges in ``edge_index``.
     """
@@ -107,12 +107,12 @@ class CSRGraph:
         return self._made[name]
 
     def edge_list(self) -> Tensor:
-        """The listed edges as an ``edge_index`` [2, E], int64: row 0 sources, row 1 targets."""
+        """The edge list as an ``edge_index`` [2, E], int64: row 0 sources, row 1 targets."""
         position = self.by_target.position.long()
-        listed = torch.empty(2, self.num_edges, dtype=torch.long, device=position.device)
-        listed[0, position] = self.by_target.neighbor.long()
-        listed[1, position] = self.target.long()
-        return listed
+        edge_list = torch.empty(2, self.num_edges, dtype=torch.long, device=position.device)
+        edge_list[0, position] = self.by_target.neighbor.long()
+        edge_list[1, position] = self.target.long()
+        return edge_list
 
 
 def to_csr(
@@ -122,7 +122,7 @@ def to_csr(
     flow: str = "source_to_target",
     name: str = "x",
 ) -> CSRGraph:
-    """Sort an edge list, or return its sorted form remembered from the last call with the same tensor object.
+    """Sort an edge list into a CSR graph, or return the one remembered from the last call with the same tensor object.
 
     Sorting also validates: every later call with the same unchanged ``edge_index`` costs a dictionary look-up.
 
@@ -223,7 +223,7 @@ def _by_column(pointer: Tensor, column: Tensor, num_rows: int, num_columns: int)
 def check_edges(
     edge_index: Tensor, num_nodes: int | tuple[int, int], flow: str = "source_to_target", name: str = "x"
 ) -> None:
-    """Raise a ValueError unless ``edge_index`` is [2, E] of existing nodes; remembered like the sorted form.
+    """Raise a ValueError unless ``edge_index`` is [2, E] of existing nodes; remembered like the CSR graph.
 
     The arguments are those of :func:`to_csr`.
     """

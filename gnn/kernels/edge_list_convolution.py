@@ -11,7 +11,7 @@ __all__ = ["EdgeList", "convolve_edge_list", "normalize_edge_list"]
 
 
 class EdgeList(NamedTuple):
-    r"""The adjacency :math:`\mathrm{diag}(d)\,(A + \mathrm{diag}(l))\,\mathrm{diag}(d)` of listed edges.
+    r"""The adjacency :math:`\mathrm{diag}(d)\,(A + \mathrm{diag}(l))\,\mathrm{diag}(d)` of an edge list.
 
     Attributes:
         edge_index: ``[2, E]``, the edges of A, or None for those given.
@@ -81,8 +81,8 @@ def _last_loops(loops: Tensor, node: Tensor, given: Tensor, weight: Tensor) -> T
 
 def convolve_edge_list(h: Tensor, edge_index: Tensor, edges: EdgeList, flow: str, bias: Tensor | None) -> Tensor:
     """The adjacency times ``h`` ``[..., N, F]``, plus ``bias``; one product per node in place of one per edge."""
-    listed = edge_index if edges.edge_index is None else edges.edge_index
-    source, target = (listed[0], listed[1]) if flow == "source_to_target" else (listed[1], listed[0])
+    ends = edge_index if edges.edge_index is None else edges.edge_index
+    source, target = (ends[0], ends[1]) if flow == "source_to_target" else (ends[1], ends[0])
     scale = None if edges.scale is None else edges.scale.unsqueeze(-1)
     if scale is not None:
         h = h * scale

@@ -1,4 +1,4 @@
-"""Products of a sparse and a dense matrix over sorted edges, with gradients for both."""
+"""Products of a sparse and a dense matrix over a CSR graph, with gradients for both."""
 
 import warnings
 from typing import Any, cast

@@ -48,7 +48,7 @@ def no_graph() -> AbstractContextManager[None]:
 def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
     """Return ``compute()``, remembered under ``key`` for this tensor object until it is written to or dies.
 
-    The memory is weak: it does not keep ``tensor`` alive, and neither ``copy``, ``pickle`` nor a state dict sees it. A
+    The cache is weak: it does not keep ``tensor`` alive, and neither ``copy``, ``pickle`` nor a state dict sees it. A
     write in place is noticed by the tensor's version counter. Writes that bypass the counter (a numpy view, ``.data``)
     are not noticed: call :func:`forget` after them. Inference tensors have no version counter and are never remembered.
 

@@ -1,4 +1,4 @@
-"""The sums of attention over sorted edges, against the same in plain operations and in numbers known by hand."""
+"""The sums of attention over a CSR graph, against the same in plain operations and in numbers known by hand."""
 
 import pytest
 import torch
