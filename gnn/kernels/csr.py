@@ -44,8 +44,8 @@ class CSRGraph:
         num_sources: Columns of A.
         num_targets: Rows of A.
         by_target: ``pointer`` [num_targets + 1], ``neighbor`` the source of each edge, ``position`` in the list.
-        given: ``[E]`` int64, for each edge of the list its place in ``edge_index``, or ``num_given`` for an added loop; of
-            several loops of a node the last is meant. None where the list is ``edge_index`` itself.
+        given: ``[E]`` int64, for each edge of the list its place in ``edge_index``, or ``num_given`` for an added
+            loop; of several loops of a node the last is meant. None where the list is ``edge_index`` itself.
         num_given: The number of edges in ``edge_index``.
     """
 
