@@ -36,7 +36,7 @@ WITHOUT_EDGES = "without-edges"
 def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
     """The windows of the settings, and the settings with the defaults of the kind of file filled in."""
     typed = {name: getattr(settings, name) for name in ("lags", "horizon", "train_fraction", "adjacency")}
-    options = {name: value for name, value in typed.items() if value}
+    options = {name: value for name, value in typed.items() if value} | settings.reading
     if settings.dates:
         options["calendar"] = settings.dates
     splits = load(settings.data, **options)

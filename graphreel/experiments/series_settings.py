@@ -12,6 +12,7 @@ from graphreel.training.option import at_least, at_most, one_of, option, positiv
 from graphreel.training.settings import Settings
 
 _CARRIED: dict[str, Any] = {"season": -1, "epochs": 80}
+_FOUND_OUT: dict[str, Any] = {"panel": "Data", "before": None}
 _steps = (at_least(0), at_most(1_000_000))
 
 
@@ -35,7 +36,24 @@ class SeriesSettings(Settings):
         },
     }  # fmt: skip
 
-    adjacency: str = option("", "A .csv of weights, node by node; left out, NAME_adj.csv beside the series.")
+    adjacency: str = option(
+        "",
+        "A file (matrix, edges, distances or coordinates), correlation or none; left out, NAME_adj.csv and the like.",
+    )
+    missing: float | None = option(None, "A value that also means missing, such as 0.", panel="Data", before=None)
+    header: bool | None = option(None, "Whether the first row holds names; left out, found out.", **_FOUND_OUT)
+    separator: str | None = option(None, "Sign between fields; left out, found out.", **_FOUND_OUT)
+    decimal: str | None = option(None, "Decimal sign; left out, found out.", **_FOUND_OUT)
+    encoding: str | None = option(None, "Of the text; left out, UTF-8 or found out.", **_FOUND_OUT)
+    timezone: str | None = option(None, "Of times without an offset, such as Europe/Berlin.", **_FOUND_OUT)
+    day_first: bool | None = option(
+        None, "Read 01/02 as 1 February; left out, the column decides.", off="--month-first", **_FOUND_OUT
+    )
+    duplicates: str = option(
+        "mean", "Of rows of one time", check=one_of("mean", "first", "last", "refuse"), panel="Data", before="mean"
+    )
+    every: str | None = option(None, "Length of a step, such as 1h, to gather uneven rows into.", **_FOUND_OUT)
+    target: str | None = option(None, "Of several channels, the one to forecast.", **_FOUND_OUT)
     lags: int = option(0, "Steps that are read; left out, 4 or 7 of a .json, 12 of a .csv.", check=_steps, by_data=True)
     horizon: int = option(
         0, "Steps that are forecast; left out, 1 of a .json, 12 of a .csv.", check=_steps, by_data=True
@@ -101,6 +119,12 @@ class SeriesSettings(Settings):
     def dates(self) -> bool | float:
         """What the readers of series take as `calendar`."""
         return self.cycle or self.calendar
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What the readers of series take as options of the file."""
+        names = ("missing", "header", "separator", "decimal", "encoding", "timezone", "day_first", "every", "target")
+        return {name: getattr(self, name) for name in (*names, "duplicates")}
 
     @classmethod
     def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -99,11 +99,12 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
     from dataclasses import replace
 
     from graphreel.data.series import sensors
+    from graphreel.data.series.sensor_values import SeriesOptions
 
     if data_set(file).kind != "series":
         raise ValueError(f"the run was trained on a series and expects a file of one, got {file.name}")
     own = None if file.suffix.lower() == ".json" else adjacency or settings.adjacency or None
-    series = sensors.read_series(file, own, settings.dates)
+    series = sensors.read_series(file, own, settings.dates, SeriesOptions(**settings.reading))
     if len(series.nodes) != len(saved["nodes"]):
         raise ValueError(f"{file.name} has {len(series.nodes)} nodes, but the run was trained on {len(saved['nodes'])}")
     series = series.in_order_of(saved["nodes"], "the run")

@@ -452,6 +452,21 @@ def test_sensors_are_known_by_their_names(tmp_path, said):
     assert code == 2 and "the adjacency of levels.csv is another than that of the training" in error
 
 
+def test_options_say_what_is_not_found_out(tmp_path, said):
+    data = tmp_path / "plain.csv"
+    rows = [",".join("9" if (step + node) % 7 == 3 else f"{value:.3f}" for node, value in enumerate(row))
+            for step, row in enumerate(waves(120, 3))]  # fmt: skip
+    data.write_text("\n".join(["101,102,103", *rows]))
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--missing", 9, "--header", "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", data, *typed)[::2] == (0, "")
+    code, told, error = said("combined", "predict", tmp_path / "run", data)
+    assert (code, error) == (0, "") and "101" in told
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["missing"] == 9 and config["header"] is True and config["day_first"] is None
+    code, _, error = said("combined", "train", "--data", data, "--decimal", ";", "--out", tmp_path / "other")
+    assert code == 2 and "decimal expects a comma or a point, got ';'" in error
+
+
 def test_a_run_keeps_the_edges_that_correlation_gave(tmp_path, said):
     data = tmp_path / "plain.csv"
     data.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in waves(120, 3))]))
