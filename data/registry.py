@@ -73,6 +73,15 @@ def _is_graph_text(path: Path) -> bool:
     return len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
 
 
+def _is_text(path: Path) -> bool:
+    """A file of any name but those of tables and graphs, whose beginning holds no zero byte, or is UTF-16."""
+    if not path.is_file() or path.suffix.lower() in {".csv", ".tsv", ".json", ".jsonl", ".graphml", ".gml", ".gz"}:
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return b"\0" not in start or start.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
 def _is_array(path: Path) -> bool:
     """A .npz with an array of the series, as PEMS04 has it."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
@@ -130,6 +139,7 @@ FORMATS: list[Format] = [
         _ends_with(".json"),
         DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
     ),
+    Format("a text", _is_text, DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")),
 ]
 
 

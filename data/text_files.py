@@ -1,6 +1,7 @@
 """The text of a file: UTF-8 unless it is told or found otherwise, with the place of every doubt."""
 
 import gzip
+import os
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ _MIB = 2**20
 _LARGE, _DENSE = 256 * _MIB, 100  # bytes, and their ratio to the compressed file, from which it is taken for a trap
 
 
-def read_text(path: str | Path, encoding: str | None = None) -> tuple[str, list[str]]:
+def read_text(path: str | os.PathLike[str], encoding: str | None = None) -> tuple[str, list[str]]:
     """The text of a file, and what was decided about its encoding, in sentences.
 
     Without `encoding` it is UTF-8, or UTF-16 where it has that byte order mark. A few bytes that are no UTF-8 among

@@ -7,7 +7,7 @@ import lzma
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import log2
 from pathlib import Path
@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..text_files import read_text
 
 HELD_OUT = 0.05  # of the text, at its end
 VALIDATION = 0.02  # of the text, before the held-out part
@@ -31,39 +33,30 @@ _ENDS = (
 
 
 def strip_gutenberg(text: str) -> str:
-    """Cut Project Gutenberg's header and footer (licence and all) off a text; any other text stays as it is.
+    """The bodies of a text from Project Gutenberg, without headers and footers (licence and all); others stay as is.
 
-    The header ends with the line `*** START OF THE PROJECT GUTENBERG EBOOK ... ***` or, in old files, with the "small
-    print"; the footer starts with `End of Project Gutenberg's ...` or `*** END OF THE PROJECT GUTENBERG EBOOK`.
+    A header ends with the line `*** START OF THE PROJECT GUTENBERG EBOOK ... ***` or, in old files, with the "small
+    print"; a footer starts with `End of Project Gutenberg's ...` or `*** END OF THE PROJECT GUTENBERG EBOOK`, and goes
+    on to the next header's end where a file holds several books.
     """
-    for pattern in _STARTS:
-        match = re.search(pattern, text, re.MULTILINE | re.DOTALL | re.IGNORECASE)
-        if match:
-            text = text[match.end() :]
-            break
-    ends = [re.search(pattern, text, re.MULTILINE | re.IGNORECASE) for pattern in _ENDS]
-    cuts = [match.start() for match in ends if match]
-    return text[: min(cuts)] if cuts else text
+    bodies = _bodies(text)
+    return bodies[0] if len(bodies) == 1 else "\n\n".join(body.strip() for body in bodies)
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """Read UTF-8, UTF-16 (by its byte order mark) or, failing that, Windows-1252; newlines become "\\n", marks vanish.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file holds zero bytes, so it is no text.
-    """
-    raw = Path(path).read_bytes()
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = raw.decode("utf-16", errors="replace")
-    else:
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            text = raw.decode("cp1252", errors="replace")
-    if "\0" in text:
-        raise ValueError(f"{path} is not a text file: it holds zero bytes")
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")
+def _bodies(text: str) -> list[str]:
+    flags = re.MULTILINE | re.IGNORECASE
+    starts = next((found for p in _STARTS if (found := list(re.finditer(p, text, flags | re.DOTALL)))), [])
+    marks: list[tuple[int, int | None]] = [(match.start(), match.end()) for match in starts]
+    marks += [(match.start(), None) for pattern in _ENDS for match in re.finditer(pattern, text, flags)]
+    bodies: list[str] = []
+    begin: int | None = 0
+    for start, end in sorted(marks, key=lambda mark: mark[0]):
+        if begin is not None and (end is None or (begin and text[begin:start].strip())):
+            bodies.append(text[begin:start])
+        begin = end
+    if begin is not None:
+        bodies.append(text[begin:])
+    return bodies
 
 
 @dataclass(frozen=True)
@@ -75,10 +68,12 @@ class Book:
     Attributes:
         name: where the text is from.
         text: all of it, cleaned.
+        notes: what was found out about its file, in sentences.
     """
 
     name: str
     text: str
+    notes: list[str] = field(default_factory=list, compare=False)
 
     def __post_init__(self) -> None:
         if not self.text:
@@ -131,14 +126,22 @@ class Book:
         }
 
 
-def load_book(path: str | os.PathLike[str]) -> Book:
-    """Read a text file as a `Book`: Gutenberg's header and footer, byte order marks and foreign newlines removed.
+def load_book(path: str | os.PathLike[str], encoding: str | None = None) -> Book:
+    """Read a text file as a `Book`: Gutenberg's headers and footers, byte order marks and foreign newlines removed.
+
+    Args:
+        path: the file.
+        encoding: UTF-8 by default, or what `read_text` finds out, which `notes` say.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is empty, shorter than 100 characters, of one symbol only, or no text at all.
     """
-    return Book(Path(path).name, strip_gutenberg(read_text(path)).strip())
+    text, notes = read_text(path, encoding)
+    bodies = _bodies(text)
+    if len(bodies) > 1:
+        notes.append(f"{Path(path).name} holds {len(bodies)} books of Project Gutenberg: one text is made of them")
+    return Book(Path(path).name, strip_gutenberg(text).strip(), notes)
 
 
 def load_embedded_book() -> Book:

@@ -185,7 +185,7 @@ def load_text(settings: TextSettings) -> Any:
     """
     from graphreel.data.sequences.text_windows import random_windows
 
-    book = load(settings.data)
+    book = load(settings.data, **({"encoding": settings.encoding} if settings.encoding else {}))
     random_windows(book.train, settings.window, 1, 0)
     return book
 
@@ -201,6 +201,9 @@ def start(settings: TextSettings, out: Path | None, overwrite: bool, quiet: bool
     path = chosen_path(out, f"{Path(settings.data).stem}-{settings.cell}")
     run = RunFolder.create(path, {"room": "rnn", "kind": "text", **settings.as_dict()}, overwrite)
     (run.path / "samples.txt").unlink(missing_ok=True)
+    if not quiet:
+        for note in book.notes:
+            typer.echo(f"  {note}")
     return train_text(run, settings, book, quiet)
 
 

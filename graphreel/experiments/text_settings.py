@@ -16,6 +16,7 @@ class TextSettings(Settings):
     CALLED = "a text"
     PANEL = "Texts"
 
+    encoding: str | None = option(None, "Of the file; left out, UTF-8 or found out.", panel="Data", before=None)
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CAUSAL_CELLS))
     steps: int = option(24_000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
     batch_size: int = option(64, "Sequences or windows in a batch.", check=size, panel="Training")

@@ -47,7 +47,7 @@ def test_missing_path():
 
 
 def test_unrecognised_file(tmp_path):
-    (tmp_path / "a.xyz").write_text("?")
+    (tmp_path / "a.xyz").write_bytes(b"?\0")
     with pytest.raises(ValueError, match=r"a.xyz is none of: .*sensor .csv"):
         data.load(tmp_path / "a.xyz")
 

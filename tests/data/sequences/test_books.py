@@ -1,12 +1,15 @@
 import os
+import re
+import sys
 from math import log2
 from pathlib import Path
 
 import pytest
 import torch
 
-from graphreel.data.sequences.books import Book, load_book, load_embedded_book, read_text, strip_gutenberg
+from graphreel.data.sequences.books import Book, load_book, load_embedded_book, strip_gutenberg
 from graphreel.data.sequences.text_windows import carried_windows, random_windows
+from graphreel.data.text_files import read_text
 
 BODY = "Once upon a time there was a king.\n\nHe had three sons, and a golden bird.\n" * 4
 NEW = (
@@ -21,6 +24,7 @@ OLD = (
     + BODY
     + "\n\nEnd of The Project Gutenberg Etext of Tales\n"
 )
+QUOTE = "‘Ah,’ said the königin.\n"
 
 
 def write(folder, raw, name="tales.txt"):
@@ -40,10 +44,54 @@ def test_another_text_stays_as_it_is():
     assert strip_gutenberg("The END of it ***\n" + BODY).startswith("The END")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings(tmp_path, encoding):
-    path = write(tmp_path, "‘Ah,’ said the königin.".encode(encoding))
-    assert read_text(path) == "‘Ah,’ said the königin."
+    assert read_text(write(tmp_path, QUOTE.encode(encoding))) == (QUOTE, [])
+
+
+def test_other_encodings_are_told_or_found_out_and_said(tmp_path):
+    path = write(tmp_path, (QUOTE * 20).encode("cp1252"))
+    assert read_text(path, "cp1252") == (QUOTE * 20, [])
+    with pytest.raises(ValueError, match=r"tales\.txt is not ascii: byte 0x91 at 0 \(line 1\) cannot be read as it"):
+        read_text(path, "ascii")
+    with pytest.raises(ValueError, match="encoding expects the name of one, such as utf-8 or cp1252, got 'morse'"):
+        read_text(path, "morse")
+    pytest.importorskip("charset_normalizer")
+    text, notes = read_text(path)
+    assert text == QUOTE * 20
+    assert re.match(
+        r"tales\.txt is no UTF-8 \(byte 0x91 at 0 \(line 1\)\): charset-normalizer takes it for cp125", notes[0]
+    )
+
+
+def test_without_a_detector_the_encoding_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    path = write(tmp_path, (QUOTE * 20).encode("cp1252"))
+    with pytest.raises(ValueError, match=r"tales.txt is not UTF-8, byte 0x91 at 0 \(line 1\) is none: give encoding="):
+        load_book(path)
+    assert load_book(path, encoding="cp1252").text == (QUOTE * 20).strip()
+
+
+def test_one_bad_byte_spoils_no_other(tmp_path):
+    raw = (QUOTE * 20).encode()
+    place = raw.index("ö".encode(), 200)
+    book = load_book(write(tmp_path, raw[:place] + b"\xff" + raw[place + 2 :]))
+    good = (QUOTE * 20).strip()
+    differing = [number for number, pair in enumerate(zip(book.text, good, strict=True)) if pair[0] != pair[1]]
+    assert len(differing) == 1 and book.text[differing[0]] == "\ufffd"
+    line = raw[:place].count(b"\n") + 1
+    assert f"byte 0xff at {place} (line {line}) is no UTF-8 and read as U+FFFD" in book.notes[0]
+
+
+def test_every_book_of_a_file_is_kept(tmp_path):
+    other = BODY.replace("king", "queen")
+    for raw in (
+        NEW + NEW.replace(BODY.replace("\n", "\r\n"), other.replace("\n", "\r\n")),
+        OLD + OLD.replace(BODY, other),
+    ):
+        book = load_book(write(tmp_path, raw))
+        assert book.text == f"{BODY.strip()}\n\n{other.strip()}"
+        assert "tales.txt holds 2 books of Project Gutenberg" in book.notes[0]
 
 
 def test_parts_and_vocabulary():
@@ -137,7 +185,7 @@ def test_grimm_without_its_licence():
     path = Path(os.environ.get("GRAPHREEL_DATA", "")) / "books" / "grimms_fairy_tales.txt"
     if not path.is_file():
         pytest.skip("$GRAPHREEL_DATA/books/grimms_fairy_tales.txt is missing")
-    raw = read_text(path)
+    raw, _ = read_text(path)
     book = load_book(path)
     assert len(raw) - 18_790 - raw.index("Produced by Emma") == len(book.text) + 6  # six newlines before the licence
     assert "Gutenberg" not in book.text and len(book.vocabulary) == 80
