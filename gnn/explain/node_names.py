@@ -2,6 +2,8 @@
 
 from torch_geometric.data import Data
 
+from graphreel.core.near_names import did_you_mean
+
 __all__ = ["node_index", "node_label"]
 
 
@@ -17,7 +19,7 @@ def node_index(data: Data, node: str | int) -> int:
             return int(list(names).index(node))
         if not (names is None and node.isdecimal()):
             known = "its nodes have no names" if names is None else f"its nodes are {_listed(names)}"
-            raise ValueError(f"the graph has no node {node!r}: {known}")
+            raise ValueError(f"the graph has no node {node!r}: {known}{did_you_mean(node, names or ())}")
         node = int(node)
     num_nodes = int(data.num_nodes or 0)
     if not 0 <= node < num_nodes:

@@ -62,6 +62,9 @@ def test_unknown_nodes(six_nodes):
     many = Data(edge_index=torch.tensor([[0], [1]]), num_nodes=20, node_names=[f"n{i}" for i in range(20)])
     with pytest.raises(ValueError, match=r"its nodes are n0, .*n7, ... \(20 in all\)"):
         updates_between(many, "x", "n0")
+    many.node_names[3] = "Grenoble"
+    with pytest.raises(ValueError, match=r"the graph has no node 'grenoble': .* \(did you mean Grenoble\?\)"):
+        updates_between(many, "grenoble", "n0")
 
 
 def test_malformed_graphs(six_nodes):
