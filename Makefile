@@ -5,7 +5,7 @@ RUNS ?= runs
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint docs links bench clean
 
 run: $(VENV)/installed                ## train on two small graphs, draw the attention, then answer the whole report
 	@for data in six-node imports; do for model in gcn gat; do \
@@ -19,11 +19,16 @@ test: $(VENV)/installed-dev           ## every test, then the linters
 	$(BIN)/python -m pytest
 	$(MAKE) lint
 
-lint: $(VENV)/installed-dev           ## ruff, and mypy over the package as it is when installed (links in build/mypy)
+lint: $(VENV)/installed-dev links     ## ruff, and mypy over the package as it is when installed
 	$(BIN)/ruff check .
-	rm -rf build/mypy && mkdir -p build/mypy/graphreel
-	ln -s $(CURDIR)/graphreel/* $(addprefix $(CURDIR)/,data gnn rnn combined) build/mypy/graphreel/
-	cd build/mypy && $(abspath $(BIN))/mypy --config-file $(CURDIR)/setup.cfg --cache-dir $(CURDIR)/.mypy_cache
+	cd build/package && $(abspath $(BIN))/mypy --config-file $(CURDIR)/setup.cfg --cache-dir $(CURDIR)/.mypy_cache
+
+docs: $(VENV)/installed-dev links     ## the site in build/site; a warning is an error
+	PYTHONPATH=docs/.extensions $(BIN)/zensical build --strict --clean
+
+links:                                # the rooms inside graphreel, where they are when installed
+	@rm -rf build/package && mkdir -p build/package/graphreel
+	@ln -s $(CURDIR)/graphreel/* $(addprefix $(CURDIR)/,data gnn rnn combined) build/package/graphreel/
 
 bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
 	for name in gcn gat rnn combined neighbor_memory; do $(BIN)/python -m benchmarks.$$name || exit; done
@@ -34,7 +39,7 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,video,bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:
