@@ -18,8 +18,7 @@ from graphreel.core.transforms import is_transforming
 
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, split_loops, to_csr
-from ..kernels.dispatch import fast_path_serves, is_plain_linear, upcast
-from ..kernels.dispatch import is_little as _is_little
+from ..kernels.dispatch import fast_path_serves, is_little, is_plain_linear, upcast
 from ..kernels.tensor_cache import remember
 
 
@@ -153,7 +152,7 @@ class AttentionConv(MessagePassing):
     def _to_csr(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> CSRGraph | None:
         """The CSR graph, or None where it costs less to leave them an edge list."""
         nodes = (h_source.size(0), h_target.size(0))
-        if _is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting):
+        if is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting):
             return None
         return to_csr(edge_index, nodes, loops)
 

@@ -20,8 +20,7 @@ from graphreel.core.transforms import is_transforming
 from ..adjacency import check_weight, normalize_values, weight_by_target
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, to_csr
-from ..kernels.dispatch import fast_path_serves, is_plain_linear, upcast, wide_index
-from ..kernels.dispatch import is_little as _is_little
+from ..kernels.dispatch import fast_path_serves, is_little, is_plain_linear, upcast, wide_index
 from ..kernels.edge_list_convolution import EdgeList, convolve_edge_list, normalize_edge_list
 from ..kernels.spmm import SparseMatrix, sparse_product
 from ..kernels.tensor_cache import no_graph, remember
@@ -128,7 +127,7 @@ class GCNConv(MessagePassing):
                 edge_index, edge_weight = self._normalized(x, wide_index(edge_index), edge_weight)
         normalize = self.normalize and not self.cached
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
-            little = _is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
+            little = is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
             if little:
                 return self._convolve_few(x, edge_index, edge_weight, normalize)
             weight = None if edge_weight is None else upcast(edge_weight)

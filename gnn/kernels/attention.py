@@ -12,6 +12,7 @@ from graphreel.core.dropout import dropout_factors
 
 from .block_diagonal import block_diagonal
 from .csr import CSRGraph
+from .double_backward import differentiable_gradients
 from .edge_list_attention import attend_edge_list
 from .segment_softmax import segment_softmax
 from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
@@ -35,6 +36,7 @@ def attend(
     dropout: float = 0.0,
     attention: Tensor | None = None,
     want_weights: bool = False,
+    edges_at_once: int = _EDGES_AT_ONCE,
 ) -> tuple[Tensor, Tensor | None]:
     r"""Sum the neighbours' features, weighed by a softmax over each target's edges, head by head.
 
@@ -66,12 +68,13 @@ def attend(
         attention: a, ``[heads, C, 2]``, in place of s and t where sources and targets are the same nodes: they are its
             products with h, see :func:`node_scores`.
         want_weights: Return the weights, after dropout, as well.
+        edges_at_once: The heads are taken in groups of no more edges than these, all heads of a group together.
 
     Returns:
         o, ``[targets, heads, C]``, and the weights ``[E, heads]`` in the by-target order, or None.
     """
     heads = h.size(1)
-    size = max(1, _EDGES_AT_ONCE // max(1, edges.num_edges))
+    size = max(1, edges_at_once // max(1, edges.num_edges))
     parts = (h, source_score, target_score, edge_score)
     if size >= heads:
         return _attend_at_once(parts, attention, edges, negative_slope, dropout, want_weights)
@@ -213,7 +216,14 @@ class _Attend(Function):
         g = torch.zeros_like(out) if g is None else g
         edges, slope = ctx.edges, ctx.slope
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
-            return *_differentiable((h, s, t, u, a), edges, slope, factor, g, grad_weight), None, None, None
+
+            def by_edges(h: Tensor, s: Tensor | None, t: Tensor | None, u: Tensor | None, a: Tensor | None) -> Any:
+                if a is not None:
+                    s, t = (part.reshape(-1) for part in node_scores(h, a))
+                return attend_by_edges(h.reshape(-1, h.size(-1)), s, t, u, edges, slope, factor)
+
+            above = [g] if grad_weight is None else [g, grad_weight]
+            return *differentiable_gradients(by_edges, (h, s, t, u, a), above), None, None, None
         given = (edges, slope, signed, factor, h.view(-1, h.size(-1)), g.contiguous(), out)
         if u is None and grad_weight is None:
             grad_h, *others = _gradients(*given)
@@ -276,25 +286,3 @@ def _gradients_by_edge(
     grad_edge *= F.leaky_relu(signed, -slope)
     grad_h = EdgeMatrix(edges, weight.index_select(0, edges.by_source.position), transposed=True) @ g
     return grad_h, sum_by_source(edges, grad_edge), EdgeMatrix(edges, grad_edge).row_sums(), grad_edge
-
-
-def _differentiable(
-    inputs: Sequence[Tensor | None],
-    edges: CSRGraph,
-    slope: float,
-    factor: Tensor | None,
-    grad: Tensor,
-    grad_weight: Tensor | None,
-) -> list[Tensor | None]:
-    """The gradients in the inputs, with a graph of their own."""
-    # views, because those given may come from each other, and the derivative meant holds all but one of them
-    inputs = [None if part is None else part.view_as(part) for part in inputs]
-    h, s, t, u, a = inputs
-    assert h is not None
-    wanted = [part for part in inputs if part is not None and part.requires_grad]
-    if a is not None:
-        s, t = (part.reshape(-1) for part in node_scores(h, a))
-    results = attend_by_edges(h.reshape(-1, h.size(-1)), s, t, u, edges, slope, factor)
-    grads = (grad,) if grad_weight is None else (grad, grad_weight)
-    found = iter(torch.autograd.grad(results[: len(grads)], wanted, grads, create_graph=True))
-    return [next(found) if part is not None and part.requires_grad else None for part in inputs]

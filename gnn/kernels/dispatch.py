@@ -1,5 +1,9 @@
 """When a layer may take one sparse product in place of PyG's message passing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -11,7 +15,10 @@ from torch_geometric.typing import Adj
 
 from graphreel.core.transforms import is_transforming
 
-__all__ = ["fast_path_serves", "is_little", "is_plain_linear", "upcast", "wide_index"]
+__all__ = ["PATHS", "fast_path_serves", "is_little", "is_plain_linear", "upcast", "use_path", "wide_index"]
+
+PATHS = ("csr", "edge_list", "messages")
+_path: ContextVar[str | None] = ContextVar("path", default=None)
 
 _HALF = (torch.bfloat16, torch.float16)
 
@@ -28,6 +35,26 @@ _HOOKS = (
     "_edge_update_forward_hooks",
 )
 _STEPS = ("propagate", "message", "aggregate", "message_and_aggregate", "update", "edge_update", "explain_message")
+
+
+@contextmanager
+def use_path(path: str | None) -> Iterator[None]:
+    """Within it graph layers take one way through the graph, whatever its size; None lets its size decide.
+
+    Args:
+        path: ``"csr"`` (sparse products over the CSR graph), ``"edge_list"`` (gather and add over the edge list) or
+            ``"messages"`` (PyG's message passing). A layer that cannot take one of the first two passes messages.
+
+    Raises:
+        ValueError: If there is no such path.
+    """
+    if path is not None and path not in PATHS:
+        raise ValueError(f"path must be one of {', '.join(PATHS)} or None, but is {path!r}")
+    token = _path.set(path)
+    try:
+        yield
+    finally:
+        _path.reset(token)
 
 
 def fast_path_serves(
@@ -51,6 +78,8 @@ def fast_path_serves(
         node_dim: The dimension of the nodes in that definition.
         layouts: Those that it may have.
     """
+    if _path.get() == "messages":
+        return False
     if not isinstance(edge_index, Tensor) or edge_index.layout not in layouts or edge_index.device.type != "cpu":
         return False
     if type(x) not in (Tensor, Parameter) or type(edge_index) not in (Tensor, EdgeIndex):
@@ -85,7 +114,7 @@ def is_plain_linear(linear: Module | None) -> bool:
 
 
 def is_little(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13) -> bool:
-    """Whether messages cost less than sorting, where every call comes with a new graph.
+    """Whether messages cost less than sorting, where every call comes with a new graph (or :func:`use_path` says so).
 
     By size alone, so that neither the result nor its last digit depends on what was called before. Measured beside PyG:
     below 8192 edges the calls that sort cost more than they save up to a width of about 128; from there on up to one of
@@ -98,6 +127,9 @@ def is_little(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 
         least: Numbers that sorting is worth from ``few`` edges on.
         few: Edges below which it takes more numbers.
     """
+    path = _path.get()
+    if path is not None:
+        return path == "edge_list"
     return num_edges * width < (max(2 * least, 1 << 20) if num_edges < few else least)
 
 

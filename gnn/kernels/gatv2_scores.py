@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .csr import CSRGraph
+from .double_backward import differentiable_gradients
 
-__all__ = ["edge_scores"]
+__all__ = ["edge_scores", "edge_scores_by_edges"]
 
 _NUMBERS_AT_ONCE = 1 << 18  # of a chunk's features: what stays in the cache
 # up to here one product with a block-diagonal matrix is faster than a sum over each head's features
@@ -18,7 +19,13 @@ _FEW_HEADS = 16
 
 
 def edge_scores(
-    source: Tensor, target: Tensor, edge: Tensor | None, att: Tensor, edges: CSRGraph, negative_slope: float = 0.2
+    source: Tensor,
+    target: Tensor,
+    edge: Tensor | None,
+    att: Tensor,
+    edges: CSRGraph,
+    negative_slope: float = 0.2,
+    numbers_at_once: int = _NUMBERS_AT_ONCE,
 ) -> Tensor:
     r"""For each edge and head :math:`u_{ij} = a \cdot y_{ij}, \; y_{ij} = \mathrm{LeakyReLU}(l_j + r_i + w_{ij})`.
 
@@ -33,14 +40,15 @@ def edge_scores(
         att: a, ``[heads, C]``.
         edges: The graph.
         negative_slope: Slope of LeakyReLU below zero.
+        numbers_at_once: How many features of edges are there at a time.
 
     Returns:
         u, ``[E, heads]`` in the by-target order.
     """
-    return cast(Tensor, _Scores.apply(source, target, edge, att, edges, negative_slope))
+    return cast(Tensor, _Scores.apply(source, target, edge, att, edges, negative_slope, numbers_at_once))
 
 
-def _by_edges(
+def edge_scores_by_edges(
     source: Tensor, target: Tensor, edge: Tensor | None, att: Tensor, edges: CSRGraph, negative_slope: float
 ) -> Tensor:
     """The same in operations that have gradients of any order."""
@@ -58,12 +66,14 @@ class _Scores(Function):
         att: Tensor,
         edges: CSRGraph,
         slope: float,
+        numbers: int,
     ) -> Tensor:
         score = source.new_empty(edges.num_edges, att.size(0))
         weights = _Weights(att)
-        for chunk in _chunks(edges, target.flatten(1), source.flatten(1), None if edge is None else edge.flatten(1)):
+        w = None if edge is None else edge.flatten(1)
+        for chunk in _chunks(edges, numbers, target.flatten(1), source.flatten(1), w):
             score[chunk.start : chunk.end] = weights.sums(F.leaky_relu_(chunk.z, slope))
-        ctx.edges, ctx.slope = edges, slope
+        ctx.edges, ctx.slope, ctx.numbers = edges, slope, numbers
         ctx.save_for_backward(source, target, edge, att)
         return score
 
@@ -71,19 +81,15 @@ class _Scores(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (source, target, edge, att), edges, slope = ctx.saved_tensors, ctx.edges, ctx.slope
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
-            # views, because source and target may be one tensor, whose two gradients are to stay apart
-            source, target, att = (part.view_as(part) for part in (source, target, att))
-            edge = None if edge is None else edge.view_as(edge)
-            given = (source, target, edge, att)
-            score = _by_edges(*given, edges, slope)
-            wanted = [part for part in given if part is not None and part.requires_grad]
-            found = iter(torch.autograd.grad(score, wanted, grads[0], create_graph=True))
-            return *(next(found) if needed else None for needed in ctx.needs_input_grad[:4]), None, None
+            found = differentiable_gradients(
+                lambda l, r, w, a: [edge_scores_by_edges(l, r, w, a, edges, slope)], (source, target, edge, att), grads
+            )
+            return *found, None, None, None
         grad, weights = grads[0].contiguous(), _Weights(att)
         l, r, w = source.flatten(1), target.flatten(1), None if edge is None else edge.flatten(1)
         grad_l, grad_r, grad_att = torch.zeros_like(l), torch.zeros_like(r), torch.zeros_like(att)
         grad_w = None if w is None else torch.empty_like(w)
-        for chunk in _chunks(edges, r, l, w):
+        for chunk in _chunks(edges, ctx.numbers, r, l, w):
             some = grad[chunk.start : chunk.end]
             v = torch.ops.aten.leaky_relu_backward(weights.spread(some), chunk.z, slope, False)
             grad_r[chunk.first : chunk.last] += chunk.selection @ v
@@ -92,12 +98,12 @@ class _Scores(Function):
                 grad_w[chunk.start : chunk.end] = v
         position = edges.by_source.position
         grad = grad.index_select(0, position)
-        for chunk in _chunks(edges.flipped, l, r, w, position):
+        for chunk in _chunks(edges.flipped, ctx.numbers, l, r, w, position):
             v = weights.spread(grad[chunk.start : chunk.end])
             v = torch.ops.aten.leaky_relu_backward(v, chunk.z, slope, False)
             grad_l[chunk.first : chunk.last] += chunk.selection @ v
         grad_edge = None if edge is None or grad_w is None else grad_w.view(edge.shape)
-        return grad_l.view(source.shape), grad_r.view(target.shape), grad_edge, grad_att, None, None
+        return grad_l.view(source.shape), grad_r.view(target.shape), grad_edge, grad_att, None, None, None
 
 
 class _Chunk(NamedTuple):
@@ -117,18 +123,19 @@ class _Chunk(NamedTuple):
 
 
 def _chunks(
-    edges: CSRGraph, own: Tensor, other: Tensor, on_edge: Tensor | None, position: Tensor | None = None
+    edges: CSRGraph, numbers: int, own: Tensor, other: Tensor, on_edge: Tensor | None, position: Tensor | None = None
 ) -> Iterator[_Chunk]:
     """Cut the edges, sorted by the node that they enter.
 
     Args:
         edges: The graph.
+        numbers: Of features in a chunk.
         own: ``[targets, F]``.
         other: ``[sources, F]``.
         on_edge: ``[E, F]``, in the order of ``edges``, or in the one that ``position`` points into.
     """
     pointer, neighbor = edges.by_target.pointer, edges.by_target.neighbor
-    size = max(1, _NUMBERS_AT_ONCE // max(1, own.size(1)))
+    size = max(1, numbers // max(1, own.size(1)))
     column = torch.arange(min(size, edges.num_edges), dtype=pointer.dtype)
     ones = own.new_ones(column.numel())
     for start in range(0, edges.num_edges, size):

@@ -1,5 +1,6 @@
 """The three layers in place of PyTorch Geometric's: options and ways to call them, drawn at random and one by one."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -10,24 +11,19 @@ import torch_geometric.nn as pyg
 from torch import Tensor, nn
 
 from graphreel import gnn
+from graphreel.gnn.kernels.dispatch import use_path
 
 KINDS = ["GCNConv", "GATConv", "GATv2Conv"]
-PATHS = ["little", "sorted"]
+PATHS = ["edge_list", "csr"]
 each = pytest.mark.parametrize("kind", KINDS)
 attention = pytest.mark.parametrize("kind", KINDS[1:])
 sparse_warning = pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled")  # PyG makes them
 
 
-def take(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """One of the two ways without messages, whatever the size of the graph."""
-    for module in ("graphreel.gnn.conv.attention_base", "graphreel.gnn.conv.gcn_conv"):
-        monkeypatch.setattr(f"{module}._is_little", lambda *size: path == "little")
-
-
 @pytest.fixture(params=PATHS)
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    take(monkeypatch, request.param)
-    return str(request.param)
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    with use_path(request.param):
+        yield str(request.param)
 
 
 def twins(kind: str, *args: Any, **options: Any) -> tuple[Any, Any]:
@@ -108,8 +104,7 @@ def test_attention_with_any_options(kind, path, options, nodes, num_edges, bipar
         edge_attr = edge_attr[:, 0] if edge_dim == 1 else edge_attr
     leaves = [leaf.requires_grad_() for leaf in leaves]
     results = []
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        take(monkeypatch, path)
+    with use_path(path):
         for layer in twins(kind, (3, 2) if bipartite else 3, 2, edge_dim=edge_dim, **options):
             result = layer(x, edge_index, edge_attr, return_attention_weights=weights)
             if weights:
@@ -138,8 +133,7 @@ def test_convolution_with_any_options(path, options, num_nodes, num_edges, weigh
     if weighted:
         leaves.append((torch.rand(edge_index.size(1), dtype=torch.float64) + 0.1).requires_grad_())
     results = []
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        take(monkeypatch, path)
+    with use_path(path):
         for layer in twins("GCNConv", 3, 2, **options):
             results.append(derivatives(layer, layer(leaves[0], edge_index, *leaves[1:]), leaves, again))
     same(*results)

@@ -14,18 +14,19 @@ from torch import Tensor
 from graphreel.gnn import GATConv, GATv2Conv, dense_gat, dense_gatv2
 from graphreel.gnn.conv import attention_base
 from graphreel.gnn.conv.attention_base import AttentionConv
-from graphreel.gnn.kernels import attention as attention_kernel
 from graphreel.gnn.kernels.csr import to_csr
+from graphreel.gnn.kernels.dispatch import use_path
 
 PAIRS = [(GATConv, pyg.GATConv), (GATv2Conv, pyg.GATv2Conv)]
 both = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["gat", "gatv2"])
 each = pytest.mark.parametrize("kind", [GATConv, GATv2Conv])
 
 
-@pytest.fixture(autouse=True, params=["little", "sorted"])
-def path(request, monkeypatch):
+@pytest.fixture(autouse=True, params=["edge_list", "csr"])
+def path(request):
     """Every test runs on both paths, whatever the size of its graph."""
-    monkeypatch.setattr(attention_base, "_is_little", lambda *size: request.param == "little")
+    with use_path(request.param):
+        yield
 
 
 def pair(ours: Any, theirs: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -254,19 +255,19 @@ def test_messages_and_fast_path_agree(kind, everything, generator):
 @each
 @pytest.mark.parametrize(("width", "sorts"), [(4, 0), (4 * 10**5, 1)], ids=["little", "large"])
 def test_only_what_is_worth_it_is_sorted(monkeypatch, kind, width, sorts, everything, generator):
-    monkeypatch.undo()
     calls = []
     monkeypatch.setattr(attention_base, "to_csr", lambda *given: calls.append(given) or to_csr(*given))
     layer, x = kind(5, width).double(), features(generator, 7, 5)
-    torch.testing.assert_close(layer(x, everything.edge_index), without_fast_path(layer)(x, everything.edge_index))
+    with use_path(None):
+        ours = layer(x, everything.edge_index)
+    torch.testing.assert_close(ours, without_fast_path(layer)(x, everything.edge_index))
     assert len(calls) == sorts
 
 
-@pytest.mark.parametrize("few_heads", [1, 16])
+@pytest.mark.parametrize("heads", [3, 17])
 @pytest.mark.parametrize("leading", [(), (3,)])
-def test_scores_by_head_and_in_one_product_equal_pygs(monkeypatch, leading, few_heads, everything, generator):
-    monkeypatch.setattr(attention_kernel, "_FEW_HEADS", few_heads)
-    a, b = pair(GATConv, pyg.GATConv, 5, 4, heads=3)
+def test_scores_by_head_and_in_one_product_equal_pygs(leading, heads, everything, generator):
+    a, b = pair(GATConv, pyg.GATConv, 5, 4, heads=heads)
     x = features(generator, *leading, 7, 5)
     if leading:
         torch.testing.assert_close(a(x, everything.edge_index)[1], b(x[1], everything.edge_index))

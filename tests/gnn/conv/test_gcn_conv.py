@@ -11,15 +11,17 @@ from torch_geometric.nn import GCNConv as PyGGCNConv
 from torch_geometric.nn import MessagePassing
 
 from graphreel.gnn import GCNConv, dense_gcn, normalized_adjacency
+from graphreel.gnn.kernels.dispatch import use_path
 from graphreel.gnn.kernels.tensor_cache import _entries
 
 F64 = {"rtol": 1e-11, "atol": 1e-12}
 
 
-@pytest.fixture(autouse=True, params=["little", "sorted"])
-def path(request, monkeypatch):
+@pytest.fixture(autouse=True, params=["edge_list", "csr"])
+def path(request):
     """Every test runs on both paths, whatever the size of its graph."""
-    monkeypatch.setattr("graphreel.gnn.conv.gcn_conv._is_little", lambda num_edges, width: request.param == "little")
+    with use_path(request.param):
+        yield
 
 
 def twins(in_channels, out_channels, dtype=torch.float64, **kwargs):
