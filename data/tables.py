@@ -261,11 +261,11 @@ def _is_header(rows: list[list[str]], decimal: str) -> bool:
             return True
     start = int(not first[0])
     names = first[start:]
-    if not names or not all(name.isdigit() for name in names) or len(set(names)) < len(names):
+    if not names or not all(re.fullmatch(r"\d+(\.0+)?", name) for name in names) or len(set(names)) < len(names):
         return False
     if start and all(row[0].strip() for row in rest):
         return True  # an empty corner
-    numbers = [int(name) for name in names]
+    numbers = [int(float(name)) for name in names]
     fields = [f.strip() for row in rest for f in row[start:] if f.strip() and is_number(f, decimal)]
     values = [
         float(f.replace(",", ".")) for f in fields if f.lower() not in MISSING and f.count(",") + f.count(".") < 2
