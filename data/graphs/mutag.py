@@ -8,6 +8,7 @@ import torch
 from torch_geometric.data import Data
 
 from ..data_dirs import cache_folder, fetch, find
+from ..text_files import read_text
 from .graph_dataset import GraphDataset
 
 _ATOMS = ["C", "N", "O", "F", "I", "Cl", "Br"]  # in the order of TUDataset's node labels
@@ -22,8 +23,8 @@ def load_mutag() -> GraphDataset:
 
     The text file `mutag/MUTAG.txt` and TUDataset's raw files give the same features; the bonds' types are left out.
     """
-    places = ("mutag/MUTAG.txt", "MUTAG/MUTAG.txt", "MUTAG.txt")
-    text, raw = find(*places), find("MUTAG/raw/MUTAG_A.txt", "TUDataset/MUTAG/raw/MUTAG_A.txt")
+    names = ("mutag/MUTAG.txt", "MUTAG/MUTAG.txt", "MUTAG.txt")
+    text, raw = find(*names), find("MUTAG/raw/MUTAG_A.txt", "TUDataset/MUTAG/raw/MUTAG_A.txt")
     if text is not None:
         parsed = _parse(text)
         tags, labels = {tag for _, node_tags, _ in parsed for tag in node_tags}, {label for label, _, _ in parsed}
@@ -58,7 +59,7 @@ def load_graph_text(path: str | os.PathLike[str]) -> GraphDataset:
 
 
 def _parse(path: Path) -> list[_Parsed]:
-    lines = path.read_text().split("\n")
+    lines = read_text(path)[0].split("\n")
 
     def numbers(place: int, at_least: int) -> list[int]:
         try:
@@ -74,9 +75,11 @@ def _parse(path: Path) -> list[_Parsed]:
     parsed: list[_Parsed] = []
     for _ in range(count):
         size, label = numbers(place, 2)[:2]
+        if size < 1:
+            raise ValueError(f"{path.name}, line {place + 1}: expected a graph of 1 or more nodes, got {size}")
         nodes = [numbers(place + 1 + node, 2) for node in range(size)]
         for node, (_, degree, *neighbours) in enumerate(nodes):
-            if len(neighbours) < degree or not all(0 <= other < size for other in neighbours[:degree]):
+            if not 0 <= degree <= len(neighbours) or not all(0 <= other < size for other in neighbours[:degree]):
                 raise ValueError(
                     f"{path.name}, line {place + 2 + node}: expected {degree} neighbours in 0..{size - 1}, "
                     f"got {neighbours}"
@@ -104,12 +107,18 @@ def _read_tu(folder: Path) -> list[Data]:
         if not file.is_file():
             raise FileNotFoundError(f"{folder} lacks {file.name}")
         try:
-            return [int(word) for word in file.read_text().replace(",", " ").split()]
+            numbers = [int(word) for word in read_text(file)[0].replace(",", " ").split()]
         except ValueError as error:
             raise ValueError(f"{file.name} is damaged: {error}") from None
+        if not numbers:
+            raise ValueError(f"{file.name} is empty")
+        return numbers
 
     graph_of, atoms, labels, pairs = (column(n) for n in ("graph_indicator", "node_labels", "graph_labels", "A"))
-    if len(graph_of) != len(atoms) or max(graph_of) != len(labels) or max(pairs) > len(atoms) or min(pairs) < 1:
+    known = len(graph_of) == len(atoms) and len(pairs) % 2 == 0 and min(pairs) >= 1 and max(pairs) <= len(atoms)
+    sorted_by_graph = graph_of == sorted(graph_of) and set(graph_of) == set(range(1, len(labels) + 1))
+    within = known and all(graph_of[a - 1] == graph_of[b - 1] for a, b in zip(pairs[::2], pairs[1::2], strict=True))
+    if not (within and sorted_by_graph and min(atoms) >= 0 and max(atoms) < len(_ATOMS)):
         raise ValueError(f"{folder} is inconsistent: {len(atoms)} atoms, {len(graph_of)} in {len(labels)} graphs")
     first: dict[int, int] = {}
     for node, graph in enumerate(graph_of):

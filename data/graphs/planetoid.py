@@ -96,8 +96,8 @@ def load_folder(
 
 def _load_named(name: str, normalize_features: bool, sparse_features: bool) -> Data:
     title, file = _TITLES[name], f"ind.{name}.graph"
-    places = (f"{title}/raw", f"{name}/raw", f"Planetoid/{title}/raw", f"planetoid/{title}/raw", title, name)
-    graph = find(*(f"{place}/{file}" for place in places))
+    folders = (f"{title}/raw", f"{name}/raw", f"Planetoid/{title}/raw", f"planetoid/{title}/raw", title, name)
+    graph = find(*(f"{folder}/{file}" for folder in folders))
     if graph is None:
         fetch(
             lambda: _download(title),

@@ -12,6 +12,8 @@ from torch_geometric.utils import coalesce, remove_self_loops
 from .restricted_pickle import read_pickle
 
 PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
+_SPARSEST = 10  # nodes in the range of the test nodes for each that has a row
+_LARGE, _DENSEST = 50_000_000, 10_000  # fields of a matrix, and for each value in it, from which it is a trap
 
 
 def read_planetoid(files: dict[str, Path]) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def read_planetoid(files: dict[str, Path]) -> dict[str, Any]:
     y, ally, ty = (_matrix(files[part]).toarray() for part in ("y", "ally", "ty"))
     try:
         test = np.array(files["test.index"].read_text().split(), dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{files['test.index'].name} is damaged: {error}") from None
     known, start = allx.shape[0], int(test.min(initial=np.iinfo(np.int64).max))
     if (ally.shape[0], tx.shape[0], ty.shape[0], start) != (known, len(test), len(test), known):
@@ -47,6 +49,10 @@ def read_planetoid(files: dict[str, Path]) -> dict[str, Any]:
             f"and ty {ally.shape[1]} and {ty.shape[1]}, and test.index repeats {len(test) - len(np.unique(test))} nodes"
         )
     num_nodes = int(test.max()) + 1
+    if num_nodes > known + _SPARSEST * len(test):
+        raise ValueError(
+            f"{files['test.index'].name} lists node {num_nodes - 1}, but there are rows for {known + len(test)}"
+        )
     to_node = scipy.sparse.csr_matrix(
         (np.ones(len(test), np.float32), (test - known, np.arange(len(test)))), shape=(num_nodes - known, len(test))
     )
@@ -71,6 +77,9 @@ def _matrix(file: Path) -> scipy.sparse.csr_matrix:
     loaded = read_pickle(file)
     if not (scipy.sparse.issparse(loaded) or isinstance(loaded, np.ndarray)) or len(loaded.shape) != 2:
         raise ValueError(f"{file.name} holds a {type(loaded).__name__}, expected a matrix")
+    rows, columns = loaded.shape
+    if rows * columns > max(_LARGE, _DENSEST * loaded.size):
+        raise ValueError(f"{file.name} claims to be {rows} x {columns}, but holds {loaded.size} values")
     return scipy.sparse.csr_matrix(loaded, dtype=np.float32)
 
 
@@ -83,7 +92,7 @@ def _edges(file: Path, num_nodes: int) -> Tensor:
         counts = [len(targets) for targets in neighbors.values()]
         source = np.repeat(np.fromiter(neighbors, np.int64, len(counts)), counts)
         target = np.fromiter((node for targets in neighbors.values() for node in targets), np.int64, sum(counts))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{file.name} is damaged: {error}") from None
     edges = np.stack([source, target])
     outside = edges[(edges < 0) | (edges >= num_nodes)]

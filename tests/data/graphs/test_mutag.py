@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,8 @@ def test_any_file_of_graphs(tmp_path):
         ("2\n1 0\n1 0\n", r"toy.txt, line 4: expected 2 or more whole numbers, got"),
         ("1\n2 0\n1 1 1\n1 1 2\n", r"line 4: expected 1 neighbours in 0\.\.1, got \[2\]"),
         ("1\n2 0\n1 2 1\n1 0\n", r"line 3: expected 2 neighbours in 0\.\.1, got \[1\]"),
+        ("1\n0 1\n", r"line 2: expected a graph of 1 or more nodes, got 0"),
+        ("1\n1 0\n1 -1\n", r"line 3: expected -1 neighbours in 0\.\.0, got \[\]"),
         ("1\n1 0\nC 0\n", r"line 3: expected 2 or more whole numbers, got 'C 0'"),
         ("0\n1 0\n", r"toy.txt holds no graphs"),
     ],
@@ -166,3 +169,10 @@ def test_folds_out_of_range_and_indexing():
     mask = torch.tensor([True, False, False, False, True])
     assert dataset[mask] == [dataset[0], dataset[4]] == dataset[torch.tensor([0, 4])] == dataset[[0, -1]]
     assert dataset[1:3] == dataset.graphs[1:3] and len(list(dataset)) == 5
+
+
+def test_a_file_that_is_no_utf8_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    (tmp_path / "toy.txt").write_bytes(b"1\n1 0\n1 0 \xff\n")
+    with pytest.raises(ValueError, match=r"toy.txt is not UTF-8, byte 0xff at 10 \(line 3\)"):
+        data.load(tmp_path / "toy.txt")

@@ -4,6 +4,7 @@ import builtins
 import os
 import pickle
 import socket
+import tracemalloc
 from collections import defaultdict
 from pathlib import Path
 
@@ -200,6 +201,28 @@ def test_files_that_do_not_fit_one_another(tmp_path):
     (folder / "ind.toy.tx").unlink()
     with pytest.raises(FileNotFoundError, match=r"lacks ind\.toy\.tx"):
         data.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "sentence"),
+    [
+        ("test.index", f"{2**64}\n6\n9\n8\n", r"ind\.toy\.test\.index is damaged"),
+        ("test.index", f"{2**31 - 2}\n6\n9\n8\n", r"lists node 2147483646, but there are rows for 10"),
+        ("graph", {0: [2**64]}, r"ind\.toy\.graph is damaged"),
+        ("graph", {2**64: [0]}, r"ind\.toy\.graph is damaged"),
+        ("graph", {0: [2**31]}, r"ind\.toy\.graph holds node 2147483648, but there are 10 nodes"),
+        ("allx", scipy.sparse.csr_matrix((6, 2**31)), r"allx claims to be 6 x 2147483648, but holds 0 values"),
+        ("ally", scipy.sparse.csr_matrix((6, 2**30)), r"ally claims to be 6 x 1073741824, but holds 0 values"),
+    ],
+)
+def test_numbers_that_would_fill_the_memory(tmp_path, part, value, sentence):
+    file = write_raw(tmp_path / "raw") / f"ind.toy.{part}"
+    file.write_bytes(value.encode() if isinstance(value, str) else pickle.dumps(value, protocol=4))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=sentence):
+        data.load(tmp_path / "raw")
+    assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    tracemalloc.stop()
 
 
 def test_several_graphs_in_one_folder_need_a_name(tmp_path):

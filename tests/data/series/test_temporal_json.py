@@ -70,8 +70,8 @@ def test_twitter_tennis(series):
 
 
 def test_montevideo_bus(series):
-    nodes = [{"bus_stop": 100 + n, "X": {"y": wave(3)[:, n].tolist(), "lat": [1.0] * STEPS}, "y": wave(3)[:, n].tolist()}
-             for n in range(3)]  # fmt: skip
+    own = wave(3).T.tolist()
+    nodes = [{"bus_stop": 100 + n, "X": {"y": own[n], "lat": [1.0] * STEPS}, "y": own[n]} for n in range(3)]
     links = [{"source": 100, "target": 102, "weight": 12.5}, {"source": 101, "target": 100, "weight": 3}]
     found = series({"nodes": nodes, "links": links, "directed": True})
     assert found.nodes == ["100", "101", "102"] and found.channels == ["y", "lat"]
