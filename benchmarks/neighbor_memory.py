@@ -9,7 +9,16 @@ beyond that, with the sampler's sorted edges and the optimiser included. A step 
 import argparse
 import multiprocessing
 
-from graphreel.report.training_memory import BATCH, CLASSES, FAN_OUT, FEATURES, HIDDEN, KINDS, NODES_PER_EDGE, measure
+from graphreel.report.questions.q3_1.memory import (
+    BATCH,
+    CLASSES,
+    FAN_OUT,
+    FEATURES,
+    HIDDEN,
+    KINDS,
+    NODES_PER_EDGE,
+    measure,
+)
 from graphreel.training.allocator import tune_allocator
 
 

@@ -89,7 +89,11 @@ def draw_gates(
 @app.command()
 def gradients(
     out: Annotated[Path, path_option("Picture to write; its numbers go beside it as .json.")] = Path("gradients.png"),
+    problems: Annotated[int, typer.Option(min=1, help="Random networks to check; the largest difference is told.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and data.")] = 0,
+    length: Annotated[int, typer.Option(min=1, help="Of the sequences whose gradients are drawn.")] = 100,
+    hidden: Annotated[int, typer.Option(min=1, help="Units of the networks whose gradients are drawn.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences in a batch of their training.")] = 32,
     steps: Annotated[int, typer.Option(min=0, help="Training steps before the second measurement.")] = 200,
     quiet: Quiet = False,
 ) -> None:
@@ -97,4 +101,5 @@ def gradients(
     check_picture(out, [".json"])
     from graphreel.inspect.gradients import show
 
-    show(out, seed, steps, quiet)
+    sizes = {"steps": length, "hidden_size": hidden, "batch_size": batch_size, "training_steps": steps}
+    show(out, problems, seed, quiet, **sizes)

@@ -1,5 +1,6 @@
 """`graphreel rnn gradients`: the closed form against autograd, the report's formula, and the vanishing gradient."""
 
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -63,23 +64,42 @@ def check(seed: int = 0) -> dict[str, Any]:
     return result
 
 
-def show(out: Path, seed: int, training_steps: int, quiet: bool) -> None:
-    """Print the check, draw the picture, and write the numbers behind both beside it.
+def checks(problems: int = 1, seed: int = 0) -> dict[str, Any]:
+    """`check` on problems of the seeds from `seed` on: the largest differences, and the report's median errors."""
+    found = [check(seed + number) for number in range(problems)]
+    largest = {
+        kind: {name: max(one["largest_difference"][kind][name] for one in found) for name in values}
+        for kind, values in found[0]["largest_difference"].items()
+    }
+    errors = {
+        name: statistics.median(one["report_relative_error"][name] for one in found)
+        for name in found[0]["report_relative_error"]
+    }
+    return {
+        "largest_difference": largest,
+        "report_relative_error": errors,
+        "share_of_step": found[0]["share_of_step"],
+    }
+
+
+def show(out: Path, problems: int, seed: int, quiet: bool, **sizes: int) -> None:
+    """Print the check, draw the picture, and write the numbers behind both beside it; `sizes` as `gradient_norms`.
 
     Raises:
         OSError: the picture cannot be written.
     """
-    checked = check(seed)
-    measured = gradient_norms(training_steps=training_steps, seed=seed)
+    checked = checks(problems, seed)
+    measured = gradient_norms(seed=seed, **sizes)
     figure = draw_gradient_norms(measured)
     write_whole(out, lambda beside: figure.savefig(beside, dpi=150))
-    beside = write_json(out.with_suffix(".json"), {"check": checked, "norms": [_row(one) for one in measured]})
+    beside = write_json(out.with_suffix(".json"), {"check": checked, "norms": [as_row(one) for one in measured]})
     if not quiet:
         typer.echo(_table(checked, measured))
         typer.echo(f"{out}\n{beside}")
 
 
-def _row(one: GradientNorms) -> dict[str, Any]:
+def as_row(one: GradientNorms) -> dict[str, Any]:
+    """For a JSON file."""
     return {
         "kind": one.kind, "setting": one.setting, "trained": one.trained, "accuracy": one.accuracy,
         "lag": one.lag.tolist(), "norm": one.norm.tolist(), "bound": None if one.bound is None else one.bound.tolist(),

@@ -1,24 +1,21 @@
-"""Where a section works: its folder for pictures, the data on disk, and the trainings that sections share."""
+"""Where a question works: its folder for pictures, the data on disk, and the trainings that questions share."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure as Drawing
 
+from graphreel import experiments
 from graphreel.core.atomic_files import write_whole
-from graphreel.report.answer import Figure
 from graphreel.training.run_folder import RunFolder, provenance
-
-
-class _Settings(Protocol):
-    def as_dict(self) -> dict[str, Any]: ...
+from graphreel.training.settings import Settings
 
 
 class Trainings:
-    """Run folders that sections share: what one has trained, the next finds finished.
+    """Run folders that questions share: what one has trained, the next finds finished.
 
     Args:
         folder: of the run folders.
@@ -29,27 +26,25 @@ class Trainings:
         self.folder, self.again = Path(folder), again
         self._trained: set[str] = set()
 
-    def train(
-        self, name: str, settings: _Settings, start: Callable[..., RunFolder], resume: Callable[..., RunFolder]
-    ) -> RunFolder:
+    def train(self, name: str, settings: Settings, kind: str | None = None) -> RunFolder:
         """Train into the run folder `name`, or go on with what is there under the same settings and versions.
 
         Args:
-            start, resume: a room's `start_training` and `resume_training`.
+            kind: as of `graphreel.experiments.start`.
         """
         path = self.folder / name
         fresh = self.again and name not in self._trained
         self._trained.add(name)
         if not fresh and _holds(path, settings):
-            return resume(path, quiet=True)
-        return start(settings, path, overwrite=True, quiet=True)
+            return experiments.resume(path, quiet=True)
+        return experiments.start(settings, path, overwrite=True, quiet=True, kind=kind)
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """The rows of a run's history: one per evaluation and seed."""
         return RunFolder(self.folder / name).load_checkpoint()["history"]
 
 
-def _holds(path: Path, settings: _Settings) -> bool:
+def _holds(path: Path, settings: Settings) -> bool:
     try:
         config = RunFolder.open(path).config()
     except (OSError, ValueError):
@@ -61,28 +56,25 @@ def _holds(path: Path, settings: _Settings) -> bool:
 
 
 class Workspace:
-    """Handed to a section's `run`.
+    """Handed to a question's `measure`.
 
     Attributes:
-        folder: the section's own, for pictures.
-        trainings: shared by the sections.
-        on_disk: key of `disk_data.WANTED` -> what `load` takes, for the data that this section may use.
+        folder: the question's own, for pictures.
+        trainings: shared by the questions.
+        on_disk: key of `disk_data.WANTED` -> what `load` takes, for the data that this question may use.
     """
 
     def __init__(self, folder: Path, trainings: Trainings, on_disk: Mapping[str, str]):
         self.folder, self.trainings, self.on_disk = Path(folder), trainings, dict(on_disk)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def figure(self, name: str, drawing: Drawing, alt: str, caption: str, wide: bool = False) -> Figure:
-        """Save a matplotlib figure as SVG in the section's folder."""
-        path = self.folder / f"{name}.svg"
+    def figure(self, name: str, drawing: Drawing) -> None:
+        """Save a matplotlib figure as `name`.svg in the question's folder."""
         with matplotlib.rc_context({"svg.hashsalt": name}):
-            write_whole(path, lambda beside: drawing.savefig(beside, metadata={"Date": None}))
-        return Figure(path.name, alt, caption, wide)
+            write_whole(self.folder / f"{name}.svg", lambda beside: drawing.savefig(beside, metadata={"Date": None}))
 
-    def picture(self, name: str, source: Path, alt: str, caption: str, wide: bool = False) -> Figure:
-        """Take a picture that another part of graphreel has written into the section's folder."""
+    def picture(self, name: str, source: Path) -> None:
+        """Take a picture that another part of graphreel has written into the question's folder, as `name`."""
         path = self.folder / f"{name}{source.suffix}"
         if path != source:
             write_whole(path, lambda beside: beside.write_bytes(source.read_bytes()))
-        return Figure(path.name, alt, caption, wide)

@@ -2,14 +2,18 @@
 
 import base64
 import contextlib
+import importlib
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
+
+from graphreel.report import questions
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _SWITCHES = (
@@ -105,3 +109,78 @@ def browser(tmp_path_factory):
     running = Browser(program, tmp_path_factory.mktemp("chromium"))
     yield running
     running.close()
+
+
+MEASURE = """from dataclasses import dataclass
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Sizes:
+    width: int = 3
+
+
+SIZES = {{"quick": Sizes(), "full": Sizes(9)}}
+SECONDS = {{"quick": 1.0, "full": 7200.0}}
+USES = {uses}
+
+
+def measure(sizes, workspace):
+    with open(workspace.trainings.folder.parent / "ran.txt", "a") as file:
+        file.write("{name} ")
+{body}
+    return {{"x": 2, "data": workspace.on_disk}}
+
+
+def verdicts(numbers):
+    return {{"a": "{verdict}"}}
+"""
+PAGE = """{% set title = "TITLE" %}
+{% macro asked() %}
+What?
+
+## Equations
+A step:
+
+$$
+h = \\tanh(W x)
+y = h
+$$
+
+## a
+Three.
+{% endmacro %}
+{% macro found() %}
+It is ${{ x }}$, not <3>.
+
+## a
+Two.
+SHOWN
+{% endmacro %}
+"""
+
+
+@pytest.fixture
+def add_question(tmp_path_factory, monkeypatch):
+    """Lay a question's folder into an otherwise empty report."""
+    place = tmp_path_factory.mktemp("questions")
+    monkeypatch.setattr(questions, "__path__", [str(place)])
+
+    def forget():
+        names = [name for name in sys.modules if name.startswith(f"{questions.__name__}.")]
+        return {name: sys.modules.pop(name) for name in names}
+
+    real = forget()
+
+    def add(folder, title, body="", verdict="confirmed", shown="", uses="()"):
+        forget()
+        importlib.invalidate_caches()
+        (place / folder).mkdir(exist_ok=True)
+        name = folder.replace("q", "Q").replace("_", ".")
+        measure = MEASURE.format(body=body, verdict=verdict, uses=uses, name=name)
+        (place / folder / "measure.py").write_text(measure)
+        (place / folder / "page.md.jinja").write_text(PAGE.replace("TITLE", title).replace("SHOWN", shown))
+
+    yield add
+    forget()
+    sys.modules.update(real)

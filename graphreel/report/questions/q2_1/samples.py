@@ -50,3 +50,8 @@ def read_samples(path: Path) -> list[Group]:
     if not groups:
         raise ValueError(f"{path} holds no samples")
     return groups
+
+
+def visible(text: str) -> str:
+    """The text with a mark for every blank that a reader would not see."""
+    return re.sub(r" {2,}|^ | $", lambda blanks: "␣" * len(blanks[0]), text)

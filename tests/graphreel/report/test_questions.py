@@ -1,45 +1,36 @@
-"""Every section of the report at the smallest sizes, from end to end."""
+"""Every question of the report at the smallest sizes, from end to end."""
 
-import importlib
 import json
 import shlex
-from dataclasses import replace
 
 import pytest
 import typer
 from rich.console import Console
 
 from graphreel.__main__ import app
-from graphreel.cli.report import QUESTIONS
 from graphreel.data import load
-from graphreel.report.answer import Table
-from graphreel.report.clips_section import told_apart
-from graphreel.report.making import make_report
-from graphreel.report.sections import SECTIONS
-from graphreel.report.sequence_runs import PalindromeSizes
+from graphreel.report import questions
+from graphreel.report.build import build_report
+from graphreel.report.question import find_questions
+from graphreel.report.questions import palindromes
+from graphreel.report.questions.q3_1.memory import measure
+from graphreel.report.questions.q3_5.measure import told_apart
 from graphreel.report.terminal import Terminal
-from graphreel.report.training_memory import measure
 
-PALINDROMES = PalindromeSizes((2, 3), seeds=1, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
+PALINDROMES = dict(seeds=1, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
 TINY = {
-    "Q1.1": ("gradients", dict(problems=2, steps=8, hidden=4, batch=4, training_steps=1)),
-    "Q1.2": ("gates", dict(palindromes=PALINDROMES, cells=[[2, 3, 1]])),
-    "Q1.3": ("palindromes", dict(palindromes=PALINDROMES)),
-    "Q1.4": ("palindromes", dict(palindromes=PALINDROMES)),
-    "Q2.1": ("text", dict(steps=12, evaluate_every=4, hidden=8, prompts=2, count=2, length=40)),
-    "Q3.1": ("convolution", dict(edges=(1000, 2000))),
-    "Q3.2": ("six_nodes", dict(seeds=1, updates=5)),
-    "Q3.3": ("attention", dict(seeds=1)),
-    "Q3.4": ("applications", dict(seeds=1, folds=1, epochs=2)),
-    "Q3.5": ("clips", dict(seeds=1, epochs=1)),
+    "Q1.1": dict(problems=2, length=8, hidden=4, batch=4, steps=1),
+    "Q1.2": dict(palindromes=palindromes.Sizes((2, 3), **PALINDROMES), cells=((2, 3, 1),)),
+    "Q1.3": dict(lengths=(2, 3), **PALINDROMES),
+    "Q1.4": dict(lengths=(2, 3), **PALINDROMES),
+    "Q2.1": dict(steps=12, evaluate_every=4, hidden=8, prompts=2, count=2, length=40),
+    "Q3.1": dict(edges=(1000, 2000)),
+    "Q3.2": dict(seeds=1, updates=5),
+    "Q3.3": dict(seeds=1),
+    "Q3.4": dict(seeds=1, folds=1, epochs=2),
+    "Q3.5": dict(seeds=1, epochs=1),
 }
 TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
-
-
-def tiny(section):
-    module, sizes = TINY[section.id]
-    settings = importlib.import_module(f"graphreel.report.{module}_section").Sizes(**sizes)
-    return replace(section, sizes={"tiny": settings}, expected={"tiny": 1.0})
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +40,22 @@ def report(tmp_path_factory):
     book = folder / "tale.txt"
     book.write_text(TALE * 20)
     with pytest.MonkeyPatch.context() as patch:
+        for question in find_questions():
+            patch.setitem(question.module.SIZES, "tiny", question.module.Sizes(**TINY[question.id]))
+            patch.setitem(question.module.SECONDS, "tiny", 1.0)
         # a process of its own would take seconds to start
-        patch.setattr("graphreel.report.convolution_section.measure_apart", measure)
+        patch.setattr("graphreel.report.questions.q3_1.measure.measure_apart", measure)
         patch.setattr("graphreel.experiments.clips.load", lambda name: load(name, train=16, validation=8, test=16))
         terminal = Terminal(Console(quiet=True))
-        outcomes = make_report([tiny(s) for s in SECTIONS], "tiny", folder / "out", {"grimm": str(book)}, terminal)
+        outcomes = build_report(find_questions(), "tiny", folder / "out", {"grimm": str(book)}, terminal)
     return folder / "out", outcomes
 
 
-def test_the_command_knows_the_sections():
-    assert tuple(section.id for section in SECTIONS) == QUESTIONS
-
-
-def test_every_section_is_filled(report):
+def test_every_question_is_answered(report):
     folder, outcomes = report
     assert [outcome.trace for outcome in outcomes if outcome.trace] == []
     sections = json.loads((folder / "report.json").read_text())["sections"]
-    assert [section["id"] for section in sections] == [section.id for section in SECTIONS] == sorted(TINY)
+    assert [section["id"] for section in sections] == list(questions.folders()) == sorted(TINY)
     for section in sections:
         assert section["status"] == "finished" and section["numbers"] and section["sentence"] and section["commands"]
 
@@ -73,15 +63,21 @@ def test_every_section_is_filled(report):
 def test_every_claim_has_a_finding_and_every_table_is_whole(report):
     _, outcomes = report
     for outcome in outcomes:
-        assert {finding.part for finding in outcome.answer.findings} == set(outcome.section.claims)
-        for table in (block for block in outcome.answer.blocks if isinstance(block, Table)):
-            assert table.rows and {len(row) for row in table.rows} == {len(table.head)}, table.caption
+        assert [finding.part for finding in outcome.findings.findings] == list(outcome.question.asked().claims)
+        assert all(finding.text.plain for finding in outcome.findings.findings)
+        kinds = [token.type for token in outcome.findings.shown.tokens]
+        for number in [place for place, kind in enumerate(kinds) if kind == "table_open"]:
+            rows = " ".join(kinds[number : kinds.index("table_close", number)]).split("tr_open")[1:]
+            columns = {row.count("th_open") + row.count("td_open") for row in rows}
+            assert len(rows) > 1 and len(columns) == 1 and outcome.findings.shown.tokens[number].meta["caption"]
+            cells = [t for t in outcome.findings.shown.tokens[number:] if t.type == "inline"]
+            assert cells[columns.pop()].content
 
 
 def test_the_commands_on_the_page_are_commands(report):
     _, outcomes = report
     for outcome in outcomes:
-        for line in outcome.answer.commands:
+        for line in outcome.findings.repeat.commands:
             program, *arguments = shlex.split(line)
             assert program == "graphreel"
             command = typer.main.get_command(app)
@@ -92,23 +88,22 @@ def test_the_commands_on_the_page_are_commands(report):
 
 
 def test_the_facts_of_the_report_come_out(report):
-    answers = {outcome.section.id: outcome.answer for outcome in report[1]}
-    check = answers["Q1.1"].numbers["closed_form_minus_autograd"]
+    found = {outcome.question.id: outcome.numbers for outcome in report[1]}
+    check = found["Q1.1"]["largest_difference"]
     assert max(max(row.values()) for row in check.values()) < 1e-12
-    assert answers["Q1.1"].numbers["bound_holds"]
-    assert answers["Q1.2"].numbers["parameters"]["2, 3, 1"]["one_bias"] == 4 * (2 * 3 + 3**2 + 3) + 3 + 1
-    assert answers["Q1.3"].numbers["T=3"]["chance"] == pytest.approx(2 / 3, abs=0.02)
-    six = answers["Q3.2"]
-    assert six.numbers["matrix_as_reported"] and six.numbers["updates_from_C_to_E"] == 4
-    assert [value == 0 for value in six.numbers["derivative_of_E_by_C"]] == [True] * 4 + [False] * 2
-    assert six.numbers["walks_from_C_to_E"][:5] == [0, 0, 0, 0, 2]
-    assert max(answers["Q3.1"].numbers["differences"].values()) < 1e-12
-    attention = answers["Q3.3"].numbers
+    assert found["Q1.1"]["bound_holds"]
+    assert found["Q1.2"]["parameters"]["2, 3, 1"]["one_bias"] == 4 * (2 * 3 + 3**2 + 3) + 3 + 1
+    assert found["Q1.3"]["opened"]["3"]["chance"] == pytest.approx(2 / 3, abs=0.02)
+    six = found["Q3.2"]
+    assert six["matrix_as_reported"] and six["updates_from_C_to_E"] == 4
+    assert [value == 0 for value in six["derivative_of_E_by_C"]] == [True] * 4 + [False] * 2
+    assert six["walks_from_C_to_E"][:5] == [0, 0, 0, 0, 2]
+    assert max(found["Q3.1"]["differences"].values()) < 1e-12
+    attention = found["Q3.3"]
     assert attention["difference"] < 1e-12 and attention["moved"] > 1e-3
     assert sum(row["attention"] for row in attention["weights"].values()) == pytest.approx(1, abs=1e-5)
     assert sorted(attention["weights"]) == ["A", "B", "E", "F"]
-    clips = answers["Q3.5"].numbers
-    assert sum(map(sum, clips["models"]["both"]["confusion"])) == 16
+    assert sum(map(sum, found["Q3.5"]["models"]["both"]["confusion"])) == 16
 
 
 def test_structure_and_order_are_told_apart():
@@ -135,7 +130,7 @@ def test_the_whole_page_in_a_browser(report, browser, width):
     folder, outcomes = report
     browser.open(folder / "index.html", width)
     seen = browser.evaluate(LOOK)
-    pictures = sum(hasattr(block, "alt") for outcome in outcomes for block in outcome.answer.blocks)
+    pictures = sum(len(outcome.findings.shown.pictures) for outcome in outcomes)
     assert seen == {"wide": False, "blank": 0, "images": pictures, "unformed": 0, "marks": []}
     asked = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

@@ -11,7 +11,7 @@ _POINT = 4 / 3  # CSS pixels
 
 
 @dataclass(frozen=True)
-class Embedded:
+class DataUri:
     """A picture in a page: its data URI and its size in CSS pixels."""
 
     uri: str
@@ -19,7 +19,7 @@ class Embedded:
     height: int
 
 
-def embed(path: Path) -> Embedded:
+def data_uri(path: Path) -> DataUri:
     """Read an SVG, PNG or GIF.
 
     Raises:
@@ -31,7 +31,7 @@ def embed(path: Path) -> Embedded:
         raise ValueError(f"{path} is no picture for a page: expected one of {', '.join(_TYPES)}")
     raw = path.read_bytes()
     width, height = _size(raw, path)
-    return Embedded(f"data:{kind};base64,{base64.b64encode(raw).decode()}", width, height)
+    return DataUri(f"data:{kind};base64,{base64.b64encode(raw).decode()}", width, height)
 
 
 def _size(raw: bytes, path: Path) -> tuple[int, int]:
