@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from latex2mathml.converter import convert_to_element
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -66,14 +67,14 @@ class Blocks:
         Raises:
             OSError, ValueError: a picture is missing or none.
         """
-        made = _MARKDOWN.renderer.render(self.tokens, _MARKDOWN.options, {"folder": folder})
+        made = _RENDERER.render(self.tokens, _MARKDOWN.options, {"folder": folder})
         return Markup(_BRACKETED.sub(_tie, made))
 
     @property
     def line(self) -> Markup:
         """The paragraphs as one line of HTML, to stand behind something in the same paragraph."""
         inline = [token.children or [] for token in self.tokens if token.type == "inline"]
-        made = " ".join(_MARKDOWN.renderer.renderInline(part, _MARKDOWN.options, {}) for part in inline)
+        made = " ".join(_RENDERER.renderInline(part, _MARKDOWN.options, {}) for part in inline)
         return Markup(_BRACKETED.sub(_tie, made))
 
     @property
@@ -201,7 +202,7 @@ def _attribute(text: str) -> str:
     return str(escape(text)).replace("\n", " ")
 
 
-def _made() -> MarkdownIt:
+def _made() -> tuple[MarkdownIt, RendererHTML]:
     made = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "autolink", "html_inline"])
     made.use(dollarmath_plugin)
     rules = {
@@ -211,7 +212,8 @@ def _made() -> MarkdownIt:
     }  # fmt: skip
     for name, rule in rules.items():
         made.add_render_rule(name, rule)
-    return made
+    assert isinstance(made.renderer, RendererHTML)
+    return made, made.renderer
 
 
-_MARKDOWN = _made()
+_MARKDOWN, _RENDERER = _made()
