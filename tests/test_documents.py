@@ -39,6 +39,7 @@ SHORTER = {
     "combined attention": "",
     "report --quick": "--only Q1.2",
     "runs": "",
+    "doctor": "",
 }
 # what a command reads: the name of a run, and the training that makes it
 NEEDS = {
@@ -85,6 +86,7 @@ def folder(tmp_path_factory):
     series = {"edges": [[0, 1], [1, 2], [2, 0]], "node_ids": {"a": 0, "b": 1, "c": 2}}
     series["FX"] = draw.normal(size=(80, 3)).tolist()
     (place / "SERIES.json").write_text(json.dumps(series))
+    (place / "MINE.toml").write_text(fences(ROOT / "docs" / "settings.md", "toml")[0])
     return place
 
 
@@ -92,7 +94,7 @@ def filled(command: str, folder: Path) -> list[str]:
     """The words of a command, with files and runs in place of capital letters and of runs/..."""
     run_of_it = str(folder / NEEDS.get(kind_of(command), ("clips",))[0])
     stands = {"RUN": run_of_it, "PATH": str(folder / "PATH.npz"), "FILE": str(folder / "FILE.npz"), "CLIP": "0"}
-    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json")}
+    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml")}
     if kind_of(command) in NEEDS:
         stands["runs/six"] = run_of_it
     return [stands.get(word, word) for word in shlex.split(command)]
