@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from graphreel.data import load
 from graphreel.rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
+from graphreel.rnn.kernels.dispatch import scan_path
 from graphreel.rnn.kernels.matmul import matmul_with, weight_gradient
 from graphreel.training.allocator import tune_allocator
 
@@ -48,9 +50,16 @@ def _rounds(functions: list[Callable[[], object]], device: str, rounds: int = 9)
     return [1000 * median(times) for times in seconds]
 
 
-def _plain(layer: LSTM) -> LSTM:
-    layer.fused = None
-    return layer
+class Plain(nn.Module):
+    """A layer by plain autograd operations."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Any:
+        with scan_path("plain"):
+            return self.layer(x)
 
 
 def _print(title: str, base: str, rows: list[tuple[str, Callable[[], object], str]], device: str) -> None:
@@ -95,7 +104,7 @@ def dense(device: str) -> None:
         ("rnn.LSTM", step(LSTM(INPUTS, HIDDEN)), "1.30"),
         ("rnn.PeepholeLSTM gers", step(PeepholeLSTM(INPUTS, HIDDEN)), "1.30"),
         ("rnn.PeepholeLSTM uva", step(PeepholeLSTM(INPUTS, HIDDEN, variant="uva")), "1.00"),
-        ("plain loop of autograd operations", step(_plain(LSTM(INPUTS, HIDDEN))), "1.5 times rnn.LSTM"),
+        ("plain loop of autograd operations", step(Plain(LSTM(INPUTS, HIDDEN))), "1.5 times rnn.LSTM"),
         ("an LSTM's matrix products alone", _products(x), "the floor"),
     ]
     _print(f"dense input, T={STEPS} B={BATCH} I={INPUTS} H={HIDDEN}, forward and backward", "torch", rows, device)
@@ -120,7 +129,7 @@ def tokens(device: str) -> None:
             model = SequenceClassifier(3, INPUTS, HIDDEN, 2, cell=cell, padding=padding)
             rows.append((f"{cell}, padding={padding}", step(model), "1.00"))
     looped = TorchClassifier()
-    looped.lstm = _plain(LSTM(INPUTS, HIDDEN, batch_first=True))
+    looped.lstm = Plain(LSTM(INPUTS, HIDDEN, batch_first=True))
     rows.append(("the same with a plain loop", step(looped), "1.5 times lstm"))
     _print(f"palindrome, T={STEPS} B={BATCH} H={HIDDEN}, forward and backward", "torch", rows, device)
 

@@ -36,15 +36,17 @@ _MOVED = {
     "rnn.char_lm._Skipping": "graphreel.rnn.models.char_lm._Skipping",
     "rnn.dropout.Dropout": "graphreel.core.dropout.Dropout",
     "rnn.workspace.Workspace": "graphreel.rnn.kernels.buffer_pool.BufferPool",
-    "rnn.fused_gru.fused_gru": "graphreel.rnn.kernels.gru.fused_gru",
-    "rnn.fused_gru_uva.fused_gru_uva": "graphreel.rnn.kernels.gru_uva.fused_gru_uva",
-    "rnn.fused_lstm.fused_lstm": "graphreel.rnn.kernels.lstm.fused_lstm",
-    "rnn.fused_rnn.fused_rnn": "graphreel.rnn.kernels.rnn.fused_rnn",
-    "rnn.fused_uva.fused_uva": "graphreel.rnn.kernels.peephole_uva.fused_uva",
+    # layers carried their functions, which they now find by their variant
+    "rnn.fused_gru.fused_gru": "graphreel.rnn.cells.gru_torch_cell",
+    "rnn.fused_gru_uva.fused_gru_uva": "graphreel.rnn.cells.gru_uva_cell",
+    "rnn.fused_lstm.fused_lstm": "graphreel.rnn.cells.lstm_cell",
+    "rnn.fused_rnn.fused_rnn_tanh": "graphreel.rnn.cells.rnn_tanh_cell",
+    "rnn.fused_rnn.fused_rnn_relu": "graphreel.rnn.cells.rnn_relu_cell",
+    "rnn.fused_uva.fused_uva": "graphreel.rnn.cells.peephole_uva_cell",
 }
 _RENAMED_ATTRIBUTES = {"_workspace": "_buffer_pool"}
 _MADE_FROM_ARGUMENTS = ("rnn.workspace.Workspace", "graphreel.rnn.kernels.buffer_pool.BufferPool")
-_RECURRENT = ("graphreel.rnn.cells.", "graphreel.rnn.kernels.")  # whose functions layers carry
+_CELLS = "graphreel.rnn.cells."  # whose functions old layers carry
 _ROOMS = ("combined", "data", "gnn", "rnn")
 _LIBRARIES = ("torch.nn.modules.", "torch_geometric.nn.", "torch_geometric.data.")
 _ACTIVATIONS = ("relu", "elu", "gelu", "leaky_relu", "selu", "silu", "tanh", "sigmoid")
@@ -155,7 +157,7 @@ class _ModelNames(ArrayNames):
         if name in self.values:
             return self.values[name]
         found = self._found(name)
-        if inspect.isfunction(found) and f"{found.__module__}.".startswith(_RECURRENT):
+        if inspect.isfunction(found) and f"{found.__module__}.".startswith(_CELLS):
             return found
         if not (isinstance(found, type) and (issubclass(found, _KINDS) or name in _MADE_FROM_ARGUMENTS)):
             raise RefusedError(name)

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from graphreel.gnn import GCNConv
-from graphreel.rnn.cells import Weights, gru_uva_cell
+from graphreel.rnn.cells import Weights
 from graphreel.rnn.kernels.buffer_pool import BufferPool
 from graphreel.rnn.kernels.dispatch import scan
-from graphreel.rnn.kernels.gru_uva import fused_gru_uva
+from graphreel.rnn.kernels.gru_uva import GRU_UVA
 from graphreel.rnn.layers.recurrent import autocasts
 from graphreel.rnn.sequence.batch_schedule import BatchSchedule
 
@@ -109,9 +109,7 @@ class TGCN(nn.Module):
         rows = len(flat) // steps
         state = flat.new_zeros(rows, self.out_channels) if H is None else H.reshape(rows, self.out_channels)
         schedule = BatchSchedule((rows,) * steps)
-        states, (last,) = scan(
-            gru_uva_cell, fused_gru_uva, self._buffer_pool, flat, schedule, (state,), self.as_gru(), every_step
-        )
+        states, (last,) = scan(GRU_UVA, self._buffer_pool, flat, schedule, (state,), self.as_gru(), every_step)
         return states.view(steps, *shape) if every_step else last.view(shape)
 
     def as_gru(self) -> Weights:

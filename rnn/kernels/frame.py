@@ -1,20 +1,28 @@
-"""What the fused scans have in common: when they apply, their autograd function, and their gradients' gradients."""
+"""The frame of every fused scan: entering, shrinking batches, shared beginnings, and the autograd function.
+
+A kernel gives buffers, a step, a step back and its weights' gradients (see lstm.py and its neighbours); what all of
+them need around these stands here, once.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from graphreel.core.transforms import is_batched, is_transforming
+from graphreel.core.transforms import is_batched
 
 from ..cells import Cell, State, Weights
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.scan import plain_scan
 from .buffer_pool import BufferPool
+
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+Gradients = list[Any]  # of the parts of a state [counts[t], H]; None for one that feeds nothing back
+Stretch = Callable[[range, slice], None]
 
 
 @dataclass(frozen=True)
@@ -45,68 +53,145 @@ class ScanCall:
         parts = {count: rows[:count] for count in set(counts)}
         return [parts[count] for count in counts]
 
-    def by_step(self, grad_y: Tensor | None) -> Sequence[Tensor] | None:
-        """The gradient of h of all steps, step by step; None where there is none."""
-        return None if grad_y is None or not self.outputs else grad_y.split(self.schedule.counts)
+
+class Buffers:
+    """Views of a scan's memory.
+
+    Attributes:
+        state: of each part of the state that recurs, where every step finds it [counts[t], H], and where it ends.
+        new_h: where every step leaves h.
+    """
+
+    state: tuple[Sequence[Tensor], ...]
+    new_h: list[Tensor]
 
 
-def gradient_at_end(grad: Tensor | None, final: Tensor) -> Tensor:
-    """The gradient of a part of the final state, to be written over on the way back; zeros where there is none."""
-    return torch.zeros_like(final) if grad is None else grad.clone(memory_format=torch.contiguous_format)
+class Forward(NamedTuple):
+    """A kernel's way forward.
+
+    Attributes:
+        buffers: its memory.
+        step: t -> None.
+        before: what precedes a stretch of steps, with its rows.
+        results: () -> (h of all steps or of none, final state); None where they are what the buffers end with.
+    """
+
+    buffers: Any
+    step: Callable[[int], None]
+    before: Stretch | None = None
+    results: Callable[[], tuple[Tensor, State]] | None = None
 
 
-def bias_gradients(column: Tensor, *biases: Tensor | None) -> list[Tensor | None]:
-    """A copy of the column for each bias that there is, so that a caller who changes one in place changes no other."""
-    return [None if bias is None else column.clone(memory_format=torch.contiguous_format) for bias in biases]
+class Backward(NamedTuple):
+    """A kernel's way back.
 
+    Attributes:
+        work: tensors [B, .] that a step writes over, cut to the step's rows by the frame.
+        step: (t, gradients of the state after the step, work, whether those before it are needed) -> the latter.
+        gradients: () -> the gradients of x (None where not needed) and of the weights, after the last step.
+        after: what follows on a stretch of steps and its rows.
+    """
 
-def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
-    """The first rows of each part, as many as `counts` says."""
-    return [part if len(part) == count else part[:count] for part, count in zip(parts, counts, strict=True)]
+    work: Sequence[Tensor]
+    step: Callable[[int, Gradients, Sequence[Tensor], bool], Gradients]
+    gradients: Callable[[], tuple[Tensor | None, ...]]
+    after: Stretch | None = None
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A cell's scan and its gradient in closed form.
+    """A cell over all steps.
 
     Attributes:
         cell: one step of it in plain operations.
         names: of the weights, in the order in which the two functions take them; one that is missing is None.
-        forward: (call, x, state, weights) -> h of all steps (of none where call.outputs is False), the final state, and
-            the scan's buffers with what the backward pass needs.
-        backward: (call, gradients of forward's results, x, state, weights, what forward left, whether the gradient of x
-            is needed, and that of the state) -> the gradients of x, of the state's parts and of the weights.
+        forward: (call, x, state, weights) -> Forward; None where there is only the cell.
+        backward: (call, x, weights, buffers, whether the gradient of x is needed) -> Backward.
     """
 
     cell: Cell
-    names: tuple[str, ...]
-    forward: Callable[[ScanCall, Tensor, State, Sequence[Any]], tuple[Tensor, State, Any]]
-    backward: Callable[..., tuple[Tensor | None, ...]]
+    names: tuple[str, ...] = ()
+    forward: Callable[[ScanCall, Tensor, State, Sequence[Any]], Forward] | None = None
+    backward: Callable[[ScanCall, Tensor, Sequence[Any], Any, bool], Backward] | None = None
 
 
-_FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
+def fused_scan(kernel: Kernel, call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, State]:
+    """h of all steps (of none where call.outputs is False), and the final state."""
+    y, *final = _Fused.apply(kernel, call, x.contiguous(), *state, *(weights.get(name) for name in kernel.names))
+    return y, tuple(final)
 
-FusedScan = Callable[[ScanCall, Tensor, State, Weights], tuple[Tensor, ...]]
+
+def _forward(
+    kernel: Kernel, call: ScanCall, x: Tensor, state: State, weights: Sequence[Any]
+) -> tuple[Tensor, State, Any]:
+    assert kernel.forward is not None
+    schedule = call.schedule
+    buffers, step, before, results = kernel.forward(call, x, state, weights)
+    recurring = state[len(state) - len(buffers.state) :]
+    entering = schedule.entering()
+    with torch.inference_mode():  # which saves a fifth of what a small operation costs
+        for steps, rows in schedule.stretches():
+            if before is not None:
+                before(steps, rows)
+            for t in steps:
+                if t in entering:
+                    schedule.enter_(t, tuple(part[t] for part in buffers.state), recurring)
+                step(t)
+    if results is not None:
+        return *results(), buffers
+    y = torch.cat(buffers.new_h) if call.outputs else x.new_empty(0, state[0].shape[1])
+    return y, tuple(part[-1].clone() for part in buffers.state), buffers
 
 
-def can_fuse(schedule: BatchSchedule, x: Tensor, others: Sequence[Tensor]) -> bool:
-    """Whether a fused scan gives the same, and is worth its preparations.
-
-    The tensors must be ordinary ones of one floating type on the CPU, with no transformation looking on, and the steps
-    more than a few.
-    """
-    tensors = (x, *others)
-    return (
-        len(schedule.counts) >= _FEWEST_STEPS
-        and x.dtype in (torch.float32, torch.float64)
-        and all(t.device.type == "cpu" and t.dtype == x.dtype and t.layout == torch.strided for t in tensors)
-        and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
-        and x.numel() > 0
-        and not torch.is_autocast_enabled("cpu")
-        and not is_transforming()
-        and not is_in_torch_dispatch_mode()
-        and not any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
-    )
+def _backward(
+    kernel: Kernel,
+    call: ScanCall,
+    grads: Sequence[Tensor | None],
+    x: Tensor,
+    state: State,
+    weights: Sequence[Any],
+    buffers: Any,
+    needs_x: bool,
+    needs_state: bool,
+) -> tuple[Tensor | None, ...]:
+    assert kernel.backward is not None
+    schedule, (grad_y, *grad_state) = call.schedule, grads
+    work, step, gradients, after = kernel.backward(call, x, weights, buffers, needs_x)
+    d_state: Gradients = [
+        torch.zeros_like(part) if grad is None else grad.clone(memory_format=torch.contiguous_format)
+        for grad, part in zip(grad_state, state, strict=True)
+    ]
+    d_initial = [torch.empty_like(part) for part in d_state]
+    d_y = grad_y.split(schedule.counts) if grad_y is not None and call.outputs else None
+    size = schedule.batch
+    with torch.inference_mode():
+        for steps, rows in reversed(schedule.stretches()):
+            for t in reversed(steps):
+                n = schedule.counts[t]
+                if n < size:
+                    for first, part in zip(d_initial, d_state, strict=True):
+                        if part is not None:
+                            first[n:size] = part[n:]
+                    d_state, work, size = (
+                        [part if part is None else part[:n] for part in d_state],
+                        [w[:n] for w in work],
+                        n,
+                    )
+                if d_y is not None:
+                    d_state[0] = d_y[t] if d_state[0] is None else d_state[0].add_(d_y[t])
+                d_state = step(t, d_state, work, t > 0 or needs_state)
+                if t in schedule.forks:
+                    for part in d_state:
+                        if part is not None:
+                            schedule.forks[t].backward_(part)
+            if after is not None:
+                after(steps, rows)
+    for first, part in zip(d_initial, d_state, strict=True):
+        if part is not None:
+            first[:size] = part
+    of_state = (None if part is None else first for first, part in zip(d_initial, d_state, strict=True))
+    dx, *d_weights = gradients()
+    return dx, *of_state, *d_weights
 
 
 class _Fused(torch.autograd.Function):
@@ -114,41 +199,36 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, formula: Kernel, call: ScanCall, x: Tensor, *others: Any
+        ctx: Any, kernel: Kernel, call: ScanCall, x: Tensor, *others: Any
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.formula, ctx.call, ctx.parts = formula, call, len(others) - len(formula.names)
+        ctx.kernel, ctx.call, ctx.parts = kernel, call, len(others) - len(kernel.names)
         ctx.save_for_backward(x, *others)
-        y, final, left = formula.forward(call, x, others[: ctx.parts], others[ctx.parts :])
+        y, final, buffers = _forward(kernel, call, x, others[: ctx.parts], others[ctx.parts :])
         if call.keep:
-            ctx.left = left
+            ctx.buffers = buffers
         else:
-            call.buffer_pool.give_back(left)
+            call.buffer_pool.give_back(buffers)
         return y, *final
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, *others = ctx.saved_tensors
-        formula, call, state, weights = ctx.formula, ctx.call, others[: ctx.parts], others[ctx.parts :]
+        kernel, call, state, weights = ctx.kernel, ctx.call, others[: ctx.parts], others[ctx.parts :]
         needs = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled() or is_batched(grads):
-            return None, None, *_differentiable_backward(formula, call, grads, needs, x, state, weights)
-        left, ctx.left = ctx.left, None
-        if left is None:  # an earlier backward through the same graph has used it up
-            _, _, left = formula.forward(call, x, state, weights)
+            return None, None, *_differentiable_backward(kernel, call, grads, needs, x, state, weights)
+        buffers, ctx.buffers = ctx.buffers, None
+        if buffers is None:  # an earlier backward through the same graph has used it up
+            _, _, buffers = _forward(kernel, call, x, state, weights)
         wanted = needs[0], any(needs[1 : 1 + ctx.parts])
-        results = formula.backward(call, grads, x, state, weights, left, *wanted)
-        call.buffer_pool.give_back(left)
+        results = _backward(kernel, call, grads, x, state, weights, buffers, *wanted)
+        call.buffer_pool.give_back(buffers)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
 
 
-def fused_scan(formula: Kernel, call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, ...]:
-    """h of all steps (of none where call.outputs is False), and the final state's parts."""
-    return _Fused.apply(formula, call, x.contiguous(), *state, *(weights.get(name) for name in formula.names))
-
-
 def _differentiable_backward(
-    formula: Kernel,
+    kernel: Kernel,
     call: ScanCall,
     grads: Sequence[Tensor | None],
     needs: Sequence[bool],
@@ -163,8 +243,8 @@ def _differentiable_backward(
         # Aliases, so that only this scan lies between them and its results, whatever the inputs have in common before.
         aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
         first, last = 1, 1 + len(state)
-        named = {name: weight for name, weight in zip(formula.names, aliases[last:], strict=True) if weight is not None}
-        y, final = plain_scan(formula.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
+        named = {name: weight for name, weight in zip(kernel.names, aliases[last:], strict=True) if weight is not None}
+        y, final = plain_scan(kernel.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
     outputs = [(y if call.outputs else y[:0]), *final]
     reached = [
         (output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None and output.requires_grad
@@ -182,3 +262,33 @@ def _differentiable_backward(
         )
     )
     return [next(found) if need else None for need in needs]
+
+
+def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+    """The first rows of each part, as many as `counts` says."""
+    return [part if len(part) == count else part[:count] for part, count in zip(parts, counts, strict=True)]
+
+
+def joined_weights(weights: Sequence[Any]) -> Tensor:
+    """[U | W | b + b'], the weights of [h | x | 1]; without biases, without the last column."""
+    weight_ih, weight_hh, *biases = weights[:4]
+    given = [bias.unsqueeze(1) for bias in biases if bias is not None]
+    return torch.cat((weight_hh, weight_ih, *([sum(given)] if given else [])), dim=1)
+
+
+def fill(rows: Tensor, hidden: int, x: Tensor) -> None:
+    """Write x and 1 into the columns of [h | x | 1] behind h."""
+    rows[:, hidden : hidden + x.shape[1]] = x
+    rows[:, hidden + x.shape[1] :] = 1
+
+
+def split_gradient(joined: Tensor, weights: Sequence[Any]) -> tuple[Tensor | None, ...]:
+    """The gradients of W, U, b and b' from that of [U | W | b + b']."""
+    weight_ih, weight_hh, *biases = weights[:4]
+    hidden, inputs = weight_hh.shape[1], weight_ih.shape[1]
+    return joined[:, hidden : hidden + inputs], joined[:, :hidden], *bias_gradients(joined[:, -1], biases)
+
+
+def bias_gradients(column: Tensor, biases: Sequence[Any]) -> list[Tensor | None]:
+    """A copy of the column for each bias that there is, so that a caller who changes one in place changes no other."""
+    return [None if bias is None else column.clone(memory_format=torch.contiguous_format) for bias in biases]

@@ -1,13 +1,15 @@
 """The gated recurrent unit."""
 
-import torch
+from typing import Any
 
-from ..cells import gru_torch_cell, gru_uva_cell
-from ..kernels.gru import fused_gru
-from ..kernels.gru_uva import fused_gru_uva
+from graphreel.core.checks import check_one_of
+
+from ..kernels.frame import Kernel
+from ..kernels.gru import GRU_KERNEL
+from ..kernels.gru_uva import GRU_UVA
 from .recurrent import Recurrent
 
-_VARIANTS = {"torch": (gru_torch_cell, fused_gru), "uva": (gru_uva_cell, fused_gru_uva)}
+_KERNELS = {"torch": GRU_KERNEL, "uva": GRU_UVA}
 
 
 class GRU(Recurrent):
@@ -31,34 +33,14 @@ class GRU(Recurrent):
     The other arguments, and the call, are those of rnn.Recurrent.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        variant: str = "torch",
-        initialization: str = "uniform",
-        recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
-        weight_dropout: float = 0.0,
-        layer_norm: bool = False,
-    ) -> None:
-        if variant not in _VARIANTS:
-            raise ValueError(f"variant must be one of {', '.join(_VARIANTS)}, but got {variant!r}")
+    def __init__(self, *args: Any, variant: str = "torch", **options: Any) -> None:
+        check_one_of("variant", variant, _KERNELS)
         self.variant = variant
-        self.cell, self.fused = _VARIANTS[variant]
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
-            initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout, layer_norm=layer_norm,
-        )  # fmt: skip
+        super().__init__(*args, **options)
+
+    @property
+    def kernel(self) -> Kernel:
+        return _KERNELS[self.variant]
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         h = self.hidden_size

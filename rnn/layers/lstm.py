@@ -1,9 +1,9 @@
 """The LSTM layer."""
 
-import torch
+from typing import Any
 
-from ..cells import lstm_cell
-from ..kernels.lstm import fused_lstm
+from ..kernels.frame import Kernel
+from ..kernels.lstm import LSTM_KERNEL
 from .initialization import set_forget_bias
 from .recurrent import Recurrent
 
@@ -25,8 +25,6 @@ class LSTM(Recurrent):
     The other arguments, and the call, are those of rnn.Recurrent.
     """
 
-    cell = staticmethod(lstm_cell)
-    fused = staticmethod(fused_lstm)
     state_names = ("h_0", "c_0")
 
     def __init__(
@@ -39,15 +37,9 @@ class LSTM(Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
+        *args: Any,
         forget_bias: float | None = None,
-        initialization: str = "uniform",
-        recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
-        weight_dropout: float = 0.0,
-        layer_norm: bool = False,
+        **options: Any,
     ) -> None:
         if proj_size != 0:
             raise ValueError(f"proj_size is not supported and must be 0, but got {proj_size!r}")
@@ -55,10 +47,12 @@ class LSTM(Recurrent):
             raise ValueError(f"forget_bias needs bias=True, but got bias={bias!r}")
         self.forget_bias, self.proj_size = forget_bias, proj_size
         super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
-            initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout, layer_norm=layer_norm,
-        )  # fmt: skip
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, *args, **options
+        )
+
+    @property
+    def kernel(self) -> Kernel:
+        return LSTM_KERNEL
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         h = self.hidden_size

@@ -1,14 +1,15 @@
 """LSTM layers whose gates see the memory."""
 
-import torch
+from typing import Any
 
-from ..cells import peephole_gers_cell, peephole_uva_cell
-from ..kernels.lstm import fused_lstm
-from ..kernels.peephole_uva import fused_uva
+from graphreel.core.checks import check_one_of
+
+from ..kernels.frame import Kernel
+from ..kernels.lstm import PEEPHOLE_GERS
+from ..kernels.peephole_uva import PEEPHOLE_UVA
 from .lstm import LSTM
 
-_CELLS = {"gers": peephole_gers_cell, "uva": peephole_uva_cell}
-_FUSED = {"gers": fused_lstm, "uva": fused_uva}
+_KERNELS = {"gers": PEEPHOLE_GERS, "uva": PEEPHOLE_UVA}
 
 
 class PeepholeLSTM(LSTM):
@@ -34,38 +35,14 @@ class PeepholeLSTM(LSTM):
     The other arguments are those of rnn.LSTM; the call is that of rnn.Recurrent.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        variant: str = "gers",
-        forget_bias: float | None = None,
-        initialization: str = "uniform",
-        recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
-        weight_dropout: float = 0.0,
-        layer_norm: bool = False,
-    ) -> None:
-        if variant not in _CELLS:
-            raise ValueError(f"variant must be one of {', '.join(_CELLS)}, but got {variant!r}")
+    def __init__(self, *args: Any, variant: str = "gers", **options: Any) -> None:
+        check_one_of("variant", variant, _KERNELS)
         self.variant = variant
-        self.cell = _CELLS[variant]
-        self.fused = _FUSED[variant]
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype,
-            forget_bias=forget_bias, initialization=initialization,
-            recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout, layer_norm=layer_norm,
-        )  # fmt: skip
+        super().__init__(*args, **options)
+
+    @property
+    def kernel(self) -> Kernel:
+        return _KERNELS[self.variant]
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         h = self.hidden_size

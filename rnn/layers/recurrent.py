@@ -1,28 +1,31 @@
 """The frame around every recurrent layer: parameters, the conventions of torch.nn, layers and directions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from graphreel.core.checks import check_one_of
 from graphreel.core.dropout import check_probability
 from graphreel.core.dropout import dropout as drop_out
 
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
 from ..kernels.dispatch import scan
-from ..kernels.frame import FusedScan
+from ..kernels.frame import Kernel
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing
 from ..sequence.scan import plain_scan
+from .constructor import whole_signature
 from .initialization import INITIALIZATIONS
 
 
 class Recurrent(nn.Module):
     """A stack of scanned cells with the calling conventions of torch.nn.LSTM.
 
-    Subclasses set `cell`, `fused`, `state_names` and `weight_shapes`.
+    Subclasses give a `kernel`, `state_names` and `weight_shapes`.
 
     Args:
         input_size: features I of each step.
@@ -44,8 +47,6 @@ class Recurrent(nn.Module):
         ValueError: an argument is out of its range.
     """
 
-    cell: Cell
-    fused: FusedScan | None = None
     state_names: tuple[str, ...] = ("h_0",)
 
     def __init__(
@@ -73,8 +74,7 @@ class Recurrent(nn.Module):
         rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
         for name, rate in (rates | {"zoneout": zoneout, "weight_dropout": weight_dropout}).items():
             check_probability(name, rate)
-        if initialization not in INITIALIZATIONS:
-            raise ValueError(f"initialization must be one of {', '.join(INITIALIZATIONS)}, but got {initialization!r}")
+        check_one_of("initialization", initialization, INITIALIZATIONS)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout, self.recurrent_dropout, self.zoneout = float(dropout), float(recurrent_dropout), float(zoneout)
@@ -89,6 +89,23 @@ class Recurrent(nn.Module):
                     self.register_parameter(_full_name(name, layer, direction), parameter)
         self._buffer_pool = BufferPool(num_layers * self.num_directions)
         self.reset_parameters()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__signature__ = whole_signature(cls)  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # older layers carried two functions
+        super().__setstate__({name: value for name, value in state.items() if name not in ("cell", "fused")})
+
+    @property
+    def kernel(self) -> Kernel:
+        """The cell over all steps."""
+        raise NotImplementedError
+
+    @property
+    def cell(self) -> Cell:
+        """One step in plain operations."""
+        return self.kernel.cell
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of one layer's parameters in one direction, in the order of the state dict."""
@@ -241,7 +258,7 @@ class Recurrent(nn.Module):
         """
         changed = self.layer_norm or self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
         if not changed:
-            return scan(self.cell, self.fused, self._buffer_pool, x, schedule, initial, weights, outputs)
+            return scan(self.kernel, self._buffer_pool, x, schedule, initial, weights, outputs)
         drop = None
         if self.recurrent_dropout and self.training:
             drop = drop_out(torch.ones_like(initial[0]), self.recurrent_dropout)

@@ -1,13 +1,14 @@
 """The vanilla recurrent layer."""
 
-import torch
+from typing import Any
 
-from ..cells import rnn_relu_cell, rnn_tanh_cell
-from ..kernels.rnn import fused_rnn_relu, fused_rnn_tanh
+from graphreel.core.checks import check_one_of
+
+from ..kernels.frame import Kernel
+from ..kernels.rnn import RNN_RELU, RNN_TANH
 from .recurrent import Recurrent
 
-_CELLS = {"tanh": rnn_tanh_cell, "relu": rnn_relu_cell}
-_FUSED = {"tanh": fused_rnn_tanh, "relu": fused_rnn_relu}
+_KERNELS = {"tanh": RNN_TANH, "relu": RNN_RELU}
 
 
 class RNN(Recurrent):
@@ -30,29 +31,16 @@ class RNN(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        initialization: str = "uniform",
-        recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
-        weight_dropout: float = 0.0,
-        layer_norm: bool = False,
+        *args: Any,
+        **options: Any,
     ) -> None:
-        if nonlinearity not in _CELLS:
-            raise ValueError(f"nonlinearity must be one of {', '.join(_CELLS)}, but got {nonlinearity!r}")
-        self.cell = _CELLS[nonlinearity]
-        self.fused = _FUSED[nonlinearity]
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
-            initialization=initialization, recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            weight_dropout=weight_dropout, layer_norm=layer_norm,
-        )  # fmt: skip
+        check_one_of("nonlinearity", nonlinearity, _KERNELS)
         self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, *args, **options)
+
+    @property
+    def kernel(self) -> Kernel:
+        return _KERNELS[self.nonlinearity]
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         h = self.hidden_size

@@ -67,6 +67,11 @@ class BatchSchedule:
                 first, start = step + 1, end
         return found
 
+    def entering(self) -> set[int]:
+        """The steps before which a sequence enters or forks."""
+        before = zip((0, *self.counts), self.counts, strict=False)
+        return {step for step, (old, new) in enumerate(before) if new > old} | self.forks.keys()
+
     def enter_(self, step: int, state: State, initial: State) -> None:
         """As `enter`, in place: `state` [counts[step], H] still lacks what enters at this step, and has not forked."""
         n, before = self.counts[step], self.counts[step - 1] if step else 0

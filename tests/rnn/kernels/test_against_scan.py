@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
 from graphreel.rnn.kernels import matmul
+from graphreel.rnn.kernels.dispatch import scan_path
 from graphreel.rnn.kernels.matmul import matmul_with, prefers_onednn, tanh, weight_gradient
 
 LAYERS = {
@@ -24,10 +25,16 @@ LAYERS = {
 }
 
 
-def _plain(layer):
-    twin = copy.deepcopy(layer)
-    twin.fused = None
-    return twin
+class _Plain(torch.nn.Module):
+    """The same layer, by plain operations."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, *arguments, **options):
+        with scan_path("plain"):
+            return self.layer(*arguments, **options)
 
 
 def _loss(output):
@@ -45,12 +52,12 @@ def _as_hx(parts):
 @pytest.mark.parametrize("lengths", [None, [6, 1, 4, 4]])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-11), (torch.float32, 1e-4)])
-def test_fused_equals_plain(
+def test_fused_equals_Plain(
     name: str, lengths: list[int] | None, bias: bool, dtype: torch.dtype, tolerance: float
 ) -> None:
     torch.manual_seed(0)
     fused = LAYERS[name](num_layers=2, bidirectional=True, bias=bias, dtype=dtype)
-    plain = _plain(fused)
+    plain = _Plain(fused)
     x = torch.randn(6, 4, 3, dtype=dtype, requires_grad=True)
     parts = [torch.randn(4, 4, 5, dtype=dtype, requires_grad=True) for _ in fused.state_names]
     hx = _as_hx(parts)
@@ -71,7 +78,7 @@ def test_fused_equals_plain(
 def test_a_state_of_zeros_has_its_gradient(name: str, lengths: list[int] | None) -> None:
     torch.manual_seed(0)
     fused = LAYERS[name](dtype=torch.float64)
-    plain = _plain(fused)
+    plain = _Plain(fused)
     x = torch.randn(6, 4, 3, dtype=torch.float64)
     parts = [torch.zeros(1, 4, 5, dtype=torch.float64, requires_grad=True) for _ in fused.state_names]
     for layer_inputs in (parts, []):
@@ -110,7 +117,7 @@ def test_gradcheck_twice(name: str) -> None:
 def test_backward_twice_and_two_graphs_at_once(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name](dtype=torch.float64)
-    plain = _plain(layer)
+    plain = _Plain(layer)
     first, second = (torch.randn(5, 3, 3, dtype=torch.float64) for _ in range(2))
     losses = [_loss(layer(x)) for x in (first, second)]
     expected = [torch.autograd.grad(_loss(plain(x)), list(plain.parameters())) for x in (first, second)]
@@ -124,7 +131,7 @@ def test_backward_twice_and_two_graphs_at_once(name: str) -> None:
 def test_only_some_gradients(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name](dtype=torch.float64)
-    plain = _plain(layer)
+    plain = _Plain(layer)
     layer.requires_grad_(False)
     plain.requires_grad_(False)
     x = torch.randn(5, 3, 3, dtype=torch.float64, requires_grad=True)
@@ -171,7 +178,7 @@ def test_double_backward_to_what_has_no_influence() -> None:
 def test_modes_that_look_at_every_operation(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name]()
-    plain, x = _plain(layer), torch.randn(5, 2, 3)
+    plain, x = _Plain(layer), torch.randn(5, 2, 3)
     counted = []
     for one in (layer, plain):
         with FlopCounterMode(display=False) as counter:
@@ -243,7 +250,7 @@ def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) 
 def test_training_after_inference_mode(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name](num_layers=2)
-    plain = _plain(layer)
+    plain = _Plain(layer)
     for steps in (9, 90):  # in memory of their own, then in memory that a longer evaluation leaves behind
         x = torch.randn(9, 4, 3)
         with torch.inference_mode():

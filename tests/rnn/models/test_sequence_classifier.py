@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from graphreel.rnn import SequenceClassifier
+from graphreel.rnn.kernels.dispatch import scan_path
 from graphreel.rnn.registry import CELLS
 from graphreel.rnn.sequence.prefix_tree import share_prefixes
 
@@ -24,16 +25,15 @@ def _tokens(vocabulary: int) -> torch.Tensor:
 
 def _by_parts(model: SequenceClassifier, tokens: torch.Tensor) -> torch.Tensor:
     """Embedding, plain layer and head, each sequence alone and without its padding."""
-    layer, logits = model.recurrent, []
-    fused, layer.fused = layer.fused, None
+    logits = []
     for row in tokens:
         if model.padding is not None:
             valid = (row != model.padding).nonzero()[:, 0]
             row = row[int(valid[0]) : int(valid[-1]) + 1]
-        _, final = layer(model.embedding(row))
+        with scan_path("plain"):
+            _, final = model.recurrent(model.embedding(row))
         h = final[0] if isinstance(final, tuple) else final
         logits.append(model.head(h.flatten()))
-    layer.fused = fused
     return torch.stack(logits)
 
 
