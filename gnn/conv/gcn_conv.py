@@ -190,11 +190,14 @@ class GCNConv(MessagePassing):
         if edge_weight.requires_grad and torch.is_grad_enabled():
             return _make_matrix(edges, edge_weight, normalize, fill, dtype)
         # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
-        slot: list[SparseMatrix] = remember(edge_weight, key, list)
-        if not slot or slot[0].edges is not edges:
+        # The values are compared, because a view of learned weights changes without any version counter saying so.
+        slot: list[Any] = remember(edge_weight, key, list)
+        if not slot or slot[0].edges is not edges or not torch.equal(slot[1], edge_weight):
             with no_graph():
-                slot[:] = [_make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)]
-        return slot[0]
+                made = _make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)
+                slot[:] = [made, edge_weight.detach().clone()]
+        matrix: SparseMatrix = slot[0]
+        return matrix
 
     def _map(self, x: Tensor) -> Tensor:
         """``lin(x)``, for a sparse x too."""

@@ -28,7 +28,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
     if x.requires_grad or x.dtype != weight.dtype or x.device.type != "cpu":
         return F.linear(x.to_dense(), weight, bias)
-    out = sparse_product(_matrix(x), weight.t())
+    out = sparse_product(SparseMatrix(_pattern(x), x.values()), weight.t())
     return out if bias is None else out + bias
 
 
@@ -48,11 +48,6 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     )
     remember(dropped, "pattern", lambda: pattern)
     return dropped
-
-
-def _matrix(x: Tensor) -> SparseMatrix:
-    # detached, because values() is a view that would keep x alive, and with it what is remembered for x
-    return remember(x, "matrix", lambda: SparseMatrix(_pattern(x), x.values().detach()))
 
 
 def _pattern(x: Tensor) -> CSRGraph:

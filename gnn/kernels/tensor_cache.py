@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 __all__ = ["forget", "no_graph", "remember"]
 
@@ -50,14 +51,17 @@ def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
 
     The cache is weak: it does not keep ``tensor`` alive, and neither ``copy``, ``pickle`` nor a state dict sees it. A
     write in place is noticed by the tensor's version counter. Writes that bypass the counter (a numpy view, ``.data``)
-    are not noticed: call :func:`forget` after them. Inference tensors have no version counter and are never remembered.
+    are not noticed: call :func:`forget` after them. Not remembered are inference tensors, which have no version
+    counter, and what is learned: a fused optimiser steps without raising it, and ``torch.utils.swap_tensors`` refuses
+    a parameter that is referred to weakly.
 
     Args:
         tensor: The tensor that ``compute`` reads.
         key: Which of the results computed from ``tensor``.
         compute: Computes the result, and must not keep a reference to ``tensor`` in it.
     """
-    if tensor.is_inference() or torch.compiler.is_compiling():
+    learned = tensor.requires_grad or isinstance(tensor, Parameter)
+    if learned or tensor.is_inference() or torch.compiler.is_compiling():
         with no_graph():
             return compute()
     state = _state(tensor)

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 from torch_geometric.nn import GCNConv
 
 from graphreel.combined import TGCN
+from graphreel.gnn.kernels.dispatch import use_path
 
 EDGES = torch.tensor([[0, 1, 2, 2, 3, 3, 0], [1, 2, 0, 3, 3, 1, 1]])  # a loop, a duplicate edge; node 4 is isolated
 WEIGHTS = torch.tensor([0.5, 1.5, 2.0, 0.3, 0.7, 1.1, 0.9], dtype=torch.float64)
@@ -117,3 +118,14 @@ def test_bad_input_is_named() -> None:
         ours(x[0].float(), EDGES)
     with pytest.raises(ValueError, match=r"H must be \[5, 4\], got \[4\]"):
         ours(x[0], EDGES, None, torch.zeros(4, dtype=torch.float64))
+
+
+def test_edge_weights_stepped_by_a_fused_optimizer_are_seen():
+    ours, theirs = pair()
+    x, weights = torch.randn(5, 2, dtype=torch.float64), WEIGHTS.clone().requires_grad_()
+    optimizer = torch.optim.AdamW([weights], lr=0.1, fused=True)
+    for _ in range(3):
+        with torch.no_grad(), use_path("csr"):
+            assert_close(ours(x, EDGES, weights), theirs(x, EDGES, weights, torch.zeros(5, 4, dtype=torch.float64)))
+        ours(x, EDGES, weights).square().sum().backward()
+        optimizer.step()
