@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import coalesce
 
 from graphreel.core.checks import invalid_index
+
+from ..graphs.edge_attributes import undirected
 
 
 class Clip(Data):
@@ -126,16 +127,9 @@ class Clip(Data):
     def undirected(self) -> "Clip":
         """The clip with every edge in both directions: a graph network can then not see which way time runs.
 
-        Of edges that fall together the largest edge_attr and edge_weight stay.
+        Of edges that fall together the largest value of each per-edge attribute stays.
         """
-        clip = self.clone()
-        both = torch.cat([self.edge_index, self.edge_index.flip(0)], dim=1)
-        features = {name: self[name] for name in ("edge_attr", "edge_weight") if self.get(name) is not None}
-        clip.edge_index, values = coalesce(
-            both, [torch.cat([value, value]) for value in features.values()], len(self.x), reduce="max"
-        )
-        clip.update(dict(zip(features, values, strict=True)))
-        return clip
+        return undirected(self.clone(), reduce="max")
 
     def reversed_in_time(self) -> "Clip":
         """The same clip played backwards: edges from a frame to the next turn round with it."""

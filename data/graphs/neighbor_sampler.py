@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 from torch_geometric.loader import NodeLoader
 from torch_geometric.sampler import BaseSampler, NodeSamplerInput, SamplerOutput
 
+from .edge_attributes import edge_attributes, select_edges
 from .graph_checks import check_graph
 from .sparse_features import select_rows
 
@@ -40,11 +41,7 @@ class NeighborSampler(BaseSampler):
         fits = isinstance(num_neighbors, Sequence) and len(num_neighbors) > 0
         if not fits or any(int(k) != k or (k < 1 and k != -1) for k in num_neighbors):
             raise ValueError(f"num_neighbors is {num_neighbors}, expected a positive number or -1 for each layer")
-        if not isinstance(data, Data):
-            kind = type(data).__name__
-            raise ValueError(
-                f"NeighborSampler samples a Data with one edge_index, got a {kind}: see its to_homogeneous()"
-            )
+        _check_homogeneous(data)
         check_graph(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
         self.num_neighbors = [int(k) for k in num_neighbors]
         self.generator = generator
@@ -152,6 +149,12 @@ def _distinct(size: Tensor, k: int, generator: torch.Generator | None) -> Tensor
     return chosen.t()
 
 
+def _check_homogeneous(data: Any) -> None:
+    if not isinstance(data, Data):
+        kind = type(data).__name__
+        raise ValueError(f"NeighborSampler samples a Data with one edge_index, got a {kind}: see its to_homogeneous()")
+
+
 def neighbor_loader(
     data: Data,
     num_neighbors: Sequence[int],
@@ -173,6 +176,7 @@ def neighbor_loader(
         generator: for the sampling and the shuffling.
         options: passed on to NodeLoader (shuffle, num_workers, transform ...).
     """
+    _check_homogeneous(data)
     light = copy.copy(data)
     for key, value in data:
         if isinstance(value, list | tuple):
@@ -192,15 +196,36 @@ def neighbor_loader(
     return NodeLoader(light, sampler, input_nodes, batch_size=batch_size, generator=generator, **options)
 
 
-def with_gcn_weights(data: Data) -> Data:
+def with_gcn_weights(data: Data, fill_value: float = 0.0) -> Data:
     """A copy with self-loops added and edge_weight = D~^-1/2 A~ D~^-1/2 of the whole graph.
 
     In a sampled neighbourhood degrees are smaller than in the graph, so that GCNConv's own normalisation differs from
     the full graph's. With these weights, sampled along with their edges, `GCNConv(..., normalize=False)` is exact for
-    full fan-outs. (The loops are edges like others: a small fan-out may leave them out.)
+    full fan-outs. (The loops are edges like others: a small fan-out may leave them out.) Every other per-edge attribute
+    goes with its edges; of several loops of a node the last one stays.
+
+    Args:
+        data: the graph.
+        fill_value: what loops that are added get of the other per-edge attributes.
+
+    Raises:
+        ValueError: loops are added, and a per-edge attribute is no tensor, so that a number does not fit in.
     """
     from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
-    weighted = copy.copy(data)
-    weighted.edge_index, weighted.edge_weight = gcn_norm(data.edge_index, data.get("edge_weight"), data.num_nodes)
+    weighted, num_nodes = copy.copy(data), int(data.num_nodes)
+    weighted.edge_index, weighted.edge_weight = gcn_norm(data.edge_index, data.get("edge_weight"), num_nodes)
+    loop = data.edge_index[0] == data.edge_index[1]
+    loops, num_edges = loop.nonzero().flatten(), loop.numel()
+    last = loops.new_full((num_nodes,), num_edges)
+    last.scatter_reduce_(0, data.edge_index[0, loops], loops, "amax", include_self=False)
+    place = torch.cat([(~loop).nonzero().flatten(), last])  # gcn_norm puts the loops last, in the order of the nodes
+    for name, value in edge_attributes(data).items():
+        if name == "edge_weight":
+            continue
+        if int((last == num_edges).sum()):
+            if not isinstance(value, Tensor):
+                raise ValueError(f"{name} is no tensor and has no entry for the self-loops that are added")
+            value = torch.cat([value, value.new_full((1, *value.shape[1:]), fill_value)])
+        weighted[name] = select_edges(value, place)
     return weighted

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
-from torch_geometric.utils import to_undirected
 
+from graphreel.data.graphs.edge_attributes import undirected
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.gnn.models.graph_network import GraphNetwork, layer_widths, make_layers
 from graphreel.gnn.registry import LAYERS
@@ -59,11 +59,7 @@ def prepare_graph(graph: Data, settings: GnnSettings, device: str) -> Data:
     """Reverse edges where asked for, sparse features where they pay, everything on the device."""
     graph = graph.clone()
     if settings.undirected:
-        name = next((key for key in ("edge_weight", "edge_attr") if graph.get(key) is not None), None)
-        if name is None:
-            graph.edge_index = to_undirected(graph.edge_index, num_nodes=graph.num_nodes)
-        else:
-            graph.edge_index, graph[name] = to_undirected(graph.edge_index, graph[name], graph.num_nodes, reduce="mean")
+        graph = undirected(graph)
     x = graph.x
     if x.layout == torch.strided:
         filled = torch.count_nonzero(x).item() / max(x.numel(), 1)
