@@ -61,7 +61,8 @@ def _is_video_folder(path: Path) -> bool:
     def has_video(folder: Path) -> bool:
         return any(file.suffix.lower() in _VIDEO_SUFFIXES for file in folder.iterdir())
 
-    return path.is_dir() and any(entry.is_dir() and has_video(entry) for entry in path.iterdir())
+    places = (path, path / "train") if (path / "test").is_dir() else (path,)
+    return any(entry.is_dir() and has_video(entry) for place in places if place.is_dir() for entry in place.iterdir())
 
 
 def _is_graph_text(path: Path) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from graphreel import __version__
 from graphreel.cli import combined as combined_commands
+from graphreel.cli import data as data_commands
 from graphreel.cli import doctor as doctor_command
 from graphreel.cli import gnn as gnn_commands
 from graphreel.cli import report as report_command
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.add_typer(gnn_commands.app, name="gnn")
 app.add_typer(rnn_commands.app, name="rnn")
 app.add_typer(combined_commands.app, name="combined")
+app.add_typer(data_commands.app, name="data")
 app.command("runs")(runs_command.runs)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor_command.doctor)

@@ -1,7 +1,6 @@
 """Clips: the graphs of all frames of a video, laid side by side in one `Data`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -124,6 +123,22 @@ class Clip(Data):
             raise ValueError(f"edge_index holds node {node}, but x has {len(x)} rows")
         return self
 
+    def between(self, start: int, stop: int) -> "Clip":
+        """The frames start .. stop - 1, and the edges between them."""
+        clip = self.clone()
+        kept = (self.frame >= start) & (self.frame < stop)
+        edges = kept[self.edge_index].all(0)
+        number = kept.cumsum(0) - 1
+        for name in ("x", "pos", "track", "frame"):
+            if self.get(name) is not None:
+                clip[name] = self[name][kept]
+        for name in ("edge_attr", "edge_weight"):
+            if self.get(name) is not None:
+                clip[name] = self[name][edges]
+        clip.edge_index, clip.frame = number[self.edge_index[:, edges]], clip.frame - start
+        clip.num_frames = stop - start
+        return clip
+
     def undirected(self) -> "Clip":
         """The clip with every edge in both directions: a graph network can then not see which way time runs.
 
@@ -146,61 +161,6 @@ def edges_through_time(frame: Tensor, track: Tensor) -> Tensor:
     source, target = order[:-1], order[1:]
     follows = (track[source] == track[target]) & (frame[source] + 1 == frame[target])
     return torch.stack([source[follows], target[follows]])
-
-
-@dataclass
-class ClipSplits:
-    """Clips to train on, to choose by and to test on.
-
-    Attributes:
-        name: what the clips are called.
-        train, validation, test: the clips, each with `y`, an index into `classes`.
-        classes: the names of the classes.
-        timeless: which columns of x say nothing of time, for models that may not see it; None means all.
-        augment: makes a batch of varied copies of training clips, with the help of a generator; None: no augmentation.
-        mirror: makes a batch of the mirror images of clips; None: they have none.
-        settings: what a single new clip needs to be read in the same way (for prediction).
-    """
-
-    name: str
-    train: Sequence[Clip]
-    validation: Sequence[Clip]
-    test: Sequence[Clip]
-    classes: list[str]
-    timeless: Tensor | None = None
-    augment: Callable[[Sequence[Clip], torch.Generator], Clip] | None = None
-    mirror: Callable[[Sequence[Clip]], Clip] | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def num_features(self) -> int:
-        """How many features a node has."""
-        return int(self.train[0].x.size(1))
-
-    @property
-    def num_classes(self) -> int:
-        """How many classes there are."""
-        return len(self.classes)
-
-    def majority(self) -> float:
-        """The share of the test clips that are of the class most frequent in training."""
-        labels = torch.tensor([int(clip.y) for clip in self.train])
-        usual = int(labels.bincount(minlength=self.num_classes).argmax())
-        return sum(int(clip.y) == usual for clip in self.test) / max(1, len(self.test))
-
-
-def stratified_holdout(labels: Tensor, fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Split indices into (kept, held out): `fraction` of every class is held out, at least one where it has two."""
-    generator = torch.Generator().manual_seed(seed)
-    kept: list[int] = []
-    held: list[int] = []
-    for label in labels.unique().tolist():
-        members = (labels == label).nonzero().flatten()
-        members = members[torch.randperm(len(members), generator=generator)].tolist()
-        count = min(len(members) - 1, max(1, round(fraction * len(members))))
-        held += members[:count]
-        kept += members[count:]
-    return sorted(kept), sorted(held)
 
 
 def _shape(value: Tensor | None) -> list[int] | None:

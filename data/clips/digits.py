@@ -9,7 +9,8 @@ import torch
 from sklearn.datasets import load_digits as load_images
 from torch import Tensor
 
-from .clip import Clip, ClipSplits, edges_through_time
+from .clip import Clip, edges_through_time
+from .splits import ClipSplits
 from .video_files import write_video
 
 HEIGHT, WIDTH = 96, 128  # of a frame, in pixels

@@ -1,5 +1,6 @@
 """From keypoints to clips: normalisation, features, the graph, and variations for training."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .clip import Clip
-from .keypoint_motion import Variation, about_middle, mirrored, resampled, size_of
+from .keypoint_motion import Variation, about_middle, mirrored, own_about, resampled, size_of
 from .skeletons import Skeleton
 
 _STEPS = (1, 2)  # frames from the start of a step to its end
@@ -50,10 +51,10 @@ class KeypointReader:
         """
         if keypoints.dim() != 3 or keypoints.size(0) == 0:
             raise ValueError(f"keypoints must be [frames, joints, 2 or 3] with frames, got {list(keypoints.shape)}")
-        if keypoints.size(1) != self.skeleton.joints:
+        if keypoints.size(1) != self.skeleton.nodes:
             raise ValueError(
                 f"keypoints have {keypoints.size(1)} joints, but the skeleton {self.skeleton.name} has "
-                f"{self.skeleton.joints}"
+                f"{self.skeleton.nodes}"
             )
         present = torch.isfinite(keypoints).all(2)
         if scores is not None:
@@ -66,7 +67,7 @@ class KeypointReader:
             spans = torch.tensor([[0.0, keypoints.size(0) - 1.0]])
             places, present = resampled(places, present, spans, torch.tensor([self.frames]))
         clip = self._joined(places, present, torch.tensor([places.size(1)]))
-        clip.num_frames, clip.num_tracks = places.size(1), self.skeleton.joints
+        clip.num_frames, clip.num_tracks = places.size(1), self.skeleton.nodes
         if label is not None:
             clip.y = torch.tensor([label])
         return clip.checked()
@@ -90,10 +91,10 @@ class KeypointReader:
 
     def timeless(self, dimensions: int) -> Tensor:
         """Which features say nothing of time: all but velocities and gestures."""
-        first = 2 * dimensions + (self.skeleton.joints if self.distances else 0)
+        first = (2 if self.skeleton.people == 1 else 3) * dimensions + (self.skeleton.nodes if self.distances else 0)
         first += 2 * dimensions + 1 if self.bones else 0
         moving = dimensions * ((len(_STEPS) if self.velocity else 0) + (len(_GESTURES) if self.gestures else 0))
-        columns = torch.arange(first + moving + self.skeleton.joints)
+        columns = torch.arange(first + moving + self.skeleton.nodes)
         return columns[(columns < first) | (columns >= first + moving)]
 
     def _apart(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,7 +102,7 @@ class KeypointReader:
         lengths = torch.tensor([int(clip.num_frames) for clip in clips])
         number = torch.repeat_interleave(torch.arange(len(clips)), torch.tensor([len(clip.frame) for clip in clips]))
         where = number, torch.cat([clip.frame for clip in clips]), torch.cat([clip.track for clip in clips])
-        places = torch.zeros(len(clips), int(lengths.max()), self.skeleton.joints, clips[0].pos.size(1))
+        places = torch.zeros(len(clips), int(lengths.max()), self.skeleton.nodes, clips[0].pos.size(1))
         present = torch.zeros(places.shape[:3], dtype=torch.bool)
         places[where], present[where] = torch.cat([clip.pos for clip in clips]), True
         return places, present, lengths
@@ -114,7 +115,7 @@ class KeypointReader:
         clips, _, joints, _ = places.shape
         x = self._features(places, present)
         clip, frame, joint = present.nonzero(as_tuple=True)
-        edge_index, steps = self._edges(present)
+        edge_index, steps = self._edges(places, present)
         batch = Clip(
             x=x,
             edge_index=edge_index,
@@ -132,10 +133,12 @@ class KeypointReader:
     def _features(self, places: Tensor, present: Tensor) -> Tensor:
         mask = present[..., None].float()
         middle, about = about_middle(places, mask)
-        size = size_of(about, mask)
+        size = size_of(own_about(places, mask, self.skeleton.people), mask)
         first = present.any(2).int().argmax(1)
         start = middle[torch.arange(len(places)), first][:, None]
         features = [about / size, ((middle - start) / size).expand_as(places)]
+        if self.skeleton.people > 1:
+            features.append(own_about(places, mask, self.skeleton.people) / size)
         if self.distances:
             between = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
             features.append(between * mask * mask.transpose(2, 3) / size)
@@ -152,18 +155,33 @@ class KeypointReader:
                 mean = step.sum(2, keepdim=True) / both.sum(2, keepdim=True).clamp(min=1)
                 own = (step - mean) * both / size
                 features.append(own / (own.square().sum(3, keepdim=True) + _SMALL**2 * lag).sqrt())
-        features.append(torch.eye(self.skeleton.joints).expand(*places.shape[:2], -1, -1))
+        features.append(torch.eye(self.skeleton.nodes).expand(*places.shape[:2], -1, -1))
         return torch.cat(features, dim=3)[present]
 
-    def _edges(self, present: Tensor) -> tuple[Tensor, Tensor]:
+    def _edges(self, places: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         number = (present.flatten().cumsum(0) - 1).view(present.shape)
         source, target = self.skeleton.edge_index()
         clip, at, bone = (present[..., source] & present[..., target]).nonzero(as_tuple=True)
         within = torch.stack([number[clip, at, source[bone]], number[clip, at, target[bone]]])
+        between = self._nearest(places, present, number)
         clip, at, joint = (present[:, :-1] & present[:, 1:]).nonzero(as_tuple=True)
         onward = torch.stack([number[clip, at, joint], number[clip, at + 1, joint]])
-        steps = torch.cat([torch.zeros(within.size(1), 1), torch.ones(onward.size(1), 1)])
-        return torch.cat([within, onward], dim=1), steps
+        steps = torch.cat([torch.zeros(within.size(1) + between.size(1), 1), torch.ones(onward.size(1), 1)])
+        return torch.cat([within, between, onward], dim=1), steps
+
+    def _nearest(self, places: Tensor, present: Tensor, number: Tensor) -> Tensor:
+        """Edges from every joint to the nearest one of each other person in its frame, in both directions."""
+        people, joints = self.skeleton.people, self.skeleton.joints
+        found = [torch.zeros(2, 0, dtype=torch.long)]
+        for one, other in itertools.permutations(range(people), 2):
+            own, theirs = (slice(person * joints, (person + 1) * joints) for person in (one, other))
+            far = torch.cdist(places[:, :, own], places[:, :, theirs])
+            far = far.masked_fill(~present[:, :, None, theirs], torch.inf)
+            least, nearest = far.min(3)
+            there = present[:, :, own] & least.isfinite()
+            ends = torch.stack([number[:, :, own][there], number[:, :, theirs].gather(2, nearest)[there]])
+            found += [ends, ends.flip(0)]
+        return torch.cat(found, dim=1).unique(dim=1) if people > 1 else found[0]
 
 
 def _steps(places: Tensor, mask: Tensor, lag: int) -> tuple[Tensor, Tensor]:

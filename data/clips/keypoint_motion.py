@@ -44,6 +44,15 @@ def about_middle(places: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return middle, (places - middle) * mask
 
 
+def own_about(places: Tensor, mask: Tensor, people: int) -> Tensor:
+    """`about_middle` of every person for itself: the places of its joints about its own middle."""
+    if people == 1:
+        return about_middle(places, mask)[1]
+    apart = (-1, places.size(1), people, places.size(2) // people)
+    own = places.view(*apart, places.size(3)).flatten(1, 2), mask.view(*apart, 1).flatten(1, 2)
+    return about_middle(*own)[1].reshape(places.shape)
+
+
 def size_of(about: Tensor, mask: Tensor) -> Tensor:
     """The size of the body, the mean distance of joints from the middle over the clip: [clips, 1, 1, 1]."""
     size = about.norm(dim=3).sum((1, 2)) / mask.sum((1, 2, 3)).clamp(min=1)
@@ -55,7 +64,7 @@ def mirrored(places: Tensor, present: Tensor, skeleton: Skeleton, which: Tensor)
 
     Shapes: places [clips, frames, joints, dimensions], present [clips, frames, joints] -> the same.
     """
-    order = torch.where(which[:, None], skeleton.mirrored(), torch.arange(skeleton.joints))
+    order = torch.where(which[:, None], skeleton.mirrored(), torch.arange(skeleton.nodes))
     places = places.gather(2, order[:, None, :, None].expand_as(places))
     sign = torch.ones(len(places), places.size(3))
     sign[which, 0] = -1.0
@@ -125,7 +134,7 @@ class Variation:
         places = (places.flatten(1, 2) @ turn).view_as(places)
 
         mask = present[..., None].float()
-        size = size_of(about_middle(places, mask)[1], mask)
+        size = size_of(own_about(places, mask, skeleton.people), mask)
         still = torch.randn(places[:, :1].shape, generator=generator)
         noise = self.offset * still + self.jitter * torch.randn(places.shape, generator=generator)
         places = places + size * noise

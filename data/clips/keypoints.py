@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ..data_dirs import find, search_folders
-from .clip import Clip, ClipSplits, stratified_holdout
+from .clip import Clip
 from .keypoint_clips import KeypointReader
-from .skeletons import Skeleton, skeleton_of
+from .keypoint_files import THIRD, Arrays, KeypointPart, read_arrays, read_part
+from .skeletons import skeleton_of
+from .splits import ClipSplits, Split, recordings, shared_recording
 
 
 def load_keypoints(
@@ -22,13 +22,17 @@ def load_keypoints(
     frames: int = 0,
     validation: float = 0.15,
     seed: int = 0,
+    third: str = "auto",
+    split_by: str = "",
+    folds: int = 0,
 ) -> ClipSplits:
     """Load labelled keypoint clips.
 
-    The file holds `keypoints` [frames of all clips, joints, 2 or 3] laid end to end, `lengths` [clips] and `labels`
-    [clips], or each of these as `train_...` and `test_...`; optional `scores` [frames, joints], 0 or less where a joint
-    is missing (so is one that is not finite), and `edges`, the bones. Without edges the skeleton is told by the number
-    of joints: 15 JHMDB, 17 COCO, 25 NTU. Without a test part, a fifth of each class is held out for it.
+    The file holds `keypoints`, `lengths` and `labels` [clips], in one of the layouts of `read_part`, or each of these
+    as `train_...` and `test_...`; optional `scores`, 0 or less where a joint is missing (so is one that is not finite),
+    `edges`, the bones, `pairs`, joints that a mirror swaps, `skeleton`, the name of a known one, and `groups` [clips],
+    the recording or person, by which clips are then split. Without edges the skeleton is told by the number of joints.
+    Without a test part, a fifth of each class, or of the groups, is held out for it.
 
     Args:
         path: the .npz file.
@@ -39,6 +43,8 @@ def load_keypoints(
         frames: read every clip at so many moments, evenly spread over it; 0 reads the frames that it has.
         validation: the share of the training clips, of each class, that is held out to choose by.
         seed: of what is held out.
+        third: what a third coordinate is: depth, score, or auto where that is clear.
+        split_by, folds: see `Split`; the pattern is searched in `files` [clips], which `combined extract` writes.
 
     Raises:
         ValueError: the file is damaged, an array is missing or of another size, a clip has no frames, the joints don't
@@ -46,60 +52,57 @@ def load_keypoints(
             to hold some out.
     """
     path = Path(path)
-    arrays = _read(path)
-    parted = "train_keypoints" in arrays
     features = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures, frames=frames)
-    labels, reader = {}, None
-    parts: dict[str, list[Clip]] = {}
+    split = Split(validation=validation, folds=folds, split_by=split_by, seed=seed)
+    return splits_of(read_arrays(path), path.name, features, split, third)
+
+
+def splits_of(
+    arrays: Arrays,
+    file: str,
+    features: dict[str, Any],
+    split: Split,
+    third: str = "auto",
+    notes: list[str] | None = None,
+    tested: list[int] | None = None,
+) -> ClipSplits:
+    """The clips of the arrays of a file, split: see `load_keypoints`; `tested` are the test part where it has none."""
+    if third not in THIRD:
+        raise ValueError(f"third must be one of {', '.join(THIRD)}, got {third!r}")
+    notes = [] if notes is None else notes
+    prefixes = ("train_", "test_") if "train_keypoints" in arrays else ("",)
     shapes = {name: list(arrays[name].shape) for name in ("train_keypoints", "test_keypoints") if name in arrays}
-    if len({tuple(shape[1:]) for shape in shapes.values()}) > 1:
+    if len({tuple(shape[1:]) for shape in shapes.values()}) > 1 and all(len(s) == 3 for s in shapes.values()):
         found = " and ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"{path.name} has {found}: expected the same joints and dimensions in both")
-    for part in ("train", "test") if parted else ("all",):
-        prefix = "" if part == "all" else f"{part}_"
+        raise ValueError(f"{file} has {found}: expected the same joints and dimensions in both")
+    for prefix in prefixes:
         if f"{prefix}labels" not in arrays:
-            raise ValueError(f"{path.name} has no {prefix}labels")
-        labels[part] = _words(arrays[f"{prefix}labels"], f"{prefix}labels", path.name)
-    classes = sorted(set(labels["train" if parted else "all"]))
-    for part, given in labels.items():
-        unseen = sorted(set(given) - set(classes))
+            raise ValueError(f"{file} has no {prefix}labels")
+    parts = [read_part(arrays, prefix, file, notes, third) for prefix in prefixes]
+    classes = sorted(set(parts[0].labels or []))
+    for prefix, part in zip(prefixes, parts, strict=True):
+        unseen = sorted(set(part.labels or []) - set(classes))
         if unseen:
-            raise ValueError(f"{part}_labels of {path.name} hold {unseen[0]!r}, which no training clip has")
-        clips, reader = _clips(arrays, "" if part == "all" else f"{part}_", path.name, features)
-        if len(clips) != len(given):
-            where = f" in its {part} part" if parted else ""
-            raise ValueError(f"{path.name} has {len(given)} labels for {len(clips)} clips{where}")
-        for clip, label in zip(clips, given, strict=True):
-            clip.y = torch.tensor([classes.index(label)])
-        parts[part] = clips
+            raise ValueError(f"{prefix}labels of {file} hold {unseen[0]!r}, which no training clip has")
     if len(classes) < 2:
-        raise ValueError(f"{path.name} has clips of {len(classes)} classes: expected at least 2")
-    assert reader is not None
-    training = parts["train" if parted else "all"]
-    testing = parts.get("test")
-    if testing is None:
-        kept, held = stratified_holdout(torch.cat([clip.y for clip in training]), 0.2, seed)
-        training, testing = [training[i] for i in kept], [training[i] for i in held]
-    kept, held = stratified_holdout(torch.cat([clip.y for clip in training]), validation, seed)
-    if not held or not testing:
-        raise ValueError(
-            f"{path.name} has {len(labels['train' if parted else 'all'])} clips of {len(classes)} classes, too few to "
-            f"hold out a {'validation' if testing else 'test'} part: expected at least {2 if parted else 3} of a class"
-        )
-    dimensions = training[0].pos.size(1)
-    bones_read = [list(bone) for bone in reader.skeleton.bones]
-    settings = {**features, "joints": reader.skeleton.joints, "edges": bones_read}
-    return ClipSplits(
-        path.stem,
-        [training[i] for i in kept],
-        [training[i] for i in held],
-        testing,
-        classes,
-        reader.timeless(dimensions),
-        reader.varied,
-        reader.mirror,
-        settings,
-    )
+        raise ValueError(f"{file} has clips of {len(classes)} classes: expected at least 2")
+    reader = KeypointReader(parts[0].skeleton, **features)
+    clips = [
+        clip
+        for part, prefix in zip(parts, prefixes, strict=True)
+        for clip in _clips(part, reader, prefix, file, classes)
+    ]
+    first = len(parts[0].places)
+    tested = list(range(first, len(clips))) if len(parts) == 2 else tested
+    groups = _groups(parts, [int(clip.y) for clip in clips], split, file, notes)
+    skeleton = reader.skeleton
+    settings = {**features, "joints": skeleton.joints, "edges": [list(bone) for bone in skeleton.bones]}
+    settings |= {"pairs": [list(pair) for pair in skeleton.pairs], "people": skeleton.people, "third": third}
+    made = ClipSplits(
+        Path(file).stem, [], [], [], classes, reader.timeless(clips[0].pos.size(1)), reader.varied, reader.mirror,
+        settings, notes,
+    )  # fmt: skip
+    return split.of(made, clips, file, groups, tested)
 
 
 def load_jhmdb(
@@ -110,6 +113,7 @@ def load_jhmdb(
     frames: int = 0,
     validation: float = 0.15,
     seed: int = 0,
+    folds: int = 0,
 ) -> ClipSplits:
     """JHMDB (Jhuang et al., 2013), split 1: 15 joints of people in 609 short videos, 14 actions. See `load_keypoints`.
 
@@ -122,11 +126,17 @@ def load_jhmdb(
             f"jhmdb needs jhmdb/jhmdb_split1.npz below {' or '.join(str(f) for f in search_folders())}; "
             "use digits, whose clips are embedded, or a keypoint .npz of your own"
         )
-    return load_keypoints(path, velocity, distances, bones, gestures, frames, validation, seed)
+    return load_keypoints(path, velocity, distances, bones, gestures, frames, validation, seed, folds=folds)
 
 
-def read_keypoints(
-    path: Path,
+def read_keypoints(path: Path, **settings: Any) -> list[Clip]:
+    """The clips of a file without labels, see `keypoint_clips`."""
+    return keypoint_clips(read_arrays(Path(path)), Path(path).name, **settings)
+
+
+def keypoint_clips(
+    arrays: Arrays,
+    file: str,
     velocity: bool = True,
     distances: bool = False,
     bones: bool = False,
@@ -134,100 +144,83 @@ def read_keypoints(
     frames: int = 0,
     joints: int | None = None,
     edges: list[list[int]] | None = None,
+    pairs: list[list[int]] | None = None,
+    people: int = 1,
+    third: str = "auto",
 ) -> list[Clip]:
-    """The clips of a file without labels: `keypoints`, with `lengths` where there is more than one clip.
+    """The clips of arrays without labels: `keypoints`, with `lengths` where there is more than one clip.
 
     The options are those that `load_keypoints` leaves in `settings`: what is read is then what a model was trained on.
 
     Args:
-        path: the .npz file.
+        arrays, file: of the file, and its name.
         velocity, distances, bones, gestures: which features.
         frames: moments of every clip, or 0.
         joints: how many joints there must be.
         edges: the bones, in place of the built-in skeleton; a file that brings its own must bring the same.
+        pairs: joints that a mirror swaps; None: those of the built-in skeleton.
+        people: how many there must be.
+        third: what a third coordinate is.
 
     Raises:
         ValueError: as `load_keypoints`, and other joints or bones than those expected.
     """
-    arrays = _read(Path(path))
-    found = arrays["keypoints"].shape[1] if "keypoints" in arrays and arrays["keypoints"].ndim == 3 else joints
+    given = arrays.get("keypoints")
+    found = joints if given is None or given.ndim < 2 else given.shape[-2]
     if joints is not None and found != joints:
-        raise ValueError(f"{Path(path).name} has {found} joints, but the skeleton has {joints}")
-    features = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures, frames=frames)
-    expected = None if edges is None or found is None else reader_of(found, edges).skeleton
-    clips, reader = _clips(arrays, "", Path(path).name, features, expected)
-    if expected not in (None, reader.skeleton):
-        raise ValueError(f"{Path(path).name} has other edges between the joints than the skeleton")
+        raise ValueError(f"{file} has {found} joints, but the skeleton has {joints}")
+    features: dict[str, Any] = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures)
+    expected = None
+    if edges is not None and joints is not None:
+        expected = reader_of(joints, edges, pairs=pairs, people=people).skeleton
+    part = read_part(arrays, "", file, [], third, expected)
+    if expected is not None and part.skeleton.people != people:
+        raise ValueError(f"{file} has {part.skeleton.people} people in a frame, but the training clips had {people}")
+    if expected is not None and sorted(part.skeleton.bones) != sorted(expected.bones):
+        raise ValueError(f"{file} has other edges between the joints than the skeleton")
+    return _clips(part, KeypointReader(expected or part.skeleton, **features, frames=frames), "", file, None)
+
+
+def reader_of(
+    joints: int,
+    edges: list[list[int]],
+    pairs: list[list[int]] | None = None,
+    people: int = 1,
+    third: str = "auto",
+    poses: Any = None,
+    **features: Any,
+) -> KeypointReader:
+    """The reader that the `settings` of `load_keypoints` describe."""
+    # [2, bones], which two bones cannot be taken for the other form of
+    bones = torch.tensor(edges, dtype=torch.long).view(-1, 2).t()
+    swapped = torch.tensor(pairs, dtype=torch.long).view(-1, 2).t() if pairs is not None else None
+    return KeypointReader(skeleton_of(joints, bones, pairs=swapped, people=people), **features)
+
+
+def _clips(part: KeypointPart, reader: KeypointReader, prefix: str, file: str, classes: list[str] | None) -> list[Clip]:
+    clips = []
+    for number, (places, score) in enumerate(zip(part.places, part.scores, strict=True)):
+        label = classes.index(part.labels[number]) if classes is not None and part.labels is not None else None
+        try:
+            clips.append(reader.clip(places, label, score))
+        except ValueError as error:
+            raise ValueError(f"{prefix}keypoints of {file}, clip {number}: {error}") from None
     return clips
 
 
-def reader_of(joints: int, edges: list[list[int]], **features: Any) -> KeypointReader:
-    """The reader that the `settings` of `load_keypoints` describe."""
-    # [2, bones], which two bones cannot be taken for the other form of
-    return KeypointReader(skeleton_of(joints, torch.tensor(edges, dtype=torch.long).view(-1, 2).t()), **features)
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as handle:
-        try:
-            with np.load(handle, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except Exception as error:  # a damaged archive fails in any way
-            raise ValueError(f"{path.name} is not a readable .npz of plain arrays: {error}") from error
-
-
-def _clips(
-    arrays: dict[str, np.ndarray], prefix: str, file: str, features: dict[str, Any], skeleton: Skeleton | None = None
-) -> tuple[list[Clip], KeypointReader]:
-    """The clips of a file, and what read them; `skeleton` is for a file without `edges`."""
-    name = f"{prefix}keypoints"
-    if name not in arrays:
-        raise ValueError(f"{file} has no {name}: it holds {', '.join(arrays) or 'nothing'}")
-    keypoints = _floats(arrays[name], name, file)
-    if keypoints.dim() != 3 or keypoints.size(2) not in (2, 3):
-        raise ValueError(f"{name} of {file} must be [frames, joints, 2 or 3], got {list(keypoints.shape)}")
-    lengths = arrays.get(f"{prefix}lengths", np.array([len(keypoints)]))
-    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or int(lengths.sum()) != len(keypoints):
-        raise ValueError(f"{prefix}lengths of {file} must sum to the {len(keypoints)} frames of {name}")
-    if len(lengths) == 0:
-        raise ValueError(f"{prefix}lengths of {file} is empty: expected at least one clip")
-    if (lengths < 1).any():
-        raise ValueError(f"clip {int(lengths.argmin())} of {file} has no frames: a clip needs at least one")
-    scores = _floats(arrays[f"{prefix}scores"], f"{prefix}scores", file) if f"{prefix}scores" in arrays else None
-    if scores is not None and scores.shape != keypoints.shape[:2]:
-        raise ValueError(f"{prefix}scores of {file} must be {list(keypoints.shape[:2])}, got {list(scores.shape)}")
-    if "edges" in arrays or skeleton is None:
-        edges = _joints(arrays["edges"], file) if "edges" in arrays else None
-        skeleton = skeleton_of(keypoints.size(1), edges, file)
-    reader = KeypointReader(skeleton, **features)
-    sizes = lengths.tolist()
-    each = scores.split(sizes) if scores is not None else [None] * len(sizes)
-    clips = []
-    for number, (places, score) in enumerate(zip(keypoints.split(sizes), each, strict=True)):
-        try:
-            clips.append(reader.clip(places, None, score))
-        except ValueError as error:
-            raise ValueError(f"{name} of {file}, clip {number}: {error}") from None
-    return clips, reader
-
-
-def _words(array: np.ndarray, name: str, file: str) -> list[str]:
-    if array.ndim != 1:
-        raise ValueError(f"{name} of {file} must be [clips], got {list(array.shape)}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} of {file} hold a number that is NaN or infinite: expected a label for every clip")
-    array = np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
-    return [str(label) for label in array.tolist()]
-
-
-def _joints(edges: np.ndarray, file: str) -> Tensor:
-    whole = edges.dtype.kind in "iu" or (edges.dtype.kind == "f" and bool((edges == np.round(edges)).all()))
-    if not whole:
-        raise ValueError(f"edges of {file} must be numbers of joints, whole ones, got {edges.dtype}")
-    return torch.from_numpy(edges.astype(np.int64))
-
-
-def _floats(array: np.ndarray, name: str, file: str) -> Tensor:
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} of {file} must be numbers, got {array.dtype}")
-    return torch.from_numpy(array.astype(np.float32))
+def _groups(
+    parts: list[KeypointPart], labels: list[int], split: Split, file: str, notes: list[str]
+) -> list[str] | None:
+    """The recording of every clip, where it is known; where it only seems to be, a note."""
+    files = [name for part in parts for name in part.files or []]
+    groups = [group for part in parts for group in part.groups or []]
+    if len(groups) == len(labels):
+        return groups
+    if split.split_by:
+        if len(files) != len(labels):
+            raise ValueError(f"--split-by looks at the `files` of the clips, and {file} has none")
+        return recordings(files, split.split_by)
+    warning = shared_recording(files, labels) if len(files) == len(labels) else None
+    if warning:
+        notes.append(warning)
+    return None

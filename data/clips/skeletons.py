@@ -1,7 +1,7 @@
 """Skeletons: which joints are joined by a bone, and which are each other's mirror image."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,34 +11,47 @@ from graphreel.core.checks import invalid_index
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Bones between joints, in one direction each, and pairs of joints (left, right) that a mirror swaps."""
+    """Bones between joints, in one direction each, and pairs of joints (left, right) that a mirror swaps.
+
+    With several people every one has these joints: joint j of person m is node m * joints + j. People stand from left
+    to right, so a mirror swaps them too.
+    """
 
     name: str
     joints: int
     bones: tuple[tuple[int, int], ...]
     pairs: tuple[tuple[int, int], ...] = ()
+    people: int = 1
+
+    @property
+    def nodes(self) -> int:
+        """How many joints all people have."""
+        return self.joints * self.people
 
     def edge_index(self) -> Tensor:
-        """The bones in both directions, [2, 2 * bones]."""
+        """The bones of all people in both directions, [2, 2 * bones * people]."""
         one_way = torch.tensor(self.bones, dtype=torch.long).view(-1, 2).t()
-        return torch.cat([one_way, one_way.flip(0)], dim=1)
+        start = self.joints * torch.arange(self.people)
+        own = torch.cat([one_way, one_way.flip(0)], dim=1)
+        return (own[:, None] + start[:, None]).flatten(1)
 
     def parents(self) -> Tensor:
-        """For every joint the neighbour on its way to joint 0, [joints]; itself for joint 0, and where no way leads."""
+        """For every node the neighbour on its way to its person's joint 0; itself for that, and where no way leads."""
         source, target = self.edge_index()
-        parent, reached = torch.arange(self.joints), torch.zeros(self.joints, dtype=torch.bool)
-        reached[0] = True
+        first = self.joints * torch.arange(self.people)
+        parent, reached = torch.arange(self.nodes), torch.zeros(self.nodes, dtype=torch.bool)
+        reached[first] = True
         while (onward := reached[source] & ~reached[target]).any():
             parent.scatter_reduce_(0, target[onward], source[onward], "amin", include_self=False)
             reached[target[onward]] = True
         return parent
 
     def mirrored(self) -> Tensor:
-        """For every joint the one that takes its place in a mirror, [joints]."""
+        """For every node the one that takes its place in a mirror, [nodes]."""
         order = torch.arange(self.joints)
         for left, right in self.pairs:
             order[left], order[right] = right, left
-        return order
+        return (self.joints * torch.arange(self.people).flip(0)[:, None] + order).flatten()
 
 
 JHMDB_15 = Skeleton(
@@ -81,33 +94,116 @@ NTU_25 = Skeleton(
     ),
     ((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19), (21, 23), (22, 24)),
 )
-SKELETONS = {skeleton.joints: skeleton for skeleton in (JHMDB_15, COCO_17, NTU_25)}
+OPENPOSE_18 = Skeleton(
+    "OpenPose-18",  # nose, neck, right then left arm, right then left leg, eyes and ears (right, left)
+    18,
+    (
+        *((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12)),
+        *((12, 13), (0, 14), (0, 15), (14, 16), (15, 17)),
+    ),
+    ((5, 2), (6, 3), (7, 4), (11, 8), (12, 9), (13, 10), (15, 14), (17, 16)),
+)
+OPENPOSE_25 = Skeleton(
+    "OpenPose-25",  # as 18, with the middle of the hips (8) and six points of the feet
+    25,
+    (
+        *((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (10, 11), (8, 12)),
+        *((12, 13), (13, 14), (0, 15), (0, 16), (15, 17), (16, 18), (14, 19), (19, 20), (14, 21)),
+        *((11, 22), (22, 23), (11, 24)),
+    ),
+    ((5, 2), (6, 3), (7, 4), (12, 9), (13, 10), (14, 11), (16, 15), (18, 17), (19, 22), (20, 23), (21, 24)),
+)
+BLAZEPOSE_33 = Skeleton(
+    "BlazePose-33",  # nose, eyes, ears, mouth, then left and right: arms, hands, legs, feet
+    33,
+    (
+        *((0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10), (0, 9), (0, 10), (0, 11), (0, 12)),
+        *((11, 12), (11, 13), (13, 15), (15, 17), (15, 19), (15, 21), (17, 19), (12, 14), (14, 16), (16, 18)),
+        *((16, 20), (16, 22), (18, 20), (11, 23), (12, 24), (23, 24), (23, 25), (25, 27), (27, 29), (27, 31)),
+        *((29, 31), (24, 26), (26, 28), (28, 30), (28, 32), (30, 32)),
+    ),
+    (
+        *((1, 4), (2, 5), (3, 6), (7, 8), (9, 10)),
+        *((left, left + 1) for left in range(11, 33, 2)),
+    ),
+)
+KINECT_20 = Skeleton(
+    "Kinect-20",  # hip centre, spine, shoulder centre, head, left and right arm, left and right leg
+    20,
+    (
+        *((0, 1), (1, 2), (2, 3), (2, 4), (4, 5), (5, 6), (6, 7), (2, 8), (8, 9), (9, 10), (10, 11)),
+        *((0, 12), (12, 13), (13, 14), (14, 15), (0, 16), (16, 17), (17, 18), (18, 19)),
+    ),
+    ((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19)),
+)
+HAND_21 = Skeleton(
+    "hand-21",  # wrist, then thumb, index, middle, ring and little finger, from the palm outwards
+    21,
+    (
+        *((0, 1), (0, 5), (0, 9), (0, 13), (0, 17)),
+        *((joint, joint + 1) for first in (1, 5, 9, 13, 17) for joint in range(first, first + 3)),
+    ),
+)
+_KNOWN = (JHMDB_15, COCO_17, OPENPOSE_18, KINECT_20, HAND_21, NTU_25, OPENPOSE_25, BLAZEPOSE_33)
+SKELETONS = {skeleton.joints: skeleton for skeleton in reversed(_KNOWN)}  # of two with as many joints the first
 
 
-def skeleton_of(joints: int, edges: Tensor | None = None, source: str = "the keypoints") -> Skeleton:
-    """The skeleton with these edges [2, bones] or [bones, 2], or the built-in one with so many joints.
+def skeleton_of(
+    joints: int,
+    edges: Tensor | None = None,
+    source: str = "the keypoints",
+    pairs: Tensor | None = None,
+    name: str | None = None,
+    people: int = 1,
+) -> Skeleton:
+    """The skeleton with these edges [2, bones] or [bones, 2], the known one of a name, or the one with so many joints.
 
-    Edges that are a built-in skeleton's bones make that one, which also knows left from right.
+    Edges that are a known skeleton's bones make that one, which also knows left from right.
+
+    Args:
+        joints: of a person.
+        edges: the bones.
+        source: what the joints are called in an error.
+        pairs: [pairs, 2], joints that a mirror swaps.
+        name: of a known skeleton.
+        people: how many people there are.
 
     Raises:
-        ValueError: edges that do not fit the joints, or no built-in skeleton has so many.
+        ValueError: edges, pairs or a name that do not fit the joints, or no built-in skeleton has so many.
     """
-    if edges is None:
-        if joints in SKELETONS:
-            return SKELETONS[joints]
-        known = ", ".join(f"{s.name} ({s.joints})" for s in SKELETONS.values())
-        raise ValueError(f"{source} have {joints} joints, no built-in skeleton has: {known}; add `edges` to the file")
-    if edges.dim() != 2 or 2 not in edges.shape:
-        raise ValueError(f"edges of {source} must be [2, bones] or [bones, 2], got {list(edges.shape)}")
-    pairs = edges if edges.size(1) == 2 and edges.size(0) != 2 else edges.t()
+    known = ", ".join(f"{s.name} ({s.joints})" for s in _KNOWN)
+    if name is not None:
+        found = next((s for s in _KNOWN if _plain(s.name) == _plain(name)), None)
+        if found is None or found.joints != joints:
+            raise ValueError(f"{source} have {joints} joints and the skeleton {name!r}: expected one of {known}")
+    elif edges is None:
+        if joints not in SKELETONS:
+            raise ValueError(f"{source} have {joints} joints, no built-in skeleton has: {known}; add `edges`")
+        found = SKELETONS[joints]
+    else:
+        bones = _undirected(_joint_pairs(edges, joints, f"edges of {source}", "bones").tolist())
+        given = Skeleton("given", joints, tuple(bones))
+        found = next((s for s in _KNOWN if s.joints == joints and _undirected(s.bones) == bones), given)
+    if pairs is not None:
+        swapped = _joint_pairs(pairs, joints, f"pairs of {source}", "pairs").tolist()
+        if len({joint for pair in swapped for joint in pair}) != 2 * len(swapped):
+            raise ValueError(f"pairs of {source} hold a joint twice: a joint has one mirror image")
+        found = replace(found, pairs=tuple((a, b) for a, b in swapped))
+    return replace(found, people=people) if people != 1 else found
+
+
+def _joint_pairs(given: Tensor, joints: int, what: str, of: str) -> Tensor:
+    if given.dim() != 2 or 2 not in given.shape:
+        raise ValueError(f"{what} must be [2, {of}] or [{of}, 2], got {list(given.shape)}")
+    pairs = given if given.size(1) == 2 and given.size(0) != 2 else given.t()
     joint = invalid_index(pairs, joints)
     if joint is not None:
-        raise ValueError(f"edges of {source} hold joint {joint}, but there are {joints} joints")
-    bones = _undirected(pairs.tolist())
-    built_in = SKELETONS.get(joints)
-    if built_in is not None and bones == _undirected(built_in.bones):
-        return built_in
-    return Skeleton("given", joints, tuple(bones))
+        raise ValueError(f"{what} hold joint {joint}, but there are {joints} joints")
+    return pairs
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _undirected(bones: Iterable[Sequence[int]]) -> list[tuple[int, int]]:

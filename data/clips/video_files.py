@@ -1,5 +1,9 @@
 """Frames out of video files and into them, by PyAV."""
 
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,37 +32,112 @@ def require_av() -> Any:
     return av
 
 
-def read_frames(path: Path, most: int = 32, height: int = 96) -> Tensor:
-    """Read a video as uint8 [frames, height, width, 3].
+@dataclass(frozen=True)
+class Video:
+    """Pictures of a video: uint8 [frames, height, width, 3], when each is shown, in seconds, and its number."""
+
+    pictures: Tensor
+    times: list[float]
+    numbers: list[int]
+
+
+def read_video(path: Path, most: int = 32, height: int = 96) -> Video:
+    """Read a video at moments that are evenly spread over its time, however unevenly its frames are.
+
+    Frames are decoded one by one and only those chosen are kept. They are turned as the file says, pixels that are not
+    square are made so, what is transparent is black, and all get the size of the first.
 
     Args:
         path: a file that PyAV can read.
-        most: at most so many frames, spread evenly.
+        most: at most so many frames.
         height: pictures higher than this are made smaller, with the width in proportion.
 
     Raises:
         ValueError: the file cannot be read or holds no frames; PyAV is not installed.
         FileNotFoundError: there is no such file.
     """
-    av = require_av()
     path = Path(path)
+    times_of_all, aspect = frame_times(path)
+    frames = chosen_frames(path, times_of_all, most)
+    pictures, times, numbers, size = [], [], [], None
+    for number, time, frame in frames:
+        turns = round(frame.rotation / 90) % 4
+        size = size or _size(frame, turns, height, aspect)
+        pictures.append(_picture(frame, turns, *size))
+        times.append(time)
+        numbers.append(number)
+    if not pictures:
+        raise ValueError(f"{path.name} holds no frames")
+    return Video(torch.from_numpy(np.stack(pictures)), times, numbers)
+
+
+def read_frames(path: Path, most: int = 32, height: int = 96) -> Tensor:
+    """The pictures of `read_video`."""
+    return read_video(path, most, height).pictures
+
+
+def frame_times(path: Path) -> tuple[list[float], float]:
+    """When the frames of a video are shown, in seconds, in order, without decoding them; and how wide a pixel is.
+
+    A file that does not say when gets its frames' numbers.
+    """
+    times: list[float] = []
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        aspect = float(stream.sample_aspect_ratio or 1)
+        for packet in container.demux(stream):
+            if packet.size:
+                time = packet.pts if packet.pts is not None else packet.dts
+                times.append(float(time * packet.time_base) if time is not None else math.nan)
+    timed = all(map(math.isfinite, times))
+    return sorted(times) if timed else [float(number) for number in range(len(times))], aspect or 1.0
+
+
+def chosen_frames(path: Path, times: list[float], most: int) -> Iterator[tuple[int, float, Any]]:
+    """Decode a video and give the frames next to `most` moments, evenly spread over its time: (number, time, frame)."""
+    if len(times) <= most:
+        wanted = set(range(len(times)))
+    else:
+        moments = np.linspace(times[0], times[-1], most)
+        after = np.searchsorted(times, moments).clip(1, len(times) - 1)
+        shown = np.asarray(times)
+        wanted = set((after - (moments - shown[after - 1] <= shown[after] - moments)).tolist())
+    with _opened(path) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if number in wanted:
+                yield number, times[number], frame
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A container with pictures; whatever is wrong with it becomes one sentence."""
+    av = require_av()
     if not path.is_file():
         raise FileNotFoundError(f"there is no video {path}")
-    pictures = []
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError(f"{path.name} is not a readable video: it has no stream of pictures")
-            for frame in container.decode(video=0):
-                scale = min(1.0, height / frame.height)
-                size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
-                pictures.append(frame.to_ndarray(format="rgb24", width=size[0], height=size[1]))
+            container.streams.video[0].thread_type = "AUTO"
+            yield container
     except av.error.FFmpegError as error:
         raise ValueError(f"{path.name} is not a readable video: {error.strerror}") from error
-    if not pictures:
-        raise ValueError(f"{path.name} holds no frames")
-    chosen = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
-    return torch.from_numpy(np.stack([pictures[i] for i in chosen]))
+
+
+def _size(frame: Any, turns: int, height: int, aspect: float) -> tuple[int, int]:
+    """Width and height before turning, so that the turned picture is at most `height` high and has square pixels."""
+    width, tall = frame.width * aspect, float(frame.height)
+    scale = min(1.0, height / (width if turns % 2 else tall))
+    return max(1, round(width * scale)), max(1, round(tall * scale))
+
+
+def _picture(frame: Any, turns: int, width: int, height: int) -> np.ndarray:
+    if any(component.is_alpha for component in frame.format.components):
+        rgba = frame.to_ndarray(format="rgba", width=width, height=height)
+        picture = (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+    else:
+        picture = frame.to_ndarray(format="rgb24", width=width, height=height)
+    return np.rot90(picture, turns)
 
 
 def write_video(frames: Tensor, path: Path, rate: int = 8) -> None:

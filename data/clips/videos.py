@@ -1,195 +1,210 @@
-"""Videos as clips: frames are cut into superpixels or patches, which are nodes next to their neighbours."""
+"""Folders of videos as clips: superpixels or patches with what moves in them, or the poses of people."""
 
+import hashlib
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from .clip import Clip, ClipSplits, stratified_holdout
-from .video_files import SUFFIXES, read_frames, require_av
+from ..disk_cache import cached
+from .clip import Clip
+from .keypoints import splits_of
+from .poses import PoseReader, check_poses, each_file, pose_arrays, sees_people
+from .splits import ClipSplits, Split, recordings, shared_recording
+from .video_clips import VideoReader
+from .video_files import SUFFIXES
 
-PATCH = 8  # grey values along each side of the picture detail that a node carries
+GRAPHS = ("auto", "patches", "superpixels", "poses")
+_FORMAT = "clips-1"  # part of the cache's key: another when the same video gives another clip
 
 
 @dataclass(frozen=True)
-class VideoReader:
-    """Makes clips of videos.
-
-    A node is a region of a frame, a superpixel (SLIC; Achanta et al., 2012) or a square patch. Features: place of its
-    middle (2, -1 .. 1), its share of the picture times `regions`, mean and deviation of its colour (3 + 3, 0 .. 1), and
-    8 x 8 grey values around its middle. Edges: regions that touch, in both directions, and regions of which at least a
-    quarter of the smaller one lies over the other in the next frame; edge_weight is 1 within a frame and the
-    intersection over the union across frames. Patches stay where they are, so they are tracked.
+class VideoFolder:
+    """The videos of a folder with one subfolder per class, or with these in train/ and test/.
 
     Attributes:
-        kind: "superpixels" or "patches".
-        regions: about how many per frame.
-        most: frames at most, spread evenly.
-        height: higher pictures are made smaller.
+        classes: their names, sorted.
+        files, labels, parts: of every video its path, its class and "train", "test" or "".
     """
 
-    kind: str = "superpixels"
-    regions: int = 100
-    most: int = 32
-    height: int = 96
+    classes: list[str]
+    files: list[Path]
+    labels: list[int]
+    parts: list[str]
 
-    def clip(self, frames: Tensor, label: int | None = None) -> Clip:
-        """Make a clip of pictures uint8 [frames, height, width, 3]."""
-        pictures = frames.numpy().astype(np.float32) / 255
-        maps = [self._regions(picture) for picture in pictures]
-        counts = np.array([int(each.max()) + 1 for each in maps])
-        starts = counts.cumsum() - counts
-        features = [self._features(picture, each) for picture, each in zip(pictures, maps, strict=True)]
-        within = [_touching(each) + start for each, start in zip(maps, starts, strict=True)]
-        across, shares = [np.zeros((2, 0), dtype=np.int64)], [np.zeros(0)]
-        for t in range(len(maps) - 1):
-            pairs, share = _overlaps(maps[t], maps[t + 1])
-            across.append(pairs + starts[t : t + 2, None])
-            shares.append(share)
-        inside, onward = np.concatenate(within, axis=1), np.concatenate(across, axis=1)
-        size = torch.tensor([frames.shape[1:3]])
-        x = torch.from_numpy(np.concatenate(features)).float()
-        clip = Clip(
-            x=x,
-            edge_index=torch.from_numpy(np.concatenate([inside, onward], axis=1)),
-            edge_attr=torch.cat([torch.zeros(inside.shape[1], 1), torch.ones(onward.shape[1], 1)]),
-            edge_weight=torch.cat([torch.ones(inside.shape[1]), torch.from_numpy(np.concatenate(shares)).float()]),
-            frame=torch.repeat_interleave(torch.arange(len(maps)), torch.from_numpy(counts)),
-            num_frames=len(maps),
-            pos=(x[:, :2] + 1) / 2 * size.flip(1),
-            canvas=size,
-        )
-        if self.kind == "patches":
-            clip.track = torch.cat([torch.arange(int(count)) for count in counts])
-            clip.num_tracks = int(counts.max())
-        if label is not None:
-            clip.y = torch.tensor([label])
-        return clip.checked()
+    @classmethod
+    def of(cls, path: Path, least: int = 3) -> "VideoFolder":
+        """The videos of a folder; hidden files, and those that macOS puts beside (._NAME), are none.
 
-    def read(self, path: Path, label: int | None = None) -> Clip:
-        """Make a clip of a video file."""
-        return self.clip(read_frames(path, self.most, self.height), label)
+        Raises:
+            ValueError: fewer than two classes, or a class with fewer than `least` videos.
+        """
+        inside = {folder.name for folder in _folders(path)}
+        parted = {"train", "test"} <= inside and any(_folders(path / "train"))
+        found: dict[str, list[tuple[Path, str]]] = {}
+        for part in ("train", "test") if parted else ("",):
+            for folder in _folders(path / part):
+                for file in sorted(folder.iterdir()):
+                    if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
+                        found.setdefault(folder.name, []).append((file, part))
+        if len(found) < 2:
+            raise ValueError(
+                f"{path} has videos in {len(found)} subfolders: expected one subfolder for each of 2 classes"
+            )
+        for name, videos in found.items():
+            if len(videos) < least:
+                raise ValueError(
+                    f"class {name} of {path} has {len(videos)} videos: expected at least {least}, one for each part"
+                )
+        rows = [(file, label, part) for label, name in enumerate(sorted(found)) for file, part in found[name]]
+        return cls(sorted(found), [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
 
-    def _regions(self, picture: np.ndarray) -> np.ndarray:
-        """Number the regions of a picture, 0 .. without gaps: int [height, width]."""
-        height, width = picture.shape[:2]
-        if self.kind == "patches":
-            rows = max(1, min(height, round((self.regions * height / width) ** 0.5)))
-            columns = max(1, min(width, round(self.regions / rows)))
-            down, along = np.arange(height) * rows // height, np.arange(width) * columns // width
-            return down[:, None] * columns + along
-        from skimage.segmentation import slic
-
-        found = slic(picture, n_segments=self.regions, compactness=5.0, start_label=0, channel_axis=-1)
-        return np.unique(found, return_inverse=True)[1].reshape(height, width)
-
-    def _features(self, picture: np.ndarray, regions: np.ndarray) -> np.ndarray:
-        height, width = regions.shape
-        flat = regions.ravel()
-        area = np.bincount(flat).astype(np.float64)
-
-        def mean(values: np.ndarray) -> np.ndarray:
-            return np.bincount(flat, weights=values.ravel()) / area
-
-        down, along = np.mgrid[:height, :width]
-        y, x = mean(down + 0.5), mean(along + 0.5)
-        colour = np.stack([mean(picture[..., c]) for c in range(3)], axis=1)
-        square = np.stack([mean(picture[..., c] ** 2) for c in range(3)], axis=1)
-        spread = np.sqrt(np.maximum(square - colour**2, 0))
-        reach = np.sqrt(height * width / self.regions) * (np.arange(PATCH) + 0.5 - PATCH / 2) / PATCH
-        rows = np.clip(np.floor(y[:, None] + reach), 0, height - 1).astype(int)
-        columns = np.clip(np.floor(x[:, None] + reach), 0, width - 1).astype(int)
-        detail = picture.mean(axis=2)[rows[:, :, None], columns[:, None, :]].reshape(len(area), -1)
-        place = np.stack([2 * x / width - 1, 2 * y / height - 1, area / flat.size * self.regions], axis=1)
-        return np.concatenate([place, colour, spread, detail], axis=1)
+    def without(self, left_out: Sequence[int]) -> "VideoFolder":
+        """The folder without some of its videos."""
+        kept = [i for i in range(len(self.files)) if i not in set(left_out)]
+        rows = ([values[i] for i in kept] for values in (self.files, self.labels, self.parts))
+        return VideoFolder(self.classes, *rows)  # type: ignore[arg-type]
 
 
 def load_videos(
     path: Path,
-    kind: str = "superpixels",
-    regions: int = 100,
-    most: int = 32,
-    height: int = 96,
+    graph: str = "auto",
+    regions: int = 48,
+    frames: int = 32,
+    height: int = 0,
     test: float = 0.2,
     validation: float = 0.15,
     seed: int = 0,
+    split_by: str = "",
+    folds: int = 0,
+    people: int = 2,
+    pose_model: str = "",
+    skip_damaged: bool = False,
+    motion: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+    velocity: bool = True,
+    distances: bool = False,
+    bones: bool = False,
+    gestures: bool = False,
+    kind: str = "",
+    most: int = 0,
 ) -> ClipSplits:
-    """Load a folder of videos with one subfolder per class.
+    """Load a folder of videos with one subfolder per class, or with train/ and test/ that have these.
+
+    What is read of a video is kept in the cache, by the video's content.
 
     Args:
         path: the folder; a class is called like its subfolder.
-        kind, regions, most, height: see `VideoReader`.
+        graph: what nodes are: patches or superpixels (see `VideoReader`), poses (see `PoseReader`), or auto: poses
+            where LiteRT and its model are there and people are seen, else patches.
+        regions: about how many of a picture.
+        frames: at most so many, spread evenly over the time.
+        height: higher pictures are made smaller; 0 is 96, and 480 for poses.
         test, validation: the shares of each class that are held out, the second of what the first leaves.
         seed: of what is held out.
+        split_by, folds: see `Split`.
+        people: at most so many are followed.
+        pose_model: the folder or wheel of the pose model, where it is not in the cache.
+        skip_damaged: leave files out that cannot be read, and say so in `notes`.
+        motion: whether regions know what moves in them.
+        progress: called with the number of videos read and of all.
+        velocity, distances, bones, gestures: features of poses, see `KeypointReader`.
+        kind, most: former names of graph and frames.
 
     Raises:
         ValueError: a setting out of range, fewer than two classes, a class with fewer than three videos, an unreadable
-            video; PyAV or scikit-image is not installed.
+            video; what reads them is not installed.
+        FileNotFoundError: the pose model is not there.
     """
+    if kind or most:
+        warnings.warn("kind and most of a folder of videos are called graph and frames", FutureWarning, stacklevel=2)
+        graph, frames = kind or graph, most or frames
+    if graph not in GRAPHS:
+        raise ValueError(f"graph must be one of {', '.join(GRAPHS)}, got {graph!r}")
     path = Path(path)
-    reader = video_reader(kind, regions, most, height)
-    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    files = [[file for file in sorted(folder.iterdir()) if file.suffix.lower() in SUFFIXES] for folder in folders]
-    classes = [folder.name for folder, found in zip(folders, files, strict=True) if found]
-    files = [found for found in files if found]
-    if len(classes) < 2:
-        raise ValueError(
-            f"{path} has videos in {len(classes)} subfolders: expected one subfolder for each of 2 classes"
-        )
-    for name, found in zip(classes, files, strict=True):
-        if len(found) < 3:
-            raise ValueError(f"class {name} of {path} has {len(found)} videos: expected at least 3, one for each part")
-    clips = [reader.read(file, label) for label, found in enumerate(files) for file in found]
-    labels = torch.cat([clip.y for clip in clips])
-    training, testing = stratified_holdout(labels, test, seed)
-    kept, held = stratified_holdout(labels[training], validation, seed)
-    return ClipSplits(
-        path.name,
-        [clips[training[i]] for i in kept],
-        [clips[training[i]] for i in held],
-        [clips[i] for i in testing],
-        classes,
-        settings=asdict(reader),
+    split = Split(test, validation, folds, split_by, seed)
+    folder = VideoFolder.of(path)
+    notes: list[str] = []
+    if graph == "auto":
+        graph = _chosen(folder, pose_model or None, notes)
+    groups = recordings([file.name for file in folder.files], split_by) if split_by else None
+    if groups is None and "train" not in folder.parts:
+        warning = shared_recording([file.name for file in folder.files], folder.labels)
+        notes += [warning] if warning else []
+    skipped: list[str] | None = [] if skip_damaged else None
+    if graph == "poses":
+        poses = PoseReader(people, frames, height or 480)
+        features = dict(velocity=velocity, distances=distances, bones=bones, gestures=gestures, frames=frames)
+        found = _pose_splits(folder, path, poses, features, split, groups, pose_model or None, skipped, progress)
+        return _noted(found, notes, skipped)
+    reader = VideoReader(graph, regions, frames, height or 96, motion).ready()
+    clips = each_file(folder.files, lambda file: _cached_clip(file, reader), skipped, progress)
+    left_out = [i for i, clip in enumerate(clips) if clip is None]
+    if left_out:
+        groups = [group for i, group in enumerate(groups) if clips[i] is not None] if groups else None
+        folder = folder.without(left_out)
+    read = [clip for clip in clips if clip is not None]
+    for clip, label in zip(read, folder.labels, strict=True):
+        clip.y = torch.tensor([label])
+    made = ClipSplits(
+        path.name, [], [], [], folder.classes, reader.timeless, reader.augment, reader.mirror, asdict(reader)
     )
+    tested = [i for i, part in enumerate(folder.parts) if part == "test"] or None
+    return _noted(split.of(made, read, str(path), groups, tested), notes, skipped)
 
 
-def video_reader(kind: str = "superpixels", regions: int = 100, most: int = 32, height: int = 96) -> VideoReader:
-    """A `VideoReader`, once its settings are sound and what it needs is installed."""
-    if kind not in ("superpixels", "patches"):
-        raise ValueError(f"kind must be superpixels or patches, got {kind!r}")
-    for name, number in (("regions", regions), ("most", most), ("height", height)):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
-    require_av()
-    if kind == "superpixels":
-        try:
-            import skimage.segmentation  # noqa: F401
-        except ImportError:
-            raise ValueError(
-                "superpixels need the extra `video` (PyAV, scikit-image): pip install 'graphreel[video]'"
-            ) from None
-    return VideoReader(kind, regions, most, height)
+def _pose_splits(
+    folder: VideoFolder, path: Path, reader: PoseReader, features: dict[str, Any], split: Split,
+    groups: list[str] | None, model: str | None, skipped: list[str] | None,
+    progress: Callable[[int, int], None] | None,
+) -> ClipSplits:  # fmt: skip
+    names = [str(i) for i in range(len(folder.files))]  # to know again which are left
+    labels = [folder.classes[label] for label in folder.labels]
+    arrays = pose_arrays(folder.files, labels, reader, model, skipped, progress, names)
+    kept = [int(name) for name in arrays.pop("files").tolist()]
+    tested = [place for place, i in enumerate(kept) if folder.parts[i] == "test"] or None
+    if groups is not None:
+        arrays["groups"] = np.array([groups[i] for i in kept])
+    made = splits_of(arrays, str(path), features, split, tested=tested)
+    settings = {**made.settings, "poses": asdict(reader)}
+    for one in (made, *made.folds):
+        one.name, one.settings = path.name, settings
+    return made
 
 
-def _touching(regions: np.ndarray) -> np.ndarray:
-    """Pairs of regions that share a border, in both directions, [2, edges]."""
-    beside = np.stack([regions[:, :-1].ravel(), regions[:, 1:].ravel()])
-    below = np.stack([regions[:-1].ravel(), regions[1:].ravel()])
-    pairs = np.concatenate([beside, below], axis=1)
-    pairs = pairs[:, pairs[0] != pairs[1]]
-    pairs = np.concatenate([pairs, pairs[::-1]], axis=1)
-    count = int(regions.max()) + 1
-    return np.stack(np.divmod(np.unique(pairs[0] * count + pairs[1]), count))
+def _noted(splits: ClipSplits, notes: list[str], skipped: list[str] | None) -> ClipSplits:
+    said = [*notes, *(f"left out: {reason}" for reason in skipped or [])]
+    for one in {id(one): one for one in (splits, *splits.folds)}.values():
+        one.notes = [*one.notes, *said]
+    return splits
 
 
-def _overlaps(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (region before, region after) [2, edges] that lie over each other, and their intersection over union."""
-    count = int(after.max()) + 1
-    codes, both = np.unique(before.ravel() * count + after.ravel(), return_counts=True)
-    source, target = np.divmod(codes, count)
-    sizes, next_sizes = np.bincount(before.ravel()), np.bincount(after.ravel())
-    enough = both >= 0.25 * np.minimum(sizes[source], next_sizes[target])
-    share = both / (sizes[source] + next_sizes[target] - both)
-    return np.stack([source, target])[:, enough], share[enough]
+def _chosen(folder: VideoFolder, model: str | None, notes: list[str]) -> str:
+    """Poses where they can be read and the first video of each class shows people, else patches."""
+    try:
+        check_poses(model)
+    except (ValueError, FileNotFoundError) as error:
+        notes.append(f"patches are read, not poses: {error}")
+        return "patches"
+    first = [folder.files[folder.labels.index(label)] for label in sorted(set(folder.labels))]
+    chosen = "poses" if sees_people(first[:6], model) else "patches"
+    notes.append("people are seen, so poses are read" if chosen == "poses" else "nobody is seen, so patches are read")
+    return chosen
+
+
+def _cached_clip(file: Path, reader: VideoReader) -> Clip:
+    key = hashlib.sha256(file.read_bytes())
+    key.update(repr((_FORMAT, reader)).encode())
+
+    def build() -> dict[str, Any]:
+        return dict(reader.read(file).to_dict())
+
+    return Clip(**cached("videos", key.hexdigest(), build))
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))

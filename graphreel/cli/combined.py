@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Run, a_path, path_option
+from graphreel.cli.options import Quiet, Run, a_path, path_option
 from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
@@ -28,6 +28,29 @@ add_training(
     "digits, a keypoint .npz, or a folder of videos.",
     out=Annotated[Path | None, path_option("Run folder to make.", show_default="runs/DATA-compare")],
 )
+
+
+@app.command()
+def extract(
+    videos: Annotated[
+        Path, typer.Argument(help="A video, or a folder of them, by class or not.", parser=a_path, metavar="VIDEOS")
+    ],
+    out: Annotated[Path, path_option("Keypoint .npz to write.")],
+    frames: Annotated[int, typer.Option(min=1, help="Moments of each video, evenly spread over its time.")] = 32,
+    people: Annotated[int, typer.Option(min=1, help="At most so many people are followed.")] = 2,
+    height: Annotated[int, typer.Option(min=1, help="Higher pictures are made smaller.")] = 480,
+    pose_model: Annotated[Path | None, path_option("Folder or wheel of the pose model.")] = None,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what cannot be read.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Follow the people in videos and write their joints as a keypoint .npz, which `train` reads."""
+    if not videos.exists():
+        raise FileNotFoundError(2, "no such file or folder", str(videos))
+    if out.suffix != ".npz":
+        raise ValueError(f"--out expects an .npz, got {out.name}")
+    from graphreel.inspect.extract import extract as extract_videos
+
+    typer.echo(extract_videos(videos, out, people, frames, height, pose_model, skip_damaged, quiet))
 
 
 @app.command()

@@ -11,7 +11,13 @@ from graphreel.training.settings import Settings
 
 SPATIAL = (*LAYERS, "none")
 COMPARED = ("both", "gnn", "rnn")
-_OF_KEYPOINTS = ("distances", "bones", "gestures", "frames", "mirror")
+GRAPHS = ("auto", "patches", "superpixels", "poses")
+# what only some kinds of data have
+_OWN_OPTIONS: dict[str, tuple[str, ...]] = {
+    "keypoints": ("third",),
+    "videos": ("graph", "regions", "motion", "height", "people", "pose_model", "skip_damaged"),
+    "keypoints and videos": ("distances", "bones", "gestures", "frames", "mirror", "split_by", "folds"),
+}
 
 _KEYPOINTS: dict[str, Any] = {
     "hidden": 32, "layers": 1, "state": 96, "bidirectional": True, "pool": "concat", "convolve": 3,
@@ -20,6 +26,7 @@ _KEYPOINTS: dict[str, Any] = {
     "learning_rate": 2e-3, "label_smoothing": 0.1, "batch_size": 32, "epochs": 120, "keep": "last",
     "validation": 0.05,
 }  # fmt: skip
+_VIDEOS: dict[str, Any] = {**_KEYPOINTS, "batch_size": 16, "epochs": 60}
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class ClipSettings(Settings):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": {"spatial": "gat", "epochs": 40},
         "keypoints": _KEYPOINTS,
-        "videos": {"spatial": "gat", "epochs": 40, "dropout": 0.2, "batch_size": 16},
+        "videos": _VIDEOS,
     }
 
     compared: str = option("", "Which model of a comparison this is.", check=one_of("", *COMPARED))
@@ -62,12 +69,34 @@ class ClipSettings(Settings):
     drop_features: float = option(
         0.0, "Of the features that --convolve reads, left out of a whole clip.", check=share, before=0.0
     )
+    graph: str = option(
+        "auto", "Videos: what the nodes of a frame are; auto: poses where people are seen, else patches",
+        check=one_of(*GRAPHS), before="superpixels",
+    )  # fmt: skip
+    regions: int = option(48, "Videos: about so many patches or superpixels.", check=size, before=100)
+    motion: bool = option(True, "Videos: regions know what moves in them.", before=False)
+    height: int = option(
+        0, "Videos: higher pictures are made smaller; 0: 96, and 480 for poses.", check=at_least(0), before=0,
+    )  # fmt: skip
+    people: int = option(2, "Videos: at most so many people are followed.", check=size, before=2)
+    pose_model: str = option("", "Videos: folder or wheel of the pose model.", before="")
+    skip_damaged: bool = option(False, "Videos: leave out what cannot be read.", before=False)
+    third: str = option(
+        "auto", "Keypoints: what a third coordinate is", check=one_of("auto", "depth", "score"), before="auto",
+    )  # fmt: skip
+    split_by: str = option(
+        "", "Keep recordings whole: a pattern with a group for file names, or a .csv of file and recording.", before="",
+    )  # fmt: skip
+    folds: int = option(
+        0, "Cross-validate over so many folds, of recordings where --split-by tells them.",
+        check=(at_least(0), at_most(1000)), before=0,
+    )  # fmt: skip
     distances: bool = option(False, "Keypoints: distances between joints as features.")
     bones: bool = option(False, "Keypoints: bones to joints, their length and direction, as features.", before=False)
     gestures: bool = option(False, "Keypoints: small steps of joints as features.", before=False)
     frames: int = option(
-        0, "Keypoints: moments that a clip is read at; 0: all its frames.", check=(at_least(0), at_most(1_000_000)),
-        before=0,
+        0, "Keypoints, videos: moments that a clip is read at; 0: all its frames.",
+        check=(at_least(0), at_most(1_000_000)), before=0,
     )  # fmt: skip
     augment: bool = option(True, "Vary clips in training, where their kind knows how to.")
     mirror: bool = option(False, "Keypoints: classify a clip and its mirror image together.", before=False)
@@ -96,8 +125,15 @@ class ClipSettings(Settings):
             raise ValueError(f"--convolve expects an odd number of frames, or 0, got {self.convolve}")
         if self.drop_features and not self.convolve:
             raise ValueError("--drop-features is what a convolution does not see: it goes with --convolve")
+        if self.folds == 1:
+            raise ValueError("--folds expects at least 2, or 0 for a single split, got 1")
         if self.patience and self.keep == "last":
             raise ValueError("--patience waits for a better validation loss, but --keep last looks at none")
+
+    @property
+    def every_seed(self) -> list[int]:
+        """One training for each seed; with folds for each fold, and these as often as there are seeds."""
+        return list(range(self.seed, self.seed + self.seeds * max(1, self.folds)))
 
     @property
     def model(self) -> str:
@@ -110,10 +146,13 @@ class ClipSettings(Settings):
 
     @classmethod
     def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in _OF_KEYPOINTS:
-            if kind != "keypoints" and typed.get(name):
-                raise ValueError(f"--{name} is an option for keypoints, and {data} holds {kind}")
+        for kinds, names in _OWN_OPTIONS.items():
+            for name in names:
+                if kind not in kinds.split(" and ") and typed.get(name):
+                    raise ValueError(f"--{dashed(name)} is an option for {kinds}, and {data} holds {kind}")
         preset = dict(cls.PRESETS.get(kind, {}))
+        if kind == "videos" and typed.get("graph") == "superpixels":  # they are not tracked
+            preset["pool"] = "attention"
         if typed.get("augment") is False:  # a model that no mirror images trained sees none
             preset.pop("mirror", None)
         if typed.get("patience"):  # it looks at the validation loss
@@ -135,10 +174,11 @@ class CompareSettings(ClipSettings):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": {"spatial": "gat", "heads": 1, "seeds": 5, "epochs": 40},
         "keypoints": {**_KEYPOINTS, "seeds": 5, "epochs": 40},
-        "videos": {"heads": 1, "seeds": 5, "epochs": 40, "dropout": 0.2, "batch_size": 16},
+        "videos": {**_VIDEOS, "seeds": 5, "epochs": 40},
     }
     OFFERED: ClassVar[tuple[str, ...]] = (
-        "data", "seed", "seeds", "device", "spatial", "temporal", "hidden", "dropout", *_OF_KEYPOINTS, "augment",
+        "data", "seed", "seeds", "device", "spatial", "temporal", "hidden", "dropout",
+        *(name for names in _OWN_OPTIONS.values() for name in names if name != "folds"), "augment",
         "learning_rate", "weight_decay", "label_smoothing", "batch_size", "epochs", "validation",
     )  # fmt: skip
 

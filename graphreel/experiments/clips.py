@@ -28,15 +28,20 @@ from graphreel.training.task import Task
 _EVALUATED_AT_ONCE = 128
 
 
-def load_clips(settings: ClipSettings) -> Any:
+def load_clips(settings: ClipSettings, quiet: bool = True) -> Any:
     """The clips of the settings, split; validation clips are cut from the training part by the first seed."""
     kind = data_set(settings.data).kind
     if kind not in ("keypoints", "videos"):
         return load(settings.data)
-    options: dict[str, Any] = {"validation": settings.validation, "seed": settings.seed}
-    if kind == "keypoints":
-        options |= {name: getattr(settings, name) for name in ("distances", "bones", "gestures", "frames")}
-    return load(settings.data, **options)
+    names = ["validation", "distances", "bones", "gestures", "frames", "folds"]
+    if kind == "videos":
+        names += ["graph", "regions", "motion", "height", "people", "pose_model", "skip_damaged"]
+    if data_set(settings.data).loader.endswith(("load_keypoints", "load_videos")):
+        names += ["split_by"] if kind == "videos" else ["split_by", "third"]
+    options = {name: getattr(settings, name) for name in names}
+    if kind == "videos":
+        options["frames"] = settings.frames or 32
+    return load(settings.data, seed=settings.seed, **options)
 
 
 class ClipBatches:
@@ -72,6 +77,11 @@ def seen_by(batch: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
         if timeless is not None:
             batch.x = batch.x[:, timeless]
     return batch.to(settings.device)
+
+
+def fold_of(splits: Any, settings: ClipSettings, seed: int) -> Any:
+    """The clips of one training: with --folds those of its fold."""
+    return splits.folds[(seed - settings.seed) % len(splits.folds)] if splits.folds else splits
 
 
 def steps_per_epoch(splits: Any, settings: ClipSettings) -> int:
@@ -111,6 +121,7 @@ def seen_together(model: ClipClassifier, views: list[Any]) -> Tensor:
 
 def clip_task(splits: Any, settings: ClipSettings, seed: int) -> Task:
     """One seed's training."""
+    splits = fold_of(splits, settings, seed)
     model = build_classifier(settings, splits.num_features, splits.num_classes, tracks_of(splits), splits.timeless).to(
         settings.device
     )
@@ -167,15 +178,14 @@ def train_clips(run: RunFolder, settings: ClipSettings, splits: Any, quiet: bool
         steps=settings.epochs * per_epoch, evaluate_every=per_epoch, patience=settings.patience or None,
         clip_norm=settings.clip_norm, monitor="step" if settings.keep == "last" else "val_loss",
     )  # fmt: skip
-    parts = {
-        name: in_batches(clips, settings, splits) for name, clips in (("val", splits.validation), ("test", splits.test))
-    }
 
     def test(task: Task) -> dict[str, Any]:
-        logits, labels = logits_of(task.model, parts["test"])  # type: ignore[arg-type]
+        own = task.batch.splits  # type: ignore[attr-defined]
+        validation, testing = (in_batches(part, settings, own) for part in (own.validation, own.test))
+        logits, labels = logits_of(task.model, testing)  # type: ignore[arg-type]
         return {
             "test_accuracy": scores(logits, labels, "test")["test_accuracy"],
-            "val_accuracy": scores(*logits_of(task.model, parts["val"]), "val")["val_accuracy"],  # type: ignore[arg-type]
+            "val_accuracy": scores(*logits_of(task.model, validation), "val")["val_accuracy"],  # type: ignore[arg-type]
             "parameters": parameters_of(task.model),
             "confusion": confusion_of(logits, labels),
         }

@@ -57,7 +57,6 @@ def _find(name: str, settings: ClipSettings, saved: dict[str, Any]) -> tuple[Any
         raise ValueError(f"{file.name} holds {len(clips)} clips, but one is drawn at a time")
     if clips[0].get("canvas") is None:
         return clips[0], None
-    from graphreel.data.clips.video_files import read_frames
+    from graphreel.data.clips.read_clips import pictures_of
 
-    reader = saved["reader"]
-    return clips[0], read_frames(file, reader["most"], reader["height"])
+    return clips[0], pictures_of(file, saved["reader"], int(clips[0].num_frames))

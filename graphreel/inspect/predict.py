@@ -52,27 +52,14 @@ def read_clips(file: Path, settings: ClipSettings, saved: dict[str, Any]) -> lis
         ValueError: an unreadable file, one of another kind than the training's, or one that does not fit it.
         FileNotFoundError: there is no such file.
     """
-    from graphreel.data.clips.video_files import SUFFIXES
+    from graphreel.data.clips.read_clips import read_clips as read
 
     file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(2, "no such file", str(file))
-    reader, suffix = saved["reader"], file.suffix.lower()
-    kind = "videos" if "regions" in reader else "keypoints" if "joints" in reader else "digits"
-    if kind == "digits":
+    if not {"regions", "joints"} & set(saved["reader"]):
         raise ValueError(f"the run was trained on digits, which are drawn and not read from files, got {file.name}")
-    if kind == "keypoints":
-        if suffix != ".npz":
-            raise ValueError(f"the run was trained on keypoints and expects an .npz, got {file.name}")
-        from graphreel.data.clips.keypoints import read_keypoints
-
-        clips = read_keypoints(file, **reader)
-    else:
-        if suffix not in SUFFIXES:
-            raise ValueError(f"the run was trained on videos and expects one of {', '.join(SUFFIXES)}, got {file.name}")
-        from graphreel.data.clips.videos import VideoReader
-
-        clips = [VideoReader(**reader).read(file)]
+    clips = read(file, saved["reader"], settings.pose_model or None)
     width = int(clips[0].x.size(1))
     if width != saved["num_features"]:
         raise ValueError(
@@ -83,11 +70,16 @@ def read_clips(file: Path, settings: ClipSettings, saved: dict[str, Any]) -> lis
 
 def mirror_of(saved: dict[str, Any]) -> Any:
     """What makes the mirror images of the clips that a run was trained on, or None."""
-    if "joints" not in saved["reader"]:
+    reader = saved["reader"]
+    if "regions" in reader:
+        from graphreel.data.clips.video_clips import VideoReader
+
+        return VideoReader(**reader).mirror
+    if "joints" not in reader:
         return None
     from graphreel.data.clips.keypoints import reader_of
 
-    return reader_of(**saved["reader"]).mirror
+    return reader_of(**reader).mirror
 
 
 def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, saved: dict[str, Any]) -> Any:

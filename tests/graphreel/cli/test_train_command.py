@@ -56,35 +56,3 @@ def test_the_page_has_every_setting(title, settings):
 def test_a_typo_of_an_option_names_the_near_one(said):
     code, _, error = said("gnn", "train", "--hiden", 3)
     assert code == 2 and "--hidden" in error and error.count("\n") == 1
-
-
-ABSURD = ("nan", "inf", "-1", "0", "1e400", "9" * 30, "", "é", "none", "\x1b[31m", "1,2", "--", "true")
-
-
-@pytest.mark.parametrize(
-    ("room", "name", "data"),
-    [
-        ("gnn", "train", "six-node"),
-        ("rnn", "train", "palindrome"),
-        ("rnn", "train", "book"),
-        ("combined", "train", "digits"),
-        ("combined", "train", "series.csv"),
-        ("combined", "compare", "digits"),
-    ],
-)
-def test_any_value_of_any_option_is_taken_or_refused_in_one_sentence(said, monkeypatch, tmp_path, room, name, data):
-    started = []
-    monkeypatch.setattr("graphreel.cli.train_command.start", lambda settings, *_: started.append(settings))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "series.csv").write_text("a,b\n1,2\n")
-    beside = ("data", "config", "out", "overwrite", "resume", "quiet", "help")
-    for one in command(room, name).params:
-        if one.name in beside:
-            continue
-        for value in ABSURD:
-            typed = [] if one.secondary_opts else [value]
-            code, out, error = said(room, name, "--data", data, one.opts[0], *typed)
-            assert (code, out) in ((0, ""), (2, "")), (one.name, value)
-            assert error.count("\n") == (code == 2), (one.name, value, error)
-    assert started
-    assert all(settings.from_dict(settings.as_dict()) == settings for settings in started)

@@ -242,7 +242,7 @@ def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said)
     code, _, error = said("combined", "attention", out, file, "--out", file.with_suffix(".png"))
     assert code == 2 and f"--out would write over {file}, which is read" in error
     assert file.read_bytes() == before and not file.with_suffix(".png").exists()
-    typed = ["--recurrence", "nodes", *SMALL, "--out", tmp_path / "nodes"]
+    typed = ["--recurrence", "nodes", "--graph", "superpixels", *SMALL, "--out", tmp_path / "nodes"]
     code, _, error = said("combined", "train", "--data", tmp_path / "videos", *typed)
     assert code == 2 and "--recurrence nodes needs clips whose nodes keep their identity" in error
     assert not (tmp_path / "nodes").exists()
