@@ -17,7 +17,7 @@ from graphreel.cli import rnn as rnn_commands
 from graphreel.cli import runs as runs_command
 from graphreel.cli.train_command import EXIT_CODES
 from graphreel.core.near_names import did_you_mean
-from graphreel.training.errors import NotFinite
+from graphreel.training.errors import Stopped, TrainingError
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
 # as soon as anything else runs on the same cores; threads that sleep at once take long to wake on an idle machine.
@@ -73,7 +73,9 @@ def run(arguments: list[str]) -> int:
         return _say(f"{error.format_message().rstrip('.')}{hint}", 2)
     except (typer.Abort, KeyboardInterrupt):
         return _say(_INTERRUPTED, _SIGINT)
-    except NotFinite as error:
+    except Stopped as error:
+        return _say(str(error), 128 + error.number)
+    except TrainingError as error:
         return _say(str(error), 1)
     except OSError as error:
         return _say(_of_file(error), 2)

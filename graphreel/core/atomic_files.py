@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
+def write_whole(path: Path, write: Callable[[Path], Any], before: Callable[[], Any] = lambda: None) -> Path:
     """Let `write` fill a file next to `path`, then rename it to `path`.
 
     The file beside keeps the suffix of `path`, since matplotlib and Pillow read the format from it. When `write` fails
     nothing is left behind and an older `path` stays as it was.
+
+    Args:
+        before: called once the file beside is whole, right before it is renamed.
 
     Raises:
         OSError: the folder cannot be made or written, or the disk is full.
@@ -23,6 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
         write(beside)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
+        before()
         os.replace(beside, path)
     except OSError as error:
         if error.errno is None:
@@ -31,6 +35,14 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what processes that were killed in `write_whole` left of such files; nobody may be writing them."""
+    for name in map(Path, names):
+        for beside in folder.glob(f".{name.stem}.*{name.suffix}"):
+            if beside.name.removeprefix(f".{name.stem}.").removesuffix(name.suffix).isdigit():
+                beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> Path:

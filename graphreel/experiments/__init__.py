@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphreel.training.run_folder import RunFolder
+from graphreel.experiments.kinds import KINDS, kind_of_run, kind_of_settings
+from graphreel.training.device import choose_device
+from graphreel.training.run_folder import RunFolder, free_folder
+from graphreel.training.signals import catching_signals
 
 if TYPE_CHECKING:
     from graphreel.training.settings import Settings
-
-# kind of training -> room, settings, and the modules' functions that start and go on with it
-_KINDS = {
-    "gnn": ("gnn", "graph_settings:GnnSettings", "graphs:start_training", "graphs:go_on"),
-    "task": ("rnn", "task_settings:TaskSettings", "sequences:start", "sequences:go_on"),
-    "text": ("rnn", "text_settings:TextSettings", "text:start", "text:go_on"),
-    "clips": ("combined", "clip_settings:ClipSettings", "clips:start", "clips:go_on"),
-    "series": ("combined", "series_settings:SeriesSettings", "series:start", "series:go_on"),
-    "compare": ("combined", "clip_settings:CompareSettings", "compare:start", "compare:go_on"),
-}
 
 
 def start(
@@ -28,23 +21,29 @@ def start(
     out: Path | None = None,
     overwrite: bool = False,
     quiet: bool = False,
-    kind: str | None = None,
 ) -> RunFolder:
     """Make a run folder and train into it.
 
     Args:
         settings: of a training; their class says of which kind.
         out: the run folder; None takes the first free runs/DATA-MODEL.
-        overwrite: replace the run that `out` holds.
+        overwrite: replace the run that `out` holds, once the new one has its first checkpoint.
         quiet: show neither progress nor summary.
-        kind: "compare" trains the three models of a comparison on clips.
 
     Raises:
         ValueError, OSError: bad settings, data or folder; nothing is written then.
-        NotFinite: the training diverged.
+        TrainingError: the training diverged, or its folder vanished.
+        KeyboardInterrupt, Stopped: a signal asked to stop; the folder has a checkpoint of that moment.
     """
-    kind = kind or next(k for k, (_, known, *_) in _KINDS.items() if known.endswith(f":{type(settings).__name__}"))
-    run: RunFolder = _found(_KINDS[kind][2])(settings, out, overwrite, quiet)
+    name = kind_of_settings(settings)
+    with catching_signals():
+        found: Any = replace(settings, device=choose_device(settings.device))  # type: ignore[type-var,attr-defined]
+        experiment = KINDS[name].experiment.load(found)
+        told = {"room": KINDS[name].room, **({} if name == "gnn" else {"kind": name})}
+        path = out or free_folder(Path("runs") / f"{Path(experiment.settings.data).stem}-{experiment.name}")
+        with RunFolder(path).locked() as run:
+            run.begin({**told, **experiment.settings.as_dict()}, overwrite)
+            experiment.fit(run, quiet)
     return run
 
 
@@ -53,30 +52,21 @@ def resume(path: Path, quiet: bool = False, kinds: Collection[str] | None = None
 
     Args:
         path: the run folder.
-        kinds: of gnn, task, text, clips, series, compare: those that may be resumed; None allows all.
+        kinds: of `KINDS`, those that may be resumed; None allows all.
 
     Raises:
         ValueError, OSError: no run folder, one of another kind, or one that is damaged.
-        NotFinite: the training diverged.
+        TrainingError, KeyboardInterrupt, Stopped: as for `start`.
     """
-    rooms = {_KINDS[kind][0] for kind in kinds or ()}
+    rooms = {KINDS[kind].room for kind in kinds or ()}
     run = RunFolder.open(path, rooms.pop() if len(rooms) == 1 else None)
-    config = run.config()
-    kind = str(config.get("kind") or config.get("room"))
-    if kind not in _KINDS:
-        raise ValueError(f"{run.config_path} expects one of the kinds {', '.join(_KINDS)}, got {kind!r}")
-    room, known, _, go_on = _KINDS[kind]
-    if kinds is not None and kind not in kinds:
-        command = "compare" if kind == "compare" else "train"
-        raise ValueError(f"{path} holds a run of `graphreel {room} {command}`: resume it with that command")
-    from graphreel.cli.options import choose_device
-
-    settings = _found(known).from_dict(config)
+    name = kind_of_run(run)
+    kind = KINDS[name]
+    if kinds is not None and name not in kinds:
+        command = "compare" if name == "compare" else "train"
+        raise ValueError(f"{path} holds a run of `graphreel {kind.room} {command}`: resume it with that command")
+    settings = kind.settings.from_dict(run.config())
     choose_device(settings.device)
-    done: RunFolder = _found(go_on)(run, settings, quiet)
-    return done
-
-
-def _found(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(f"graphreel.experiments.{module}"), name)
+    with catching_signals(), run.locked():
+        kind.experiment.load(settings).fit(run, quiet)
+    return run

@@ -9,61 +9,58 @@ import numpy as np
 import typer
 from matplotlib.figure import Figure
 
-from graphreel.cli.options import choose_device
 from graphreel.core.atomic_files import write_whole
-from graphreel.experiments.clips import load_clips, train_clips
-from graphreel.experiments.combined_settings import COMPARED, ClipSettings
-from graphreel.training.run_folder import RunFolder, chosen_path
+from graphreel.experiments.clip_settings import COMPARED, CompareSettings
+from graphreel.experiments.clips import Clips, load_clips
+from graphreel.experiments.experiment import fit_part
+from graphreel.training.run_folder import RunFolder
 from graphreel.training.summary import percent
 
 NAMES = {"both": "both", "gnn": "GNN alone", "rnn": "RNN alone"}
 CONFUSED = 0.2  # share of two classes' clips taken for each other from which they count as not told apart
 
 
-def start(settings: ClipSettings, out: Path | None, overwrite: bool, quiet: bool) -> RunFolder:
-    """Make a run folder, with one in it for each model, and train the three.
+class Comparison:
+    """Three trainings on clips, each in a run folder of its own inside that of the comparison."""
 
-    Raises:
-        ValueError, OSError: bad settings, data or folder; nothing is written then.
-    """
-    settings = replace(settings, device=choose_device(settings.device))
-    splits = load_clips(settings)
-    path = chosen_path(out, f"{Path(settings.data).stem}-compare")
-    run = RunFolder.create(path, {"room": "combined", "kind": "compare", **settings.as_dict()}, overwrite)
-    for name in COMPARED:
-        _make_part(run, settings, name)
-    return go_on(run, settings, quiet, splits)
+    name = "compare"
 
+    def __init__(self, settings: CompareSettings, splits: Any) -> None:
+        self.settings, self.splits = settings, splits
+        self.models = {name: Clips(replace(settings, compared=name), splits) for name in COMPARED}
 
-def go_on(run: RunFolder, settings: ClipSettings, quiet: bool, splits: Any = None) -> RunFolder:
-    """Train what is not trained yet, then write metrics.json and compare.png."""
-    splits = splits if splits is not None else load_clips(settings)
-    models = {}
-    for name in COMPARED:
-        part = RunFolder(run.path / name)
-        if not part.config_path.is_file():
-            _make_part(run, settings, name)
-        metrics = train_clips(part, replace(settings, compared=name), splits, quiet)
-        confusion = np.sum([row["confusion"] for row in metrics["seeds"]], axis=0)
-        models[name] = {
-            **{key: metrics[key] for key in ("test_accuracy", "val_accuracy", "parameters")},
-            "confusion": confusion.tolist(),
-            "not_told_apart": not_told_apart(confusion, splits.classes),
-            "most_confused": confusions(confusion, splits.classes)[0],
-            "seeds": [{k: v for k, v in row.items() if k != "confusion"} for row in metrics["seeds"]],
+    @classmethod
+    def load(cls, settings: CompareSettings) -> "Comparison":
+        return cls(settings, load_clips(settings))
+
+    def fit(self, run: RunFolder, quiet: bool) -> dict[str, Any]:
+        """Train what is not trained yet, then write metrics.json and compare.png."""
+        classes, models, kind = self.splits.classes, {}, {"room": "combined", "kind": "clips"}
+        for name, experiment in self.models.items():
+            metrics = fit_part(run, name, experiment, kind, quiet)
+            confusion = np.sum([row["confusion"] for row in metrics["seeds"]], axis=0)
+            models[name] = {
+                **{key: metrics[key] for key in ("test_accuracy", "val_accuracy", "parameters", "warnings")},
+                "confusion": confusion.tolist(),
+                "not_told_apart": not_told_apart(confusion, classes),
+                "most_confused": confusions(confusion, classes)[0],
+                "seeds": [{k: v for k, v in row.items() if k != "confusion"} for row in metrics["seeds"]],
+            }
+        metrics = {
+            "data": self.settings.data,
+            "models": models,
+            "classes": list(classes),
+            "baselines": {"majority": self.splits.majority()},
         }
-    metrics = {
-        "data": settings.data,
-        "models": models,
-        "classes": list(splits.classes),
-        "baselines": {"majority": splits.majority()},
-    }
-    run.write_metrics(metrics)
-    picture = draw_comparison(metrics, run.path / "compare.png")
-    if not quiet:
-        typer.echo(table(metrics))
-        typer.echo(f"  in {run.path}: metrics.json, {picture.name}, and a run folder for each model")
-    return run
+        run.write_metrics(metrics)
+        picture = draw_comparison(metrics, run.path / "compare.png")
+        if not quiet:
+            typer.echo(table(metrics))
+            for name, model in models.items():
+                for text in model["warnings"]:
+                    typer.echo(f"  warning: {NAMES[name]}, {text}")
+            typer.echo(f"  in {run.path}: metrics.json, {picture.name}, and a run folder for each model")
+        return metrics
 
 
 def confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -149,8 +146,3 @@ def _frame(row: int, column: int) -> Any:
     from matplotlib.patches import Rectangle
 
     return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8)
-
-
-def _make_part(run: RunFolder, settings: ClipSettings, name: str) -> RunFolder:
-    config = {"room": "combined", "kind": "clips", **replace(settings, compared=name).as_dict()}
-    return RunFolder.create(run.path / name, config, overwrite=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from graphreel.combined import LinearForecast
 from graphreel.combined.models.linear_forecast import INPUTS
 from graphreel.experiments.combined_settings import SeriesSettings
+from graphreel.training.metrics import masked_loss
 
 STRENGTHS = (0.1, 1.0, 10.0, 30.0, 100.0, 1000.0)
 ACROSS = (100.0, 300.0, 1000.0, 3000.0, 10000.0)
@@ -104,7 +105,7 @@ class LinearFits:
             columns, all_nodes, y, observed = self.tables(linear.inputs, "both")
             if observed[inner].any():
                 told = linear.of_columns(columns[inner], all_nodes[inner])
-                found += float(self.parts.loss_of(told, y[inner], observed[inner], "mse")) / len(blocks)
+                found += float(masked_loss("mse", told, y[inner], observed[inner], self.parts.deviation)) / len(blocks)
         return found
 
     def _errors(self, inputs: tuple[str, ...]) -> dict[float, float]:
@@ -124,7 +125,9 @@ class LinearFits:
                 continue
             for strength in STRENGTHS:
                 told = linear.solve(equations, strength).of_columns(columns[a:b], all_nodes[a:b])
-                found[strength] += float(self.parts.loss_of(told, y[a:b], observed[a:b], "mse")) / len(blocks)
+                found[strength] += float(masked_loss("mse", told, y[a:b], observed[a:b], self.parts.deviation)) / len(
+                    blocks
+                )
         return found
 
     def _blocks(self, count: int) -> list[tuple[int, int]]:

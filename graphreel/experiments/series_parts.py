@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphreel.combined import LinearForecast, forecast_errors, seasonal_traces
@@ -13,8 +12,8 @@ from graphreel.combined.layers.seasonal_traces import RATES
 from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.linear_fits import lags_of_linear
 from graphreel.experiments.series_model import SeriesModel, edges_of_windows, recent
+from graphreel.training.metrics import masked_loss
 
-HUBER = 0.25  # mean deviations from which an error counts linearly
 TRACES = 6 * len(RATES)  # features of `seasonal_traces`
 _EVALUATED_AT_ONCE = 64
 
@@ -99,20 +98,9 @@ class SeriesParts:
             return batch, due
         return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), due[whole]
 
-    def loss_of(self, forecast: Tensor, y: Tensor, observed: Tensor, kind: str) -> Tensor:
-        """Mean loss in units of the mean deviation of the nodes, over what is observed; 0 where nothing is.
-
-        Raises:
-            ValueError: the shapes differ (nothing is broadcast).
-        """
-        if forecast.shape != y.shape:
-            raise ValueError(f"the forecast is {list(forecast.shape)}, but what is to be forecast is {list(y.shape)}")
-        error = ((forecast - y) * self.deviation.to(y.device))[observed]
-        if kind == "huber":
-            losses = F.huber_loss(error, torch.zeros_like(error), delta=HUBER, reduction="none")
-        else:
-            losses = error.abs() if kind == "mae" else error**2
-        return losses.sum() / max(1, len(losses))
+    def loss(self, forecast: Tensor, batch: Any, kind: str) -> Tensor:
+        """Mean loss of a batch in units of the mean deviation of the nodes, over what is observed."""
+        return masked_loss(kind, forecast, batch.y, batch.observed, self.deviation)
 
     @torch.no_grad()
     def forecast(self, model: SeriesModel, name: str) -> Tensor:

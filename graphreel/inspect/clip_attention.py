@@ -7,8 +7,8 @@ from graphreel.combined import draw_clip_attention
 from graphreel.core.atomic_files import refuse_to_overwrite
 from graphreel.experiments.clips import load_clips, seen_by
 from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.inspect.load_run import load_run
 from graphreel.inspect.predict import read_clips
-from graphreel.inspect.trained_models import load_classifier, open_run
 
 
 def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
@@ -24,9 +24,9 @@ def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
     Raises:
         ValueError, OSError: an unknown clip, an unreadable file, a picture of unknown format or in the file's place.
     """
-    run = open_run(path)
-    model, settings, saved = load_classifier(run)
-    picture = Path(out) if out is not None else run.path / f"attention-{Path(clip).stem}.png"
+    trained = load_run(path, "clips")
+    settings, saved = trained.settings, trained.entries
+    picture = Path(out) if out is not None else trained.folder.path / f"attention-{Path(clip).stem}.png"
     if picture.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
         raise ValueError(f"--out expects a .png, .svg, .pdf or .gif, got {picture.name}")
     targets = list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
@@ -35,7 +35,7 @@ def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
     shown = seen_by(chosen, settings, saved.get("timeless"))
     picture.parent.mkdir(parents=True, exist_ok=True)
     for target in targets:
-        draw_clip_attention(model, shown, target, saved["classes"], pictures)
+        draw_clip_attention(trained.model, shown, target, saved["classes"], pictures)
     return [*targets, picture.with_suffix(".json")]
 
 

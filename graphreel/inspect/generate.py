@@ -6,34 +6,8 @@ from typing import Any
 import torch
 import typer
 
-from graphreel.experiments.sequence_settings import TextSettings
-from graphreel.rnn import CharLM, Vocabulary, stream
-from graphreel.training.run_folder import RunFolder
-
-
-def load_model(path: Path) -> tuple[CharLM, Vocabulary]:
-    """The character model and vocabulary of a run folder.
-
-    Raises:
-        FileNotFoundError: there is no such folder, or it has no checkpoint yet.
-        ValueError: it holds no text model, or its checkpoint is broken.
-    """
-    from graphreel.experiments.text import build_model
-
-    run = RunFolder.open(path, "rnn")
-    config = run.config()
-    if config.get("kind") != "text":
-        raise ValueError(f"{path} holds a run on {config.get('data')}, but generate expects one on a text")
-    checkpoint = run.load_checkpoint()
-    if checkpoint.get("room") != "rnn" or "vocabulary" not in checkpoint:
-        raise ValueError(f"{run.checkpoint_path} is not the checkpoint of a character model")
-    vocabulary = Vocabulary(checkpoint["vocabulary"])
-    model = build_model(TextSettings.from_dict(config), len(vocabulary))
-    try:
-        model.load_state_dict(checkpoint["model"])
-    except (RuntimeError, AttributeError, TypeError):
-        raise ValueError(f"{run.checkpoint_path} does not fit the model of config.json") from None
-    return model.eval(), vocabulary
+from graphreel.inspect.load_run import load_run
+from graphreel.rnn import Vocabulary, stream
 
 
 def write(path: Path, prompt: str | None, length: int, seed: int, options: dict[str, Any]) -> None:
@@ -42,7 +16,8 @@ def write(path: Path, prompt: str | None, length: int, seed: int, options: dict[
     Raises:
         ValueError, OSError: a bad run, prompt or setting.
     """
-    model, vocabulary = load_model(path)
+    trained = load_run(path, "text")
+    model, vocabulary = trained.model, Vocabulary(trained.entries["vocabulary"])
     if prompt is None:
         prompt = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
     generator = torch.Generator().manual_seed(seed)

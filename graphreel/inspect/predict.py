@@ -14,9 +14,8 @@ from graphreel.data.registry import data_set
 from graphreel.experiments.clips import seen_together, views_of
 from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
 from graphreel.experiments.series_parts import TRACES, with_traces
-from graphreel.inspect.trained_models import load_classifier, load_forecaster, open_run
+from graphreel.inspect.load_run import TrainedRun, load_run
 from graphreel.training.curves import BLUE, ORANGE
-from graphreel.training.run_folder import RunFolder
 
 _SHOWN = 8  # nodes in the terminal and in the picture
 
@@ -27,10 +26,10 @@ def predict(path: Path, file: Path, adjacency: Path | None, out: Path | None, to
     Raises:
         ValueError, OSError: a run without weights, a file that is unreadable or does not fit the run.
     """
-    run = open_run(path)
-    if run.config().get("kind") == "series":
-        return _forecast(run, file, adjacency, out)
-    model, settings, saved = load_classifier(run)
+    trained = load_run(path, "clips", "series")
+    if trained.kind == "series":
+        return _forecast(trained, file, adjacency, out)
+    model, settings, saved = trained.model, trained.settings, trained.entries
     lines = []
     clips = read_clips(file, settings, saved)
     mirror = mirror_of(saved) if settings.mirror else None
@@ -130,11 +129,11 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
 
 
 @torch.no_grad()
-def forecast_of(run: RunFolder, file: Path, adjacency: Path | None) -> tuple[Tensor, Any]:
+def forecast_of(trained: TrainedRun, file: Path, adjacency: Path | None) -> tuple[Tensor, Any]:
     """The forecast [horizon, nodes] of the steps after the end of a file, in its units, and its series."""
     from graphreel.data.series.windows import Scaling, Windows
 
-    model, settings, saved = load_forecaster(run)
+    settings, saved = trained.settings, trained.entries
     series = read_series(file, adjacency, settings, saved)
     scaling = Scaling(**saved["scaling"])
     steps = len(series.values)
@@ -145,17 +144,17 @@ def forecast_of(run: RunFolder, file: Path, adjacency: Path | None) -> tuple[Ten
         batch, due = windows.past(targets=False)
     else:
         batch, due = windows.batch(targets=False), None
-    forecast = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)[0]
+    forecast = trained.model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)[0]
     return scaling.undo(forecast), series
 
 
-def _forecast(run: RunFolder, file: Path, adjacency: Path | None, out: Path | None) -> str:
-    picture = Path(out) if out is not None else run.path / "forecast.png"
+def _forecast(trained: TrainedRun, file: Path, adjacency: Path | None, out: Path | None) -> str:
+    picture = Path(out) if out is not None else trained.folder.path / "forecast.png"
     if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"--out expects a .png, .svg or .pdf, got {picture.name}")
     read = [file, *file.parent.glob("*_adj.csv"), *([adjacency] if adjacency is not None else [])]
     refuse_to_overwrite([picture.with_suffix(".csv")], read)
-    forecast, series = forecast_of(run, file, adjacency)
+    forecast, series = forecast_of(trained, file, adjacency)
     _draw(series, forecast, picture)
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")

@@ -16,7 +16,7 @@ from graphreel.report.page import render
 from graphreel.report.question import Question
 from graphreel.report.terminal import Terminal
 from graphreel.report.workspace import Trainings, Workspace
-from graphreel.training.run_folder import provenance
+from graphreel.training.provenance import provenance
 
 FORMAT = "graphreel report 1"
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure as Drawing
 
 from graphreel import experiments
 from graphreel.core.atomic_files import write_whole
-from graphreel.training.run_folder import RunFolder, provenance
+from graphreel.training.provenance import provenance
+from graphreel.training.run_folder import RunFolder
 from graphreel.training.settings import Settings
 
 
@@ -26,18 +27,14 @@ class Trainings:
         self.folder, self.again = Path(folder), again
         self._trained: set[str] = set()
 
-    def train(self, name: str, settings: Settings, kind: str | None = None) -> RunFolder:
-        """Train into the run folder `name`, or go on with what is there under the same settings and versions.
-
-        Args:
-            kind: as of `graphreel.experiments.start`.
-        """
+    def train(self, name: str, settings: Settings) -> RunFolder:
+        """Train into the run folder `name`, or go on with what is there under the same settings and versions."""
         path = self.folder / name
         fresh = self.again and name not in self._trained
         self._trained.add(name)
         if not fresh and _holds(path, settings):
             return experiments.resume(path, quiet=True)
-        return experiments.start(settings, path, overwrite=True, quiet=True, kind=kind)
+        return experiments.start(settings, path, overwrite=True, quiet=True)
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """The rows of a run's history: one per evaluation and seed."""

@@ -1,4 +1,4 @@
-"""One training loop for every room: steps, evaluation, early stopping, best weights, checkpoint and resume."""
+"""One training loop for every kind of data: steps, validation, early stopping, best weights, checkpoint and resume."""
 
 import gc
 import math
@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from ignite.engine import Engine, Events
-from ignite.handlers import EarlyStopping
 from torch import Tensor
 
-from graphreel.training.progress import Progress
+from graphreel.training.errors import NotFinite
+from graphreel.training.progress import Bar, Progress
 from graphreel.training.run_folder import RunFolder
+from graphreel.training.signals import REQUEST
 from graphreel.training.task import Task, train_step
+
+_DAMAGED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,10 @@ class Plan:
 
     Attributes:
         steps: optimiser steps at most.
-        evaluate_every: steps between evaluations; the last step is always evaluated.
-        monitor: the figure of `Task.evaluate` that chooses the best weights; one that ends in "loss" is minimised.
-        patience: evaluations without a better figure before stopping; None trains all steps.
-        goal: figures of `Task.evaluate` that are good enough: training stops after 3 evaluations in a row with all of
+        evaluate_every: steps between validations; the last step is always validated.
+        monitor: the figure of `Task.validate` that chooses the best weights; one that ends in "loss" is minimised.
+        patience: validations without a better figure before stopping; None trains all steps.
+        goal: figures of `Task.validate` that are good enough: training stops after 3 validations in a row with all of
             them at least as large.
         clip_norm: largest norm of the gradient; None leaves it.
         checkpoint_seconds: least time between two checkpoints.
@@ -47,81 +50,45 @@ def train(
     seeds: Sequence[int],
     plan: Plan,
     build: Callable[[int], Task],
-    test: Callable[[Task], dict[str, Any]],
+    evaluate: Callable[[Task], dict[str, Any]],
     progress: Progress,
-    extra: Mapping[str, Any] | None = None,
-    on_step: Callable[[Task, int, int], None] | None = None,
+    entries: Mapping[str, Any] | None = None,
+    on_step: Callable[[Task, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Train every seed, keep the folder's checkpoint and history up to date, and return a row of figures per seed.
 
     A checkpoint that is already in the folder is continued: finished seeds are not run again, and the one that was
-    interrupted goes on from its last checkpoint with the same random state, to the same numbers.
+    interrupted goes on from its last checkpoint with the same random state, to the same numbers. A signal to stop is
+    followed after the step at hand, with a checkpoint.
 
     Args:
         build: seed -> Task; called right after `torch.manual_seed(seed)`.
-        test: Task with its best weights -> figures of the test part; called once per seed.
-        extra: further entries of checkpoint.pt (a vocabulary, say).
-        on_step: called with (task, seed, step) after every step.
+        evaluate: Task with its best weights -> figures of the test part; called once per seed.
+        entries: further entries of checkpoint.pt (a vocabulary, say).
+        on_step: called with (task, step) after every step.
 
     Raises:
         NotFinite: the loss is not finite; the folder keeps its last good checkpoint.
-        ValueError: the folder's checkpoint belongs to other settings.
+        ValueError: the folder's checkpoint belongs to other settings, or is damaged.
+        KeyboardInterrupt, Stopped: a signal asked to stop.
     """
-    config = run.config()
-    saved = _load_own_checkpoint(run, config) if run.checkpoint_path.exists() else None
-    finished: list[dict[str, Any]] = saved["finished"] if saved else []
-    history: list[dict[str, Any]] = saved["history"] if saved else []
-    best_run: dict[str, Any] | None = saved["best_run"] if saved else None
-    current = saved["current"] if saved else None
-
-    saved_at = time.perf_counter()
-
-    def save_is_due() -> bool:
-        return time.perf_counter() - saved_at > plan.checkpoint_seconds or not run.checkpoint_path.exists()
-
-    def save(seed_state: dict[str, Any] | None) -> None:
-        nonlocal saved_at
-        weights = best_run["model"] if best_run is not None else (seed_state or {}).get("best_model")
-        run.save_checkpoint(
-            {
-                "room": config["room"],
-                "config": config,
-                **(extra or {}),
-                "model": weights,
-                "finished": finished,
-                "history": history,
-                "best_run": best_run,
-                "current": seed_state,
-            }
-        )
-        run.write_history(history)
-        saved_at = time.perf_counter()
-
+    book = _Checkpoints(run, plan, entries or {})
     with _seeds_collected(), progress.over(len(seeds) * plan.steps) as bar:
-        for index in range(len(finished), len(seeds)):
+        for index in range(len(book.finished), len(seeds)):
             seed = seeds[index]
             torch.manual_seed(seed)
             task = build(seed)
-            loop = _Loop(task, plan, seed, history, save, save_is_due, on_step, bar, index * plan.steps)
-            if current is not None:
-                try:
-                    loop.load_state_dict(current)
-                except (KeyError, RuntimeError, TypeError, ValueError):
-                    raise ValueError(f"{run.checkpoint_path} does not fit the model of config.json") from None
-                current = None
+            task.seed = seed
+            loop = _Loop(task, plan, book, on_step, partial(_reach, bar, index * plan.steps))
             loop.run()
-            figures = test(task)
-            count = sum(p.numel() for p in task.model.parameters())
-            said = {"seed": seed, "steps": loop.step, "seconds": round(loop.seconds, 3), "parameters": count}
-            finished.append({**said, **figures})
-            score = loop.sign * loop.best_score
-            if best_run is None or score > best_run["score"]:
-                best_run = {"seed": seed, "score": score, "model": task.model.state_dict()}
-            if index + 1 == len(seeds) or save_is_due():
-                save(None)
+            book.finish(loop.row(evaluate(task)), loop.best_score * loop.sign, task, last=index + 1 == len(seeds))
             del task, loop
-            gc.collect()  # the engine refers to its handlers and they to it: a seed's memory would outlive it
-    return finished
+            gc.collect()  # closures refer to one another: a seed's memory would outlive it
+    return book.finished
+
+
+def _reach(bar: Bar, before: int, done: int, line: str) -> None:
+    bar.reach(before + done, line)
 
 
 @contextmanager
@@ -134,119 +101,172 @@ def _seeds_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _load_own_checkpoint(run: RunFolder, config: Mapping[str, Any]) -> dict[str, Any]:
-    saved = run.load_checkpoint()
-    if not {"config", "finished", "history", "best_run", "current"} <= set(saved) or saved["config"] != config:
-        raise ValueError(f"{run.checkpoint_path} was not left by the training that {run.config_path} describes")
-    return saved
+class _Checkpoints:
+    """What checkpoint.pt holds beside the seed that is being trained, and when it is written."""
+
+    def __init__(self, run: RunFolder, plan: Plan, entries: Mapping[str, Any]) -> None:
+        self.run, self.plan, self.entries = run, plan, entries
+        self.config = run.config()
+        self.finished: list[dict[str, Any]] = []
+        self.history: list[dict[str, Any]] = []
+        self.best_run: dict[str, Any] | None = None
+        self.current: dict[str, Any] | None = None
+        if run.has_checkpoint:
+            self._read(run.load_checkpoint())
+        self.saved_at = time.perf_counter()
+
+    def _read(self, saved: dict[str, Any]) -> None:
+        kinds = {"finished": list, "history": list, "best_run": dict | None, "current": dict | None}
+        if saved.get("config") != self.config or not set(kinds) <= set(saved):
+            raise ValueError(
+                f"{self.run.checkpoint_path} was not left by the training that {self.run.config_path} describes"
+            )
+        for name, kind in kinds.items():
+            rows = saved[name] if kind is list and isinstance(saved[name], list) else []
+            if not isinstance(saved[name], kind) or not all(isinstance(row, dict) and "seed" in row for row in rows):
+                raise ValueError(f"{self.run.checkpoint_path} is damaged: {name} is not what a training leaves there")
+            setattr(self, name, saved[name])
+
+    def is_due(self) -> bool:
+        return time.perf_counter() - self.saved_at > self.plan.checkpoint_seconds or not self.run.has_checkpoint
+
+    def save(self, seed_state: dict[str, Any] | None) -> None:
+        weights = self.best_run["model"] if self.best_run is not None else (seed_state or {}).get("best_model")
+        self.run.save_checkpoint(
+            {
+                "room": self.config["room"],
+                "config": self.config,
+                **self.entries,
+                "model": weights,
+                "finished": self.finished,
+                "history": self.history,
+                "best_run": self.best_run,
+                "current": seed_state,
+            }
+        )
+        self.run.write_history(self.history)
+        self.saved_at = time.perf_counter()
+
+    def finish(self, row: dict[str, Any], score: float, task: Task, last: bool) -> None:
+        """Note a seed's figures, and its weights where they are the best so far."""
+        self.finished.append(row)
+        if self.best_run is None or score > self.best_run["score"]:
+            self.best_run = {"seed": row["seed"], "score": score, "model": task.model.state_dict()}
+        if last or self.is_due():
+            self.save(None)
 
 
 class _Loop:
-    """One seed's training as an ignite engine."""
+    """One seed's training, from its start or from the checkpoint's current state."""
 
     def __init__(
         self,
         task: Task,
         plan: Plan,
-        seed: int,
-        history: list[dict[str, Any]],
-        save: Callable[[dict[str, Any]], None],
-        save_is_due: Callable[[], bool],
-        on_step: Callable[[Task, int, int], None] | None,
-        bar: Any,
-        offset: int,
-    ):
-        self.task, self.plan, self.seed, self.history, self.save, self.bar = task, plan, seed, history, save, bar
-        self.save_is_due, self.on_step, self.offset = save_is_due, on_step, offset
+        book: _Checkpoints,
+        on_step: Callable[[Task, int], None] | None,
+        show: Callable[[int, str], None],
+    ) -> None:
+        self.task, self.plan, self.book, self.on_step, self.show = task, plan, book, on_step, show
         self.sign = -1.0 if plan.monitor.endswith("loss") else 1.0
-        self.best_score = -self.sign * math.inf
+        self.step, self.seconds = 0, 0.0
+        self.best_score, self.stale = -self.sign * math.inf, 0
         self.best_model: dict[str, Tensor] = {}
-        self.seconds = 0.0
-        self.loss_sum, self.loss_count = 0.0, 0
+        self.losses: list[float] = [0.0, 0]  # their sum and number since the last validation
         self.figures: dict[str, float] = {}
         self.parameters = [p for group in task.optimizer.param_groups for p in group["params"]]
-        self.engine = Engine(self._train_step)
-        self.engine.logger.disabled = True  # it would repeat on stderr the error that is raised anyway
-        self.engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_step)
-        self.stopper = None
-        if plan.patience is not None:
-            self.stopper = EarlyStopping(plan.patience, lambda _: self.sign * self.figures[plan.monitor], self.engine)
-            self.stopper.logger.disabled = True
-        self.started = time.perf_counter()
-
-    @property
-    def step(self) -> int:
-        return self.engine.state.iteration
+        current, book.current = book.current, None
+        if current is not None:
+            try:
+                self.load_state_dict(current)
+            except _DAMAGED:
+                raise ValueError(f"{book.run.checkpoint_path} does not fit the model of config.json") from None
 
     def run(self) -> None:
+        """Train to the end, and set the model to its best weights."""
         self.task.model.train()
         self.started = time.perf_counter() - self.seconds
-        stopped = self.stopper is not None and self.stopper.counter >= self.stopper.patience
-        stopped = stopped or self._goal_reached()
-        if self.step < self.plan.steps and not stopped:
-            self.engine.run(None, max_epochs=1, epoch_length=self.plan.steps)
+        with REQUEST.deferred():
+            while self.step < self.plan.steps and not self._is_over():
+                self._advance()
+                if REQUEST.number is not None:
+                    self._save()
+                    REQUEST.stop(f" after step {self.step} of seed {self.task.seed}")
         self.seconds = time.perf_counter() - self.started
+        if not self.best_model:
+            raise NotFinite(f"{self.plan.monitor} of seed {self.task.seed} was never finite")
         for model in {self.task.model, self.task.result}:
             model.load_state_dict(self.best_model)
             model.eval()
-        self.bar.reach(self.offset + self.plan.steps, self._line())
+        self.show(self.plan.steps, self._line())
 
-    def _train_step(self, engine: Engine, _: Any) -> float:
-        return train_step(
-            self.task, engine.state.iteration - 1, self.parameters, self.plan.clip_norm, f"seed {self.seed}"
-        )
+    def row(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+        """The figures of a finished seed."""
+        count = sum(p.numel() for p in self.task.model.parameters())
+        head = {"seed": self.task.seed, "steps": self.step, "seconds": round(self.seconds, 3), "parameters": count}
+        return {**head, **figures}
 
-    def _after_step(self, engine: Engine) -> None:
-        self.loss_sum, self.loss_count = self.loss_sum + engine.state.output, self.loss_count + 1  # type: ignore[operator]
+    def _advance(self) -> None:
+        loss = train_step(self.task, self.step, self.parameters, self.plan.clip_norm, f"seed {self.task.seed}")
+        self.step += 1
+        self.losses = [self.losses[0] + loss, self.losses[1] + 1]
         if self.on_step is not None:
-            self.on_step(self.task, self.seed, self.step)
-        if self.step % self.plan.evaluate_every and self.step != self.plan.steps:
-            if self.loss_count % 16 == 0:
-                self.bar.reach(self.offset + self.step, self._line())
-            return
-        self._evaluate()
-        if self.stopper is not None:
-            self.stopper(engine)
-        if self._goal_reached():
-            engine.terminate()
-        self.bar.reach(self.offset + self.step, self._line())
-        if self.save_is_due():
-            self.seconds = time.perf_counter() - self.started
-            self.save(self.state_dict())
+            self.on_step(self.task, self.step)
+        if self.step % self.plan.evaluate_every == 0 or self.step == self.plan.steps:
+            self._validate()
+            self.show(self.step, self._line())
+        elif self.losses[1] % 16 == 0:
+            self.show(self.step, self._line())
+        if self.book.is_due():
+            self._save()
 
-    def _evaluate(self) -> None:
+    def _validate(self) -> None:
         self.task.model.eval()
         with torch.no_grad():
-            self.figures = self.task.evaluate()
+            self.figures = self.task.validate()
         self.task.model.train()
-        row = {"seed": self.seed, "step": self.step, "train_loss": self.loss_sum / self.loss_count, **self.figures}
-        self.history.append(row)
-        self.loss_sum, self.loss_count = 0.0, 0
         score = self.figures[self.plan.monitor]
+        if not math.isfinite(score):
+            raise NotFinite(
+                f"{self.plan.monitor} became {score} at step {self.step} of seed {self.task.seed}: "
+                "try a smaller --lr, or look for extreme values in the data"
+            )
+        total, count = self.losses
+        head = {"seed": self.task.seed, "step": self.step, "train_loss": total / count}
+        self.book.history.append({**head, **self.figures})
+        self.losses, self.stale = [0.0, 0], self.stale + 1
         if self.sign * score > self.sign * self.best_score:
-            self.best_score = score
+            self.best_score, self.stale = score, 0
             state = self.task.result.state_dict()
             if self.best_model:
                 torch._foreach_copy_([self.best_model[key] for key in state], list(state.values()))
             else:
                 self.best_model = {key: value.detach().clone() for key, value in state.items()}
 
-    def _goal_reached(self) -> bool:
+    def _is_over(self) -> bool:
+        """Whether patience is at its end, or the goal was reached three times in a row."""
+        if self.plan.patience is not None and self.stale >= self.plan.patience:
+            return True
         goal = self.plan.goal
-        last = [row for row in self.history[-3:] if row["seed"] == self.seed]
+        last = [row for row in self.book.history[-3:] if row["seed"] == self.task.seed]
         return bool(goal) and len(last) == 3 and all(row[name] >= goal[name] for row in last for name in goal)
 
     def _line(self) -> str:
         shown = {key: value for key, value in self.figures.items() if key.startswith("val") or key == self.plan.monitor}
-        return f"seed {self.seed}  step {self.step}  " + "  ".join(f"{key} {value:.4g}" for key, value in shown.items())
+        figures = "  ".join(f"{key} {value:.4g}" for key, value in shown.items())
+        return f"seed {self.task.seed}  step {self.step}  {figures}"
+
+    def _save(self) -> None:
+        self.seconds = time.perf_counter() - self.started
+        self.book.save(self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         task = self.task
         return {
-            "seed": self.seed,
+            "seed": task.seed,
             "step": self.step,
             "seconds": self.seconds,
-            "rows": len(self.history),
+            "losses": self.losses,
             "figures": self.figures,
             "model": task.model.state_dict(),
             "optimizer": task.optimizer.state_dict(),
@@ -255,7 +275,7 @@ class _Loop:
             "averaged": None if task.averaged is None else task.averaged.state_dict(),
             "best_score": self.best_score,
             "best_model": self.best_model,
-            "stopper": None if self.stopper is None else dict(self.stopper.state_dict()),
+            "stale": self.stale,
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
@@ -271,12 +291,12 @@ class _Loop:
         for key, value in task.carried.items():
             value.load_state_dict(state["carried"][key])
         device = next(task.model.parameters()).device
-        self.best_score = state["best_score"]
+        self.best_score = float(state["best_score"])
         self.best_model = {key: value.to(device, copy=True) for key, value in state["best_model"].items()}
-        self.seconds, self.figures = state["seconds"], dict(state["figures"])
-        if self.stopper is not None:
-            self.stopper.load_state_dict(state["stopper"])
-        self.engine.load_state_dict({"iteration": state["step"], "max_epochs": 1, "epoch_length": self.plan.steps})
+        self.step, self.seconds, self.figures = int(state["step"]), float(state["seconds"]), dict(state["figures"])
+        self.losses = list(state.get("losses", (0.0, 0)))
+        # runs made before count in the state of ignite's EarlyStopping
+        self.stale = int(state["stale"] if "stale" in state else (state["stopper"] or {"counter": 0})["counter"])
         torch.set_rng_state(state["random"])
         if state["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["random_cuda"])

@@ -3,45 +3,65 @@
 import csv
 import io
 import json
-import platform
-import subprocess
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from graphreel import __version__
-from graphreel.core.atomic_files import write_json, write_text, write_whole
+from graphreel.core.atomic_files import remove_leftovers, write_json, write_text, write_whole
+from graphreel.training.errors import RunFolderLost
+from graphreel.training.provenance import provenance
 
 FORMAT = "graphreel run 1"
+_FIVE = ("config.json", "metrics.json", "history.csv", "curves.png", "checkpoint.pt")
+_MORE = ("samples.txt", "gates.png", "compare.png")  # what some trainings write beside them
 
 
 class RunFolder:
-    """A folder that holds one training, finished or interrupted. Every file in it is written whole or not at all."""
+    """A folder that holds one training, finished or interrupted. Every file in it is written whole or not at all.
 
-    def __init__(self, path: Path):
-        self.path = Path(path)
+    Args:
+        path: of the folder.
+        outer: the run that this one is a part of.
+    """
+
+    def __init__(self, path: Path, outer: "RunFolder | None" = None):
+        self.path, self.outer = Path(path), outer
+        self._replacing: dict[str, Any] | None = None  # the config that waits for the first checkpoint
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
+        """A folder for a new training: `begin` in `path`."""
+        return cls(path).begin(config, overwrite)
+
+    def begin(self, config: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
         """Make the folder and write config.json into it, before any work is done.
 
+        A run that is to be overwritten stays as it is until the new one's first checkpoint.
+
         Raises:
-            ValueError: the folder holds a run already and `overwrite` is off, or is not a folder.
+            ValueError: the folder holds a run already and `overwrite` is off, or files that no run left.
             OSError: it cannot be written.
         """
-        run = cls(path)
-        if run.path.exists() and not run.path.is_dir():
-            raise ValueError(f"--out expects a folder, got the file {run.path}")
-        if run.config_path.exists() and not overwrite:
-            raise ValueError(
-                f"{run.path} already holds a run: continue it with --resume {run.path}, "
-                "name another folder with --out, or replace it with --overwrite"
-            )
-        for old in (run.checkpoint_path, run.metrics_path, run.history_path, run.curves_path):
-            old.unlink(missing_ok=True)
-        write_json(run.config_path, {"format": FORMAT, **config, **provenance()})
-        return run
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"--out expects a folder, got the file {self.path}")
+        content = {"format": FORMAT, **config, **provenance()}
+        if self.is_run:
+            if not overwrite:
+                raise ValueError(
+                    f"{self.path} already holds a run: continue it with --resume {self.path}, "
+                    "name another folder with --out, or replace it with --overwrite"
+                )
+            self._replacing = content
+            return self
+        foreign = [name for name in (*_FIVE, *_MORE) if (self.path / name).exists()]
+        if foreign:
+            raise ValueError(f"{self.path} holds {foreign[0]}, which no run left there: name another folder with --out")
+        if self.outer is not None and self.outer._replacing is not None:
+            self._replacing = content  # the folder belongs to the run that is being replaced
+        else:
+            write_json(self.config_path, content)
+        return self
 
     @classmethod
     def open(cls, path: Path, room: str | None = None) -> "RunFolder":
@@ -62,6 +82,42 @@ class RunFolder:
         if room is not None and config.get("room") != room:
             raise ValueError(f"{path} holds a run of {config.get('room')}, but this command expects one of {room}")
         return run
+
+    @contextmanager
+    def locked(self) -> Iterator["RunFolder"]:
+        """Keep other trainings out of the folder, and clear what a killed one left half-written.
+
+        Raises:
+            ValueError: another training is at work in it, or it is a file.
+        """
+        from filelock import FileLock, Timeout
+
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"--out expects a folder, got the file {self.path}")
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", timeout=0)  # the system's: it ends with the process that holds it
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ValueError(
+                f"{self.path} is in use by another training: wait for its end, or name another folder with --out"
+            ) from None
+        try:
+            for folder in (self.path, *(path for path in self.path.iterdir() if path.is_dir())):
+                remove_leftovers(folder, (*_FIVE, *_MORE))
+            yield self
+        finally:
+            with suppress(OSError):
+                Path(lock.lock_file).unlink()
+            lock.release()
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a training has left its config.json here."""
+        try:
+            return self.config().get("format") == FORMAT
+        except (OSError, ValueError):
+            return False
 
     @property
     def config_path(self) -> Path:
@@ -84,22 +140,37 @@ class RunFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether this run, and not one that it replaces, has left a checkpoint."""
+        return self._replacing is None and self.checkpoint_path.exists()
+
+    @property
     def files(self) -> list[Path]:
         """Those of the five that are there."""
-        five = (self.config_path, self.metrics_path, self.history_path, self.curves_path, self.checkpoint_path)
-        return [path for path in five if path.exists()]
+        return [self.path / name for name in _FIVE if (self.path / name).exists()]
 
     def config(self) -> dict[str, Any]:
-        return _read_json(self.config_path)
+        return self._replacing if self._replacing is not None else _read_json(self.config_path)
 
     def metrics(self) -> dict[str, Any]:
         return _read_json(self.metrics_path)
 
+    def check(self) -> None:
+        """See that the folder is still there.
+
+        Raises:
+            RunFolderLost: it is not.
+        """
+        if self._replacing is None and not self.config_path.is_file():
+            raise RunFolderLost(f"{self.path} was deleted or moved while a training wrote to it")
+
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        self.check()
         write_json(self.metrics_path, metrics)
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """One row per evaluation and seed; the columns are the union of the rows' keys, in order of appearance."""
+        self.check()
         columns = list(dict.fromkeys(key for row in rows for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -108,11 +179,32 @@ class RunFolder:
         write_text(self.history_path, text.getvalue())
 
     def save_checkpoint(self, content: Mapping[str, Any]) -> None:
+        """Write checkpoint.pt; the first one of a run that overwrites another takes that one's place."""
         import torch
 
+        self.check()
         whole = io.BytesIO()  # torch.save's own writer hides a full disk behind an error of another kind
         torch.save({"format": FORMAT, **content}, whole)
-        write_whole(self.checkpoint_path, lambda beside: beside.write_bytes(whole.getbuffer()))
+        write_whole(self.checkpoint_path, lambda beside: beside.write_bytes(whole.getbuffer()), self._replace)
+
+    def _replace(self) -> None:
+        """Take the place of the run that was here, if there was one."""
+        if self.outer is not None:
+            self.outer._replace()
+        if self._replacing is None:
+            return
+        self._clear()
+        write_json(self.config_path, self._replacing)
+        self._replacing = None
+
+    def _clear(self) -> None:
+        for inner in self.path.iterdir():
+            if inner.is_dir() and RunFolder(inner).is_run:
+                RunFolder(inner)._clear()
+                with suppress(OSError):  # it holds files that no training left
+                    inner.rmdir()
+        for name in (*_FIVE[1:], *_MORE, _FIVE[0]):
+            (self.path / name).unlink(missing_ok=True)
 
     def load_checkpoint(self) -> dict[str, Any]:
         """Read checkpoint.pt without running code from it (`weights_only=True`), onto the CPU.
@@ -137,43 +229,17 @@ class RunFolder:
         return content
 
 
-def chosen_path(out: Path | None, name: str) -> Path:
-    """Where a training goes: `out`, or the first free runs/NAME, runs/NAME-2, ..."""
-    return out or free_path(Path("runs") / name)
-
-
-def free_path(path: Path) -> Path:
-    """`path`, or with -2, -3, ... behind it when that exists."""
+def free_folder(path: Path) -> Path:
+    """Make `path`, or with -2, -3, ... behind it where that exists: two that ask at once get two folders."""
     candidate, count = Path(path), 1
-    while candidate.exists():
-        count += 1
-        candidate = Path(f"{path}-{count}")
-    return candidate
-
-
-def provenance() -> dict[str, Any]:
-    """Versions of what ran, and the git commit of a source checkout (None where it is an installed package)."""
-    return {
-        "versions": {
-            "graphreel": __version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("torch", "torch-geometric", "numpy")},
-        },
-        "git_commit": _git_commit(),
-    }
-
-
-def _git_commit() -> str | None:
-    source = Path(__file__).resolve().parents[2]
-    if not (source / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() or None
+    candidate.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            candidate.mkdir()
+            return candidate
+        except FileExistsError:
+            count += 1
+            candidate = Path(f"{path}-{count}")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -28,21 +28,23 @@ class Task:
         batch: step number (from 0) -> batch. It depends on the seed and the step alone, so that a resumed run reads
             what an uninterrupted one would have read.
         loss: batch -> scalar loss, in training mode.
-        evaluate: () -> figures on the training and validation parts, in eval mode without gradients.
+        validate: () -> figures on the validation part, in eval mode without gradients.
         scheduler: stepped after every optimiser step.
         carried: further state that must survive a resume, by name (a hidden state carried between batches, say).
         averaged: running mean of the model's weights, from `average_of`. Where there is one, its weights are those that
-            are evaluated, kept as the best and tested.
+            are validated, kept as the best and tested.
+        seed: whose it is.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     batch: Callable[[int], Any]
     loss: Callable[[Any], Tensor]
-    evaluate: Callable[[], dict[str, float]]
+    validate: Callable[[], dict[str, float]]
     scheduler: Any = None
     carried: dict[str, Stateful] = field(default_factory=dict)
     averaged: AveragedModel | None = None
+    seed: int = 0
 
     @property
     def result(self) -> nn.Module:
@@ -50,21 +52,11 @@ class Task:
         return self.model if self.averaged is None else self.averaged.module
 
 
-def average_of(model: nn.Module, decay: float) -> AveragedModel:
-    """Exponential moving average of a model's weights (Polyak and Juditsky, 1992), shorter during the first steps."""
-
-    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
-        share = max(1 - decay, 9 / (10 + int(count)))
-        torch._foreach_lerp_(list(averages), list(weights), share)
-
-    return AveragedModel(model, multi_avg_fn=update).eval()
-
-
 def train_step(task: Task, step: int, parameters: Sequence[Tensor], clip_norm: float | None, whose: str) -> float:
     """One step of the optimiser, the step-th from 0, on those parameters; returns the loss.
 
     Raises:
-        NotFinite: the loss is not finite; `whose` training it was is said.
+        NotFinite: the loss is not finite, or the optimiser overflows; `whose` training it was is said.
     """
     loss = task.loss(task.batch(step))
     value = loss.item()
@@ -77,7 +69,12 @@ def train_step(task: Task, step: int, parameters: Sequence[Tensor], clip_norm: f
     loss.backward()
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(parameters, clip_norm)
-    task.optimizer.step()
+    try:
+        task.optimizer.step()
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise NotFinite(f"the optimiser overflowed at step {step + 1} of {whose}: try a smaller --lr") from None
     if task.scheduler is not None:
         task.scheduler.step()
     if task.averaged is not None:

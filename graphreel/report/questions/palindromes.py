@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from graphreel.data import load
-from graphreel.experiments import sequences as sequence_training
 from graphreel.experiments.sequence_settings import PALINDROME_FORGET_BIAS, TaskSettings
+from graphreel.experiments.sequences import Sequences, scores
+from graphreel.inspect.load_run import load_run
 from graphreel.report.workspace import Workspace
 from graphreel.rnn import SequenceClassifier
 from graphreel.training.curves import draw_curves
-from graphreel.training.run_folder import RunFolder
 
 FORGET_BIAS = PALINDROME_FORGET_BIAS
 _CHANCE = "chance (always 1)"
@@ -121,11 +121,8 @@ def numbers_of(learned: Mapping[int, Learning]) -> dict[int, dict[str, Any]]:
 
 def best_network(workspace: Workspace, length: int, cell: str) -> tuple[SequenceClassifier, Tensor]:
     """The best network that `learn` has trained, and the test strings [N, T]."""
-    run = RunFolder.open(workspace.trainings.folder / f"palindrome-{length}-{cell}", "rnn")
-    source = load("palindrome", length=length)
-    model = sequence_training.build_classifier(TaskSettings.from_dict(run.config()), source)
-    model.load_state_dict(run.load_checkpoint()["model"])
-    return model.eval(), source.test[0]
+    trained = load_run(workspace.trainings.folder / f"palindrome-{length}-{cell}", "task")
+    return trained.model, load("palindrome", length=length).test[0]
 
 
 def loss_before_training(length: int, cell: str, seeds: int) -> float:
@@ -134,8 +131,8 @@ def loss_before_training(length: int, cell: str, seeds: int) -> float:
     losses = []
     for seed in range(seeds):
         torch.manual_seed(seed)
-        model = sequence_training.build_classifier(TaskSettings("palindrome", length, cell), source)
-        losses.append(sequence_training.scores(model.eval(), *source.validation)[0])
+        model = Sequences.model(TaskSettings("palindrome", length, cell), vars(source))
+        losses.append(scores(model.eval(), source.validation, "val")["val_loss"])
     return fmean(losses)
 
 

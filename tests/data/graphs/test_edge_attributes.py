@@ -8,8 +8,8 @@ from graphreel.data import neighbor_loader
 from graphreel.data.clips.clip import Clip
 from graphreel.data.graphs.edge_attributes import undirected
 from graphreel.data.graphs.neighbor_sampler import with_gcn_weights
+from graphreel.experiments.graph_model import prepare_graph
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.graph_tasks import prepare_graph
 
 
 def drawn(seed: int, num_nodes: int = 9, num_edges: int = 30) -> Data:

@@ -240,7 +240,7 @@ def test_an_interrupted_training_says_how_it_goes_on(said, tmp_path, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("graphreel.experiments.graphs.start_training", interrupted)
+    monkeypatch.setattr("graphreel.cli.train_command.start", interrupted)
     code, out, error = said("gnn", "train", "--data", "six-node", "--out", tmp_path / "run")
     assert (code, out) == (130, "")
     assert error == "graphreel: interrupted; a training goes on with --resume RUN, a report with the same command\n"

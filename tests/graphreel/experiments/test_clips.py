@@ -11,9 +11,9 @@ from graphreel.data import load
 from graphreel.data.clips.keypoints import read_keypoints
 from graphreel.experiments import clips as combined_clips
 from graphreel.experiments.clip_models import build_classifier, build_spatial
-from graphreel.experiments.clips import ClipBatches, clip_task
+from graphreel.experiments.clips import ClipBatches, Clips
 from graphreel.experiments.combined_settings import ClipSettings, CompareSettings
-from graphreel.inspect.trained_models import load_classifier, open_run
+from graphreel.inspect.load_run import load_run
 
 SMALL = ["--hidden", 8, "--state", 8, "--batch-size", 8, "--quiet"]
 
@@ -81,8 +81,10 @@ def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
         assert (out / name).stat().st_size > 0
     saved = torch.load(out / "checkpoint.pt", weights_only=True)
     assert saved["classes"] == ["east", "west"]
-    model, _, _ = load_classifier(open_run(out))
-    assert sum(p.numel() for p in model.parameters()) == metrics["parameters"] == metrics["seeds"][0]["parameters"]
+    trained = load_run(out)
+    assert (
+        sum(p.numel() for p in trained.model.parameters()) == metrics["parameters"] == metrics["seeds"][0]["parameters"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,8 @@ def test_from_keypoints_to_the_run_folder(tmp_path, keypoints, said):
 def test_every_part_can_be_chosen(tmp_path, keypoints, said, options):
     arguments = ["combined", "train", "--data", keypoints, *SMALL, "--epochs", 1, *options, "--out", tmp_path / "run"]
     assert said(*arguments)[::2] == (0, "")
-    model, settings, _ = load_classifier(open_run(tmp_path / "run"))
+    trained = load_run(tmp_path / "run")
+    model, settings = trained.model, trained.settings
     assert settings.spatial == ("gcn" if "--spatial" not in options else options[1])
     assert not model.training
 
@@ -108,10 +111,10 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, keypoints, said,
     common = ["combined", "train", "--data", keypoints, *SMALL, "--epochs", 3]
     assert said(*common, "--out", tmp_path / "whole")[0] == 0
     stop = {"after": 4}
-    task_of = combined_clips.clip_task
+    build = Clips.build
 
-    def interrupted(*arguments):
-        task = task_of(*arguments)
+    def interrupted(self, seed):
+        task = build(self, seed)
         loss = task.loss
 
         def count(batch):
@@ -124,7 +127,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, keypoints, said,
         return task
 
     with monkeypatch.context() as patch:
-        patch.setattr(combined_clips, "clip_task", interrupted)
+        patch.setattr(Clips, "build", interrupted)
         assert said(*common, "--out", tmp_path / "parts")[0] == 130
     assert not (tmp_path / "parts" / "metrics.json").exists()
     assert said("combined", "train", "--resume", tmp_path / "parts", "--quiet")[::2] == (0, "")
@@ -151,7 +154,8 @@ def test_the_weights_kept_are_the_best_or_the_last(tmp_path, keypoints, said, ke
     few = ["--no-bones", "--no-gestures", "--no-augment", "--keep", keep]
     typed = ["--data", keypoints, *SMALL, "--epochs", 6, "--lr", 0.5, *few, "--out", out]
     assert said("combined", "train", *typed)[::2] == (0, "")
-    model, settings, saved = load_classifier(open_run(out))
+    trained = load_run(out)
+    model, settings, saved = trained.model, trained.settings, trained.entries
     losses = [row["val_loss"] for row in saved["history"]]
     assert losses.index(min(losses)) < 5  # with such steps the last epoch is not the best
     splits = combined_clips.load_clips(settings)
@@ -165,7 +169,7 @@ def test_the_loss_is_that_of_the_formula(keypoints):
     splits = load(keypoints)
     settings = ClipSettings(str(keypoints), hidden=8, state=8, label_smoothing=0.1, dropout=0.0, device="cpu")
     torch.manual_seed(0)
-    task = clip_task(splits, settings, 0)
+    task = Clips(settings, splits).build(0)
     batch = task.batch(0)
     logits = task.model(batch).detach().double()
     target = torch.full_like(logits, 0.1 / 2)
@@ -178,7 +182,8 @@ def test_a_clip_and_its_mirror_image_are_classified_together(tmp_path, keypoints
     out = tmp_path / "run"
     typed = ["--data", keypoints, *SMALL, "--epochs", 2, "--out", out]
     assert said("combined", "train", *typed)[::2] == (0, "")
-    model, settings, saved = load_classifier(open_run(out))
+    trained = load_run(out)
+    model, settings, saved = trained.model, trained.settings, trained.entries
     assert settings.mirror
     splits = combined_clips.load_clips(settings)
     with torch.no_grad():

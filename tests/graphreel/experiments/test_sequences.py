@@ -10,10 +10,10 @@ import torch
 
 from graphreel.data.sequences import text_windows
 from graphreel.experiments.sequence_settings import TaskSettings, TextSettings
-from graphreel.experiments.text import build_model, build_task, loss_and_accuracy
-from graphreel.inspect.generate import load_model
+from graphreel.experiments.text import Text, loss_and_accuracy
 from graphreel.inspect.gradients import check
-from graphreel.rnn import bits_per_character, generate
+from graphreel.inspect.load_run import load_run
+from graphreel.rnn import Vocabulary, bits_per_character, generate
 from graphreel.training.loop import Plan
 
 STORY = "Once upon a time there was a king, who had three sons; and the king said: “Go into the world.”\n" * 12
@@ -94,7 +94,7 @@ def test_a_text_from_training_to_the_run_folder(tmp_path, story, said):
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics["baselines"]) == {"unigram", "bz2", "xz"}
     assert 0 < metrics["train_accuracy"]["mean"] < 1
-    model, vocabulary = load_model(out)
+    model, vocabulary = writing(out)
     assert vocabulary.characters == sorted(set(STORY))
     held_out = vocabulary.encode(STORY.strip()[-(len(STORY.strip()) // 20) :])
     assert metrics["bits_per_char"]["mean"] == pytest.approx(bits_per_character(model, held_out), rel=1e-5)
@@ -106,6 +106,11 @@ def test_a_text_from_training_to_the_run_folder(tmp_path, story, said):
             assert samples.count(f"{mode}, length {length}: real words") == 3
     lines = samples.split("greedy, length 30")[1].splitlines()
     assert [len(line) for line in lines[1:6]] == [34] * 5
+
+
+def writing(run):
+    trained = load_run(run)
+    return trained.model, Vocabulary(trained.entries["vocabulary"])
 
 
 class Killed(Exception):
@@ -144,14 +149,14 @@ def test_a_killed_text_training_resumes_to_the_same_numbers(tmp_path, story, sai
 
 
 def test_generate_writes_what_the_model_says(writer, said):
-    model, vocabulary = load_model(writer)
+    model, vocabulary = writing(writer)
     (wanted,) = generate(model, vocabulary, "Once", 20, greedy=True)
     assert said("rnn", "generate", writer, "--prompt", "Once", "--length", 20, "--greedy") == (0, f"Once{wanted}\n", "")
 
 
 def test_generate_many_with_a_seed(writer, said):
     arguments = ["rnn", "generate", writer, "--prompt", "a king", "--length", 9, "--count", 3, "--seed", 4]
-    model, vocabulary = load_model(writer)
+    model, vocabulary = writing(writer)
     texts = generate(model, vocabulary, "a king", 9, count=3, generator=torch.Generator().manual_seed(4))
     shown = "".join(f"{number}: a king{text}\n" for number, text in enumerate(texts, start=1))
     assert said(*arguments) == (0, shown, "")
@@ -176,7 +181,7 @@ def test_bad_requests_to_a_writer(writer, said, tmp_path):
         assert (code, out) == (2, "") and sentence in error and error.count("\n") == 1
     said("rnn", "train", "--data", "palindrome", "--length", 2, *TASK, "--steps", 1, "-q", "--out", tmp_path / "task")
     code, _, error = said("rnn", "generate", tmp_path / "task")
-    assert code == 2 and "task holds a run on palindrome, but generate expects one on a text" in error
+    assert code == 2 and "task holds a run on palindrome, but this needs one on a text" in error
     checkpoint = writer / "checkpoint.pt"
     whole = checkpoint.read_bytes()
     checkpoint.write_bytes(whole[:1000])
@@ -184,7 +189,7 @@ def test_bad_requests_to_a_writer(writer, said, tmp_path):
     assert code == 2 and "cannot be read as a checkpoint" in error
     checkpoint.write_bytes((tmp_path / "task" / "checkpoint.pt").read_bytes())
     code, _, error = said("rnn", "generate", writer)
-    assert code == 2 and "is not the checkpoint of a character model" in error
+    assert code == 2 and "lacks vocabulary: it is not the checkpoint of config.json's run" in error
 
 
 @pytest.mark.parametrize(
@@ -279,7 +284,7 @@ def test_the_check_of_gradients():
 
 def test_reading_from_many_places_is_an_average_over_all_of_them():
     torch.manual_seed(0)
-    model = build_model(TextSettings("x", hidden=8, embedding=4), 5).eval()
+    model = Text.model(TextSettings("x", hidden=8, embedding=4), {"vocabulary": list("abcde")}).eval()
     text = torch.randint(0, 5, (16 * 20 + 1,), generator=torch.Generator().manual_seed(0))
     loss, accuracy = loss_and_accuracy(model, text, chunk=7)
     losses, right = [], 0
@@ -314,7 +319,9 @@ def test_weight_decay_leaves_biases_alone():
     settings = TextSettings(
         "x", hidden=4, embedding=3, layers=1, learning_rate=1.0, weight_decay=0.5, steps=10, device="cpu"
     )
-    task = build_task(settings, SimpleNamespace(vocabulary=["a", "b"]), 0)
+    letters = torch.tensor([0, 1] * 20)
+    book = SimpleNamespace(notes=(), vocabulary=["a", "b"], train=letters, validation=letters)
+    task = Text(settings, book).build(0)
     before = {name: value.detach().clone() for name, value in task.model.named_parameters()}
     for parameter in task.model.parameters():
         parameter.grad = torch.zeros_like(parameter)

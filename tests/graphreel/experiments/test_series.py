@@ -10,12 +10,12 @@ import torch
 
 from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.linear_fits import INPUT_SETS, Choice, LinearFits
-from graphreel.experiments.series import load_series, series_task
+from graphreel.experiments.series import Series, load_series
 from graphreel.experiments.series_model import build_forecaster, edges_of_windows, recent
 from graphreel.experiments.series_parts import SeriesParts
+from graphreel.inspect.load_run import load_run
 from graphreel.inspect.predict import forecast_of
-from graphreel.inspect.trained_models import load_forecaster
-from graphreel.training.run_folder import RunFolder
+from graphreel.training.metrics import masked_loss
 
 REAL = Path(os.environ.get("GRAPHREEL_DATA", "/nowhere"))
 SMALL = ["--hidden", 4, "--epochs", 2, "--batch-size", 16, "--quiet"]
@@ -55,9 +55,12 @@ def speeds(tmp_path):
     return write_csv(tmp_path / "traffic", waves())
 
 
+def settings_of(path, **typed):
+    return SeriesSettings.resolve(str(path), {"device": "cpu", **typed})
+
+
 def parts_of(path, **typed):
-    settings = SeriesSettings.resolve(str(path), {"device": "cpu", **typed})
-    splits, settings = load_series(settings)
+    splits, settings = load_series(settings_of(path, **typed))
     return SeriesParts(splits, settings), settings
 
 
@@ -100,7 +103,7 @@ def test_json_series_with_graphs_that_stay_or_change(tmp_path, said, changing, m
     assert metrics["test_mse"]["mean"] < metrics["baselines"]["zero"]["test_mse"]
     code, text, error = said("combined", "predict", tmp_path / "run", data)
     assert (code, error) == (0, "") and (tmp_path / "run" / "forecast.png").stat().st_size > 5000
-    told, _ = forecast_of(RunFolder(tmp_path / "run"), data, None)
+    told, _ = forecast_of(load_run(tmp_path / "run"), data, None)
     assert [float(v) for v in text.splitlines()[1].split()[1:]] == pytest.approx(told[0].tolist(), rel=1e-3)
 
 
@@ -115,7 +118,8 @@ def test_json_series_with_graphs_that_stay_or_change(tmp_path, said, changing, m
 def test_every_part_can_be_chosen(tmp_path, speeds, said, options):
     typed = [*SMALL, "--lags", 4, "--horizon", 2, *options, "--out", tmp_path / "run"]
     assert said("combined", "train", "--data", speeds, *typed)[::2] == (0, "")
-    model, settings, _ = load_forecaster(RunFolder(tmp_path / "run"))
+    trained = load_run(tmp_path / "run")
+    model, settings = trained.model, trained.settings
     assert settings.spatial == options[1] and (model.linear is None) == ("--no-skip" in options)
     if settings.spatial == "none":
         assert "neighbours" not in model.linear.inputs
@@ -168,9 +172,9 @@ def test_a_series_scaled_as_a_whole(speeds):
 
 
 def test_training_starts_from_the_linear_forecast(speeds):
-    parts, settings = parts_of(speeds, lags=6, horizon=2, hidden=4, embedding=3)
-    linear = LinearFits(settings, parts).fitted("both")
-    task = series_task(parts, settings, linear, 0)
+    experiment = Series.load(settings_of(speeds, lags=6, horizon=2, hidden=4, embedding=3))
+    parts, linear = experiment.read, experiment.linear["train"]
+    task = experiment.build(0)
     columns, all_nodes, _, _ = parts.tables(linear, "test")
     expected = linear.of_columns(columns, all_nodes)
     torch.testing.assert_close(parts.forecast(task.model.eval(), "test"), expected, rtol=1e-5, atol=1e-5)
@@ -182,12 +186,12 @@ def test_the_loss_refuses_to_broadcast_and_leaves_out_what_is_missing(tmp_path):
     parts, _ = parts_of(write_csv(tmp_path / "t", values), lags=4, horizon=1)
     batch = parts.windows["train"].batch()
     assert not batch.observed.all() and parts.features == 2
-    with pytest.raises(ValueError, match=r"the forecast is \[76, 4\], but what is to be forecast is \[76, 1, 4\]"):
-        parts.loss_of(batch.y[:76, 0], batch.y[:76], batch.observed[:76], "mse")
+    with pytest.raises(ValueError, match=r"the forecast is \[76, 4\], but the target is \[76, 1, 4\]"):
+        masked_loss("mse", batch.y[:76, 0], batch.y[:76], batch.observed[:76], parts.deviation)
     for kind in ("mse", "mae", "huber"):
-        assert float(parts.loss_of(batch.y, batch.y, torch.zeros_like(batch.observed), kind)) == 0.0
+        assert float(masked_loss(kind, batch.y, batch.y, torch.zeros_like(batch.observed), parts.deviation)) == 0.0
     wrong = torch.where(batch.observed, batch.y, torch.full_like(batch.y, 1e6))
-    assert float(parts.loss_of(wrong, batch.y, batch.observed, "mse")) == 0.0
+    assert float(parts.loss(wrong, batch, "mse")) == 0.0
 
 
 def test_missing_values_are_trained_on_and_forecast(tmp_path, said):
@@ -205,14 +209,12 @@ def test_missing_values_are_trained_on_and_forecast(tmp_path, said):
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, monkeypatch):
-    from graphreel.experiments import series as combined_series
-
     common = ["combined", "train", "--data", speeds, *SMALL, "--lags", 4, "--horizon", 1]
     assert said(*common, "--out", tmp_path / "whole")[0] == 0
-    task_of, stop = combined_series.series_task, {"after": 7}
+    build, stop = Series.build, {"after": 7}
 
-    def interrupted(*arguments):
-        task = task_of(*arguments)
+    def interrupted(self, seed):
+        task = build(self, seed)
         loss = task.loss
 
         def count(batch):
@@ -225,7 +227,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, mo
         return task
 
     with monkeypatch.context() as patch:
-        patch.setattr(combined_series, "series_task", interrupted)
+        patch.setattr(Series, "build", interrupted)
         assert said(*common, "--out", tmp_path / "parts")[0] == 130
     assert said("combined", "train", "--resume", tmp_path / "parts", "--quiet")[::2] == (0, "")
     whole, parts = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
@@ -245,9 +247,8 @@ def test_a_refit_is_a_training_on_both_parts_for_the_epochs_that_validation_told
     assert row["refit_seconds"] > 0
     assert row["val_mse"] == pytest.approx(float(history[best]["val_mse"]), rel=1e-4)  # from before the refit
 
-    fits = LinearFits(settings, parts)
     torch.manual_seed(0)
-    task = series_task(parts, settings, fits.fitted("both"), 0, "both")
+    task = Series.load(settings).task(0, "both", "both")
     weights = list(task.model.parameters())
     for step in range(row["refit_steps"]):
         task.optimizer.zero_grad()
@@ -331,7 +332,7 @@ def test_inputs_and_penalties_are_chosen_over_blocks_of_the_training_part_alone(
         linear = fits._made(inputs).fit(columns[kept], y[kept], observed[kept], strength, parts.deviation)
         inner = slice(a + 2, b - 2)  # two windows at each end share a target with another block's
         told = linear.of_columns(columns[inner], all_nodes[inner])
-        errors.append(float(parts.loss_of(told, y[inner], observed[inner], "mse")))
+        errors.append(float(masked_loss("mse", told, y[inner], observed[inner], parts.deviation)))
     assert fits._errors(inputs)[strength] == pytest.approx(np.mean(errors), rel=1e-4)
     assert fits._error(Choice(((inputs, strength),))) == pytest.approx(np.mean(errors), rel=1e-4)
 

@@ -7,9 +7,10 @@ from torch import nn
 
 from graphreel.training.errors import NotFinite
 from graphreel.training.loop import Plan, train
+from graphreel.training.optimizers import average_of
 from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
-from graphreel.training.task import Task, average_of
+from graphreel.training.task import Task
 
 
 class Killed(Exception):
@@ -33,12 +34,12 @@ def _task(seed: int, die_at: int | None = None, poison_at: int | None = None, de
         value = (model(x)[:, 0] - x.sum(1)).square().mean()
         return value * math.nan if poison_at is not None and loop_step(optimizer) == poison_at else value
 
-    def evaluate() -> dict[str, float]:
+    def validate() -> dict[str, float]:
         val_loss = (result(held_out)[:, 0] - held_out.sum(1)).square().mean().item()
         return {"val_loss": val_loss, "noise_loss": math.sin(loop_step(optimizer))}
 
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
-    return Task(model, optimizer, batch, loss, evaluate, scheduler, averaged=averaged)
+    return Task(model, optimizer, batch, loss, validate, scheduler, averaged=averaged)
 
 
 def loop_step(optimizer: torch.optim.Optimizer) -> int:
@@ -54,7 +55,7 @@ PLAN = Plan(steps=40, evaluate_every=4, patience=6, checkpoint_seconds=0)
 
 
 def _train(run, build, plan=PLAN, seeds=(0, 1)):
-    return train(run, seeds, plan, build, lambda task: task.evaluate(), Progress(quiet=True))
+    return train(run, seeds, plan, build, lambda task: task.validate(), Progress(quiet=True))
 
 
 def _without_seconds(rows):
@@ -88,12 +89,12 @@ def test_the_best_weights_are_restored(tmp_path):
 def test_averaged_weights_are_what_is_kept_and_tested(tmp_path):
     run, weights = _run(tmp_path, "run"), []
 
-    def on_step(task: Task, seed: int, step: int) -> None:
+    def on_step(task: Task, step: int) -> None:
         weights.append(task.model[0].weight.detach().clone())
 
     plan = Plan(steps=30, evaluate_every=30)
     train(
-        run, [0], plan, lambda seed: _task(seed, decay=0.8), lambda task: task.evaluate(), Progress(quiet=True),
+        run, [0], plan, lambda seed: _task(seed, decay=0.8), lambda task: task.validate(), Progress(quiet=True),
         on_step=on_step,
     )  # fmt: skip
     average = weights[0]
@@ -124,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(
     run = _run(tmp_path, "run")
     with pytest.raises(NotFinite, match="became nan at step 11 of seed 0"):
         _train(run, lambda seed: _task(seed, poison_at=10))
-    assert run.load_checkpoint()["current"]["step"] == 8
+    assert run.load_checkpoint()["current"]["step"] == 10
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
@@ -141,7 +142,7 @@ def test_finished_seeds_are_saved_in_time(tmp_path, monkeypatch):
     monkeypatch.setattr("graphreel.training.loop.time.perf_counter", lambda: float(next(clock)))
     run = _run(tmp_path, "run")
     with pytest.raises(Killed):
-        _train(run, lambda seed: _task(seed, 0 if seed == 6 else None), Plan(2, checkpoint_seconds=15), range(8))
+        _train(run, lambda seed: _task(seed, 0 if seed == 6 else None), Plan(2, checkpoint_seconds=25), range(8))
     assert 3 <= len(run.load_checkpoint()["finished"]) <= 6
 
 
@@ -166,7 +167,7 @@ def test_seeds_do_not_depend_on_one_another(tmp_path):
 
 def _improving_task(seed: int, die_at: int | None = None) -> Task:
     task = _task(seed, die_at)
-    task.evaluate = lambda: {"val_loss": 1.0, "val_accuracy": min(1.0, loop_step(task.optimizer) / 20)}
+    task.validate = lambda: {"val_loss": 1.0, "val_accuracy": min(1.0, loop_step(task.optimizer) / 20)}
     return task
 
 

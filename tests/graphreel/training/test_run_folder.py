@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from graphreel.core.atomic_files import write_whole
-from graphreel.training.run_folder import FORMAT, RunFolder, free_path
+from graphreel.training.run_folder import FORMAT, RunFolder, free_folder
 
 
 @pytest.fixture
@@ -25,8 +25,10 @@ def test_a_run_is_not_replaced_unless_asked(run):
     with pytest.raises(ValueError, match="already holds a run: continue it with --resume"):
         RunFolder.create(run.path, {"room": "gnn"})
     assert run.metrics() == {"a": 1}
-    RunFolder.create(run.path, {"room": "gnn"}, overwrite=True)
-    assert not run.metrics_path.exists()
+    new = RunFolder.create(run.path, {"room": "rnn"}, overwrite=True)
+    assert run.metrics() == {"a": 1} and run.config()["room"] == "gnn" and not new.has_checkpoint
+    new.save_checkpoint({"model": {}})
+    assert not run.metrics_path.exists() and run.config()["room"] == "rnn" and new.has_checkpoint
 
 
 def test_a_file_is_not_a_run_folder(tmp_path):
@@ -113,8 +115,5 @@ def test_history_has_the_union_of_columns(run):
     assert run.history_path.read_text() == "seed,a,b\n0,1,\n0,,2\n"
 
 
-def test_free_path_counts_up(tmp_path):
-    assert free_path(tmp_path / "x") == tmp_path / "x"
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x-2").mkdir()
-    assert free_path(tmp_path / "x") == tmp_path / "x-3"
+def test_free_folders_count_up_and_are_taken(tmp_path):
+    assert [free_folder(tmp_path / "x").name for _ in range(3)] == ["x", "x-2", "x-3"]

@@ -14,11 +14,11 @@ import torch
 from graphreel.data import load
 from graphreel.experiments.sequence_settings import TextSettings
 from graphreel.experiments.text_samples import COMPLETED, MODES
-from graphreel.inspect.generate import load_model
+from graphreel.inspect.load_run import load_run
 from graphreel.report.disk_data import WANTED
 from graphreel.report.questions.q2_1.samples import Group, read_samples, visible
 from graphreel.report.workspace import Workspace
-from graphreel.rnn import generate, known_words, text_measures
+from graphreel.rnn import Vocabulary, generate, known_words, text_measures
 from graphreel.training.option import dashed
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
@@ -119,7 +119,8 @@ def _options(typed: dict[str, Any]) -> str:
 
 def _drawn(run_folder: Path, text: str, sizes: Sizes) -> dict[str, dict[str, float]]:
     """Measures of long texts by the trained model, for each way of drawing; "early" is of their first 30 characters."""
-    model, vocabulary = load_model(run_folder)
+    trained = load_run(run_folder, "text")
+    model, vocabulary = trained.model, Vocabulary(trained.entries["vocabulary"])
     known, stretches = known_words(text), set(_stretches(text))
     letters = [letter for letter, _ in Counter(word[0] for word in text.split()).most_common(sizes.prompts)]
     measured = {}

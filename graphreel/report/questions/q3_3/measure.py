@@ -9,9 +9,9 @@ from torch import Tensor
 
 from graphreel.data import load
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.graph_tasks import build_model
 from graphreel.gnn import GATConv, attention_weights, dense_gat, normalized_adjacency
 from graphreel.inspect.graph_attention import draw as draw_attention
+from graphreel.inspect.load_run import load_run
 from graphreel.report.workspace import Workspace
 from graphreel.training.run_folder import RunFolder
 
@@ -53,8 +53,7 @@ def verdicts(numbers: Mapping[str, Any]) -> dict[str, str]:
 
 def _weights_into(trained: RunFolder, settings: GnnSettings, graph: Any) -> tuple[dict[str, dict[str, float]], float]:
     """Per neighbour of NODE its attention in the first layer and a convolution's weight; how far any sum is from 1."""
-    model = build_model(settings, graph.x.size(-1), len(graph.class_names), None, None)
-    model.load_state_dict(trained.load_checkpoint()["model"])
+    model = load_run(trained.path, "gnn").model
     layers = attention_weights(model, graph)
     gaps = [
         torch.zeros(graph.num_nodes, alpha.size(1)).index_add(0, edges[1], alpha).sub(1).abs().max().item()

@@ -89,7 +89,7 @@ def told_apart(confusion: list[list[int]], classes: list[str]) -> dict[str, floa
 
 def _compare(workspace: Workspace, data: str, kind: str, typed: dict[str, Any]) -> RunFolder:
     settings = CompareSettings.resolve(data, typed, kind)
-    return workspace.trainings.train(f"compare-{kind}", settings, kind="compare")
+    return workspace.trainings.train(f"compare-{kind}", settings)
 
 
 def _bars(halves: dict[str, dict[str, float]]) -> Figure:

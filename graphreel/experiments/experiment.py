@@ -1,0 +1,157 @@
+"""What a kind of training has to say, and the one function that trains it into a run folder."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import typer
+from torch import nn
+
+from graphreel.training.allocator import tune_allocator
+from graphreel.training.curves import draw_curves
+from graphreel.training.errors import NotFinite
+from graphreel.training.loop import Plan, train
+from graphreel.training.metrics import never_beaten
+from graphreel.training.progress import Progress
+from graphreel.training.run_folder import RunFolder
+from graphreel.training.summary import over_seeds, summary
+from graphreel.training.task import Task
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What curves.png shows: axis label -> columns of the history, and axis label -> {name: level}."""
+
+    title: str
+    panels: Mapping[str, Sequence[str]]
+    levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+class Experiment(ABC):
+    """One kind of training on its data.
+
+    Attributes:
+        settings: of the training.
+        label: what the model is called.
+        name: of its run folder, after the data's, where none is chosen.
+        plan: how long it trains.
+        entries: further entries of the checkpoint; together with the settings they say how `model` is built.
+        trivial: figures of the history that take no model.
+        notes: what was found out about the data, for the user.
+        scores: figures of `evaluate` that are averaged over seeds.
+    """
+
+    needs: ClassVar[Sequence[str]]  # entries without which there is no `model`
+    scores: ClassVar[Sequence[str]] = ("test_accuracy", "val_accuracy")
+    settings: Any
+    label: str
+    name: str
+    plan: Plan
+    entries: dict[str, Any]
+    trivial: dict[str, float]
+    notes: Sequence[str] = ()
+
+    @classmethod
+    @abstractmethod
+    def load(cls, settings: Any) -> "Experiment":
+        """Read the data that the settings name.
+
+        Raises:
+            ValueError, OSError: bad data, or settings that do not fit them.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def model(settings: Any, entries: Mapping[str, Any]) -> nn.Module:
+        """The untrained network of the settings."""
+
+    @abstractmethod
+    def build(self, seed: int) -> Task:
+        """What one seed trains."""
+
+    @abstractmethod
+    def evaluate(self, task: Task) -> dict[str, Any]:
+        """Figures of the test part with a seed's best weights."""
+
+    @abstractmethod
+    def metrics(self, rows: Rows) -> dict[str, Any]:
+        """What metrics.json holds beside data, model and seeds."""
+
+    @abstractmethod
+    def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """What is printed at the end, name by name."""
+
+    @abstractmethod
+    def curves(self, metrics: Mapping[str, Any]) -> Curves:
+        """What curves.png shows."""
+
+    def history(self, rows: Rows) -> Rows:
+        """The history as the curves show it."""
+        return rows
+
+    def on_step(self, run: RunFolder, task: Task, step: int) -> None:  # noqa: B027
+        """What is done after every step."""
+
+    def draw(self, run: RunFolder) -> list[Path]:
+        """Further pictures and files of a finished run."""
+        return []
+
+    def inner_runs(self, run: RunFolder, quiet: bool) -> dict[str, Any]:
+        """Train what belongs to the run in run folders inside it; its figures for metrics.json."""
+        return {}
+
+    def fit(self, run: RunFolder, quiet: bool, show: bool = True) -> dict[str, Any]:
+        """Train every seed into the run folder, from its checkpoint where it has one; return the metrics.
+
+        Raises:
+            TrainingError: the training diverged, or the folder vanished.
+        """
+        tune_allocator()
+        if show and not quiet:
+            for note in self.notes:
+                typer.echo(f"  {note}")
+        rows = train(
+            run, self.settings.every_seed, self.plan, self.build, self.evaluate, Progress(quiet), self.entries,
+            lambda task, step: self.on_step(run, task, step),
+        )  # fmt: skip
+        history = run.load_checkpoint()["history"]
+        metrics = {
+            "data": self.settings.data,
+            "model": self.label,
+            "parameters": rows[0]["parameters"],
+            **over_seeds(rows, self.scores),
+            **self.metrics(rows),
+            "warnings": never_beaten(history, self.trivial),
+            "seeds": rows,
+            **self.inner_runs(run, quiet),
+        }
+        try:
+            run.write_metrics(metrics)
+        except ValueError:
+            raise NotFinite(f"a figure of the test part is not finite: {run.metrics_path} is not written") from None
+        drawn = self.curves(metrics)
+        draw_curves(self.history(history), drawn.panels, run.curves_path, drawn.title, drawn.levels)
+        pictures = self.draw(run)
+        if show and not quiet:
+            typer.echo(summary(self.summary(metrics), run, *pictures))
+            for warning in metrics["warnings"]:
+                typer.echo(f"  warning: {warning}")
+        return metrics
+
+
+def fit_part(run: RunFolder, name: str, experiment: Experiment, kind: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
+    """`Experiment.fit` in a run folder inside another, from its start where that holds none of these settings."""
+    part, config = RunFolder(run.path / name, run), {**kind, **experiment.settings.as_dict()}
+    if not part.is_run or any(part.config().get(key) != value for key, value in config.items()):
+        part.begin(config, overwrite=True)
+    return experiment.fit(part, quiet, show=False)
+
+
+def accuracy_curves(title: str, chance: float, name: str = "chance (majority class)") -> Curves:
+    """The curves of a classification."""
+    panels = {"loss (nats)": ("train_loss", "val_loss"), "validation accuracy": ("val_accuracy",)}
+    return Curves(title, panels, {"validation accuracy": {name: chance}})
