@@ -1,5 +1,6 @@
 """The command line: `graphreel`, and `python -m graphreel`."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,8 @@ _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 _SIGINT = 130
 _INTERRUPTED = "interrupted; a training goes on with --resume RUN, a report with the same command"
 
+_LOG = logging.getLogger("graphreel")
+
 app = typer.Typer(
     name="graphreel",
     help="Train, look at and verify networks for graphs, sequences, and graphs that change over time.",
@@ -55,8 +58,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+    verbose: bool = typer.Option(False, "--verbose", help="Show where an error arose, and what is logged."),
 ) -> None:
-    pass
+    logging.basicConfig(format="%(name)s: %(message)s")
+    _LOG.setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 def run(arguments: list[str]) -> int:
@@ -104,6 +109,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _say(message: str, code: int) -> int:
+    _LOG.debug("where it arose", exc_info=True)
     typer.echo("graphreel: " + " ".join(message.split()), err=True)
     return code
 

@@ -214,6 +214,15 @@ def test_data_of_another_room_names_what_is_taken(said, tmp_path):
     assert "which takes six-node, karate" in error and "a folder with Planetoid's raw files ind.NAME.*" in error
 
 
+def test_verbose_shows_where_an_error_arose(tmp_path):
+    script = [sys.executable, "-m", "graphreel"]
+    command = ["gnn", "train", "--data", "corra"]
+    for verbose in ([], ["--verbose"]):
+        ended = subprocess.run([*script, *verbose, *command], capture_output=True, text=True, cwd=tmp_path)
+        assert ended.returncode == 2 and ended.stderr.splitlines()[-1].startswith("graphreel: unknown data set 'corra'")
+        assert ("data/registry.py" in ended.stderr) == bool(verbose)
+
+
 def test_doctor_says_what_is_there_and_what_is_missing(said, monkeypatch):
     code, out, error = said("doctor")
     assert (code, error) == (0, "")
