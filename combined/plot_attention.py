@@ -18,6 +18,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.core.labels import plain
 from graphreel.gnn import attention_weights
 
 from .models.clip_classifier import ClipClassifier
@@ -159,7 +160,7 @@ class _Scene:
         many = len(shown) > 3
         time.set_xlabel(f"frame; orange: drawn above, edges as wide as {wide}" if many else "frame")
         likely = sorted(self.numbers["probabilities"].items(), key=lambda item: -item[1])[:3]
-        ranked = (",   " if many else "\n").join(f"{name} {share:.2f}" for name, share in likely)
+        ranked = (",   " if many else "\n").join(f"{plain(name)} {share:.2f}" for name, share in likely)
         figure.suptitle(f"predicted:   {ranked}" if many else ranked, fontsize=10)
         return figure
 

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from graphreel.core.labels import legend_entry
+
 from .attention_weights import watch_attention
+from .class_colors import class_colors
 from .node_names import node_label
-from .plot_attention import CLASS_COLORS, write_picture
+from .plot_attention import write_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +50,7 @@ def draw_summary(
     embedded by t-SNE: of 1000 nodes drawn at random, where there are more.
 
     Args:
-        model: As in :func:`graphreel.gnn.explain.attention_weights`.
+        model: As in :func:`graphreel.gnn.exlegend_entry.attention_weights`.
         data: The graph.
         path: Where to write the picture, and beside it the numbers as .json.
 
@@ -116,10 +119,10 @@ def _scatter(axes: "Axes", places: Tensor, classes: list[int] | None, names: Any
     if classes is None:
         axes.scatter(places[:, 0].tolist(), places[:, 1].tolist(), s=6, color="#0072B2")
     else:
+        palette = class_colors(max(classes, default=0) + 1)
         for value in sorted(set(classes)):
             x, y = places[torch.tensor(classes) == value].t().tolist()
-            color = CLASS_COLORS[value % len(CLASS_COLORS)]
-            axes.scatter(x, y, s=6, color=color, label=str(value) if names is None else str(names[value]))
+            axes.scatter(x, y, s=6, color=palette[value], label=legend_entry(value if names is None else names[value]))
         axes.legend(fontsize=8, markerscale=2.5, title="class", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.set_title(f"Hidden layer ({method})", fontsize=11)
     axes.set_xticks([])

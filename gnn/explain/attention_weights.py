@@ -46,14 +46,19 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
         raise ValueError(f"model must have an attention layer (GATConv or GATv2Conv), but {name} has none")
     recorded: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
-    def ask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return args, {**kwargs, "return_attention_weights": True}
+    asked: list[bool] = []  # of the calls under way: whether the model itself wants the weights
 
-    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Tensor:
+    def ask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        call = signature(module.forward).bind(*args, **kwargs)
+        asked.append(bool(call.arguments.get("return_attention_weights")))
+        call.arguments["return_attention_weights"] = True
+        return call.args, call.kwargs
+
+    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
         out: Tensor = result[0]
         x = args[0] if args else kwargs["x"]
         recorded.append((*_edges_and_weights(result[1]), x if isinstance(x, Tensor) else x[0], out))
-        return out
+        return result if asked.pop() else out
 
     with ExitStack() as stack:
         stack.enter_context(_evaluating(model))

@@ -17,7 +17,7 @@ def node_index(data: Data, node: str | int) -> int:
     if isinstance(node, str):
         if names is not None and node in names:
             return int(list(names).index(node))
-        if not (names is None and node.isdecimal()):
+        if not node.isdecimal():
             known = "its nodes have no names" if names is None else f"its nodes are {_listed(names)}"
             raise ValueError(f"the graph has no node {node!r}: {known}{did_you_mean(node, names or ())}")
         node = int(node)

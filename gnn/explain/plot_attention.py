@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.core.labels import legend_entry, plain
 
 from .attention_weights import attention_weights
+from .class_colors import class_colors, ink_on
 from .node_names import node_index, node_label
 
 if TYPE_CHECKING:
@@ -20,11 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CLASS_COLORS", "draw_attention", "write_picture"]
+__all__ = ["draw_attention", "write_picture"]
 
-# Okabe and Ito's palette, told apart by the colour-blind
-CLASS_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
-_DARK = frozenset({"#0072B2"})  # on which black is hard to read
 _FITS_IN_A_NODE = 6  # characters
 _WHOLE_GRAPH = 12
 _MOST_NODES = 41
@@ -138,13 +137,20 @@ def _draw(
     scale = Normalize(0.0, highest)
     size = 620 if whole else 420 if len(nodes) <= 20 else 240
     classes = _classes(data)
+    palette = class_colors(max(classes, default=0) + 1) if classes is not None else []
 
     def panel(axes: "Axes", graph: "networkx.MultiDiGraph", title: str, shrink: float) -> None:
         import networkx
 
-        edges = list(graph.edges(data="weight"))
+        edges = [(s, t, value) for s, t, value in graph.edges(data="weight") if s != t]
         edges.sort(key=lambda edge: edge[2])
         values = [value for _, _, value in edges]
+        for node in networkx.nodes_with_selfloops(graph):
+            value = graph.edges[node, node]["weight"]
+            outward = _free_direction(node, graph, places)
+            _draw_loop(
+                axes, places[node], outward, size * shrink, shades(scale(value)), shrink * (0.6 + 5.0 * value / highest)
+            )
         for (s, t, value), color in zip(edges, shades(scale(values)) if values else (), strict=True):
             networkx.draw_networkx_edges(
                 graph,
@@ -157,7 +163,7 @@ def _draw(
                 arrowsize=max(6, 13 * shrink),
                 connectionstyle="arc3,rad=0.14",
             )
-        colors = ["white" if classes is None else CLASS_COLORS[classes[node] % len(CLASS_COLORS)] for node in nodes]
+        colors = ["white" if classes is None else palette[classes[node]] for node in nodes]
         outlines = ["black" if node == center else "#555555" for node in nodes]
         networkx.draw_networkx_nodes(
             graph,
@@ -169,27 +175,26 @@ def _draw(
             edgecolors=outlines,
             linewidths=[2.6 * shrink if node == center else 0.8 for node in nodes],
         )
-        labels = {node: node_label(data, node) for node in nodes}
+        labels = {node: plain(node_label(data, node)) for node in nodes}
         longest = max(map(len, labels.values()), default=1)
         if longest <= _FITS_IN_A_NODE and (shrink == 1.0 or len(nodes) <= 20):
             font = (12.0 if whole else 9.0 if longest <= 4 else 7.0) * (1.0 if shrink == 1.0 else 0.75)
-            on_dark = {node for node, color in zip(nodes, colors, strict=True) if color in _DARK}
-            for ink, chosen in (("white", on_dark), ("black", labels.keys() - on_dark)):
-                some = {node: labels[node] for node in chosen}
+            for ink in ("white", "black"):
+                some = {node: labels[node] for node, color in zip(nodes, colors, strict=True) if ink_on(color) == ink}
                 networkx.draw_networkx_labels(graph, places, labels=some, ax=axes, font_size=font, font_color=ink)
         elif longest > _FITS_IN_A_NODE and shrink == 1.0:
             labels.pop(center if center is not None else -1, None)  # the title names it, and its own loop stays visible
-            _label_outside(axes, labels, places)
+            _label_outside(axes, labels, places, 34 if whole else 13)  # a small graph has loops at all nodes
         axes.set_title(title, fontsize=12 if shrink == 1.0 else 10)
         axes.margins(*((0.14, 0.14) if longest <= _FITS_IN_A_NODE else (0.3, 0.25)))
         axes.set_axis_off()
 
     main, side = top.subplots(1, 2, width_ratios=[1.25, 1.0]) if whole else (top.subplots(), None)
     mean = "mean of the heads" if heads > 1 else "one head"
-    around = "" if center is None else f" around {node_label(data, center)}"
+    around = "" if center is None else f" around {plain(node_label(data, center))}"
     panel(main, graphs[0], f"Attention{around}, layer {layer + 1} of {layers}, {mean}{left_out}", 1.0)
     if side is not None:
-        _matrix(side, data, edge_index, alpha.mean(1), len(nodes), shades, scale)
+        _matrix(side, data, edge_index, alpha.mean(1), len(nodes), shades, scale, mean)
     bar = top.colorbar(ScalarMappable(scale, shades), ax=main, location="left", shrink=0.8, pad=0.01)
     bar.set_label("attention weight α of an edge into its target")
     if classes is not None:
@@ -203,8 +208,8 @@ def _draw(
                 linestyle="",
                 markersize=9,
                 markeredgecolor="#555555",
-                markerfacecolor=CLASS_COLORS[value % len(CLASS_COLORS)],
-                label=str(value) if names is None else str(names[value]),
+                markerfacecolor=palette[value],
+                label=legend_entry(value if names is None else names[value]),
             )
             for value in shown
         ]
@@ -218,7 +223,41 @@ def _draw(
     return figure
 
 
-def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple[float, float]]) -> None:
+def _free_direction(node: int, graph: "networkx.DiGraph", places: dict[int, tuple[float, float]]) -> float:
+    """The angle in the middle of the widest gap between a node's edges, where a self-loop hides none of them."""
+    x, y = places[node]
+    others = {*graph.successors(node), *graph.predecessors(node)} - {node}
+    angles = sorted(math.atan2(places[other][1] - y, places[other][0] - x) for other in others)
+    if not angles:
+        return math.pi / 2
+    gaps = [
+        (following - angle, angle)
+        for angle, following in zip(angles, [*angles[1:], angles[0] + 2 * math.pi], strict=True)
+    ]
+    gap, angle = max(gaps)
+    return angle + gap / 2
+
+
+def _draw_loop(axes: "Axes", place: tuple[float, float], angle: float, size: float, color: Any, width: float) -> None:
+    """A self-loop as a ring behind its node, ``size`` square points large, that looks out in one direction."""
+    from matplotlib.transforms import ScaledTranslation
+
+    inches = 0.75 * math.sqrt(size) / 72
+    beside = ScaledTranslation(inches * math.cos(angle), inches * math.sin(angle), axes.figure.dpi_scale_trans)
+    axes.scatter(
+        place[0],
+        place[1],
+        s=size,
+        facecolors="none",
+        edgecolors=[color],
+        linewidths=width,
+        zorder=0.5,
+        clip_on=False,
+        transform=axes.transData + beside,
+    )
+
+
+def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple[float, float]], distance: int) -> None:
     """Long names, cut to their last two dotted parts, beside the nodes on the side that looks away from the middle."""
     from matplotlib.patheffects import withStroke
 
@@ -229,7 +268,7 @@ def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple
         axes.annotate(
             ".".join(name.split(".")[-2:]),
             (x, y),
-            xytext=(13 * across, (0 if across else 15 if y >= 0 else -15)),
+            xytext=(distance * across, (0 if across else distance + 2 if y >= 0 else -distance - 2)),
             textcoords="offset points",
             ha={1: "left", -1: "right", 0: "center"}[across],
             va="center",
@@ -282,8 +321,7 @@ def _places(
     if whole:
         import networkx
 
-        placed: dict[int, tuple[float, float]] = networkx.circular_layout(graph)
-        return placed
+        return {node: (float(x), float(y)) for node, (x, y) in networkx.circular_layout(graph).items()}
     places = {}
     rings = sorted({int(distance[node]) for node in nodes})
     for ring in rings:
@@ -297,17 +335,17 @@ def _places(
 
 
 def _matrix(
-    axes: "Axes", data: Data, edge_index: Tensor, weight: Tensor, num_nodes: int, shades: Any, scale: Any
+    axes: "Axes", data: Data, edge_index: Tensor, weight: Tensor, num_nodes: int, shades: Any, scale: Any, mean: str
 ) -> None:
     matrix = torch.zeros(num_nodes, num_nodes, dtype=weight.dtype)
     matrix.index_put_((edge_index[1], edge_index[0]), weight, accumulate=True)
     axes.imshow(matrix.masked_fill(matrix == 0, torch.nan).numpy(), cmap=shades, norm=scale)  # no edge stays white
-    labels = [node_label(data, node) for node in range(num_nodes)]
+    labels = [plain(node_label(data, node)) for node in range(num_nodes)]
     axes.set_xticks(range(num_nodes), labels)
     axes.set_yticks(range(num_nodes), labels)
     axes.set_xlabel("source")
     axes.set_ylabel("target (a row sums to 1)")
-    axes.set_title("α[target, source], mean of the heads", fontsize=12)
+    axes.set_title(f"α[target, source], {mean}", fontsize=12)
     for t in range(num_nodes):
         for s in range(num_nodes):
             if matrix[t, s] > 0:

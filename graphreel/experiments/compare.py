@@ -10,6 +10,7 @@ import typer
 from matplotlib.figure import Figure
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.core.labels import plain
 from graphreel.experiments.clip_settings import COMPARED, CompareSettings
 from graphreel.experiments.clips import Clips, load_clips
 from graphreel.experiments.experiment import fit_part
@@ -117,7 +118,8 @@ def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
     lines = min(9, max(len(_said(metrics["models"][name])) for name in COMPARED))
     height = 6.2 + 0.2 * lines + 0.06 * max(map(len, classes))
     figure = Figure(figsize=(15, height), layout="constrained")
-    figure.suptitle(f"{Path(metrics['data']).name}: space, time, and both")
+    figure.suptitle(plain(f"{Path(metrics['data']).name}: space, time, and both"))
+    names = [plain(name) for name in classes]
     for axis, name in zip(figure.subplots(1, 3), COMPARED, strict=True):
         model = metrics["models"][name]
         axis.set_anchor("N")
@@ -133,12 +135,12 @@ def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
         for a, b in pairs:
             for i, j in ((classes.index(a), classes.index(b)), (classes.index(b), classes.index(a))):
                 axis.add_patch(_frame(i, j))
-        axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", fontsize=8)
-        axis.set_yticks(range(len(classes)), classes if name == COMPARED[0] else [], fontsize=8)
+        axis.set_xticks(range(len(classes)), names, rotation=60, ha="right", fontsize=8)
+        axis.set_yticks(range(len(classes)), names if name == COMPARED[0] else [], fontsize=8)
         axis.set_title(f"{NAMES[name]}: {percent(model['test_accuracy'])}", fontsize=11)
         said = _said(model)
         label = "takes for each other, 20 % or more:\n" + "\n".join(said[:8] + ["..."] * (len(said) > 8))
-        axis.set_xlabel(f"predicted, % of the true class\n\n{label}", fontsize=9)
+        axis.set_xlabel(plain(f"predicted, % of the true class\n\n{label}"), fontsize=9)
     return write_whole(path, lambda beside: figure.savefig(beside, dpi=130, bbox_inches="tight"))
 
 

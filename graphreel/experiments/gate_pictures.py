@@ -6,12 +6,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.core.labels import plain
 from graphreel.experiments.sequence_settings import TaskSettings
 from graphreel.rnn import SequenceClassifier, draw_gates, gates
 
 
 def save_figure(figure: Figure, title: str, path: Path) -> Path:
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     return write_whole(path, lambda beside: figure.savefig(beside, dpi=120))
 
 

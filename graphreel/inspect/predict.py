@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from graphreel.core.atomic_files import refuse_to_overwrite, write_text, write_whole
+from graphreel.core.labels import plain
 from graphreel.data.registry import data_set
 from graphreel.experiments.clips import seen_together, views_of
 from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
@@ -184,9 +185,9 @@ def _draw(series: Any, forecast: Tensor, path: Path) -> Path:
         joined = torch.cat([own[-1:], forecast[:, node]])
         axis.plot(range(horizon + 1), joined, color=ORANGE, marker=".", linewidth=1.3, label="forecast")
         axis.axvline(0, color="#666666", linewidth=0.8, linestyle="--")
-        axis.set_ylabel(series.nodes[node], fontsize=8)
+        axis.set_ylabel(plain(series.nodes[node]), fontsize=8)
         axis.grid(alpha=0.25)
     axis.set_xlabel("steps from the end of the series")
     figure.axes[0].legend(frameon=False, fontsize=8, loc="upper left")
-    figure.suptitle(f"{series.name}: {horizon} step{'s'[: horizon > 1]} ahead")
+    figure.suptitle(plain(f"{series.name}: {horizon} step{'s'[: horizon > 1]} ahead"))
     return write_whole(path, lambda beside: figure.savefig(beside, dpi=120))

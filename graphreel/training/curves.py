@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.core.labels import plain
 
 # Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color)
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
@@ -30,7 +31,7 @@ def draw_curves(
         levels: axis label -> {name: value}: horizontal lines such as the chance level.
     """
     figure = Figure(figsize=(5.2 * len(panels), 3.8), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (label, columns) in zip(axes, panels.items(), strict=True):
         for column, colour in zip(columns, _COLOURS, strict=False):

@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from graphreel.core.labels import plain
+
 _MEANING = {
     "i": "i: how much of the input enters",
     "f": "f: how much of the past stays",
@@ -75,4 +77,4 @@ def draw_gates(
 
 
 def _visible(symbol: str) -> str:
-    return {" ": "␣", "\n": "⏎", "\t": "⇥", "$": r"\$"}.get(symbol, symbol)
+    return {" ": "␣", "\n": "⏎", "\t": "⇥"}.get(symbol) or plain(symbol)

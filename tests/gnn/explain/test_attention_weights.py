@@ -9,6 +9,7 @@ from torch_geometric.data import Data
 
 from graphreel.gnn import GAT, GCN, GATConv, GATv2Conv, attention_weights, draw_attention, draw_summary, write_attention
 from graphreel.gnn.explain.attention_summary import attention_entropy
+from graphreel.gnn.explain.class_colors import class_colors
 
 EDGES = [(0, 1), (0, 4), (0, 5), (1, 3), (2, 3), (3, 5)]
 
@@ -150,3 +151,66 @@ def test_the_summary_counts_every_target(tmp_path):
     for entry in numbers["entropy"]:
         assert max(entry["entropy"]) <= entry["uniform"] + 1e-5
     assert [entry["class"] for entry in numbers["embedding"]] == data.y.tolist()
+
+
+class AsksItself(torch.nn.Module):
+    def __init__(self, conv: torch.nn.Module, how: tuple[object, ...] | None) -> None:
+        super().__init__()
+        self.conv, self.how = conv, how
+
+    def forward(self, x, edge_index):
+        if self.how is None:
+            out, (_, alpha) = self.conv(x, edge_index, return_attention_weights=True)
+        else:
+            out, (_, alpha) = self.conv(x, edge_index, *self.how)
+        return self.conv(x, edge_index) + out * alpha.mean()
+
+
+@pytest.mark.parametrize("kind", [GATConv, GATv2Conv, pyg.GATConv, pyg.GATv2Conv])
+@pytest.mark.parametrize("by_position", [False, True])
+def test_a_model_that_asks_for_weights_itself_gets_them(six, kind, by_position, tmp_path):
+    how = ((None, True) if "v2" in kind.__name__ else (None, None, True)) if by_position else None
+    model = AsksItself(kind(6, 2), how)
+    before = model.eval()(six.x, six.edge_index)
+    first, second = attention_weights(model, six)
+    for ours, theirs in zip(first, second, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(model(six.x, six.edge_index), before)
+    draw_attention(model, six, path=tmp_path / "attention.png")
+
+
+NAMES = ["cost $5", r"$\frac$", "_hidden", "a$b$c", r"\$x", "plain"]
+
+
+def test_names_that_are_no_formulas_are_drawn_as_they_stand(six, tmp_path):
+    six.node_names, six.class_names, six.y = NAMES, NAMES, torch.arange(6)
+    model = GAT(6, 8, 2, 6, heads=2)
+    figure, numbers = draw_attention(model, six, NAMES[1], path=tmp_path / "attention.png")
+    assert {entry["source"] for entry in numbers} == set(NAMES)
+    figure.canvas.draw()
+    legend = next(axes.get_legend() for part in figure.subfigs for axes in part.axes if axes.get_legend())
+    assert len(legend.get_texts()) == 6
+    figure, _ = draw_summary(model, six, tmp_path / "summary.png")
+    assert len(figure.axes[-1].get_legend().get_texts()) == 6
+
+
+def test_there_are_as_many_colours_as_classes(six):
+    for count in (2, 8, 9, 14, 60):
+        assert len(set(class_colors(count))) == count
+
+
+def test_both_layers_are_described_alike(six):
+    model = GAT(6, 8, 2, 2, heads=2)
+    for layer, mean in enumerate(["mean of the heads", "one head"]):
+        figure, _ = draw_attention(model, six, layer=layer)
+        parts = figure.subfigs or [figure]
+        titles = [axes.get_title() for part in parts for axes in part.axes]
+        assert f"Attention, layer {layer + 1} of 2, {mean}" in titles
+        assert f"α[target, source], {mean}" in titles
+
+
+def test_a_node_with_a_name_is_also_known_by_its_index(six):
+    by_name, by_index = (draw_attention(GATConv(6, 2), six, node)[0] for node in ("D", "3"))
+    assert by_name.axes[0].get_title() == by_index.axes[0].get_title() == "Attention around D, layer 1 of 1, one head"
+    with pytest.raises(ValueError, match="the graph has no node 6: its nodes are 0 to 5"):
+        draw_attention(GATConv(6, 2), six, "6")

@@ -51,8 +51,9 @@ def test_edges_have_a_direction():
 def test_unknown_nodes(six_nodes):
     with pytest.raises(ValueError, match="the graph has no node 'Z': its nodes are A, B, C, D, E, F"):
         updates_between(six_nodes, "C", "Z")
-    with pytest.raises(ValueError, match="the graph has no node '3': its nodes are A, B, C, D, E, F"):
-        updates_between(six_nodes, "3", "E")
+    assert updates_between(six_nodes, "2", "4") == updates_between(six_nodes, "C", "E") == 4
+    with pytest.raises(ValueError, match="the graph has no node 6: its nodes are 0 to 5"):
+        updates_between(six_nodes, "6", "E")
     for node in (6, -1):
         with pytest.raises(ValueError, match=f"the graph has no node {node}: its nodes are 0 to 5"):
             gradient_after(six_nodes, node, "E", 1)
