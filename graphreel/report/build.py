@@ -50,8 +50,8 @@ def build_report(
     outcomes = {question.id: Outcome(question, cache.of(question)) for question in questions}
     keys, wanted = {}, []
     for question in questions:
-        keys[question.id] = key_of(question, question.sizes(mode), _used(question, on_disk))
-        earlier = cache.load(question, keys[question.id], question.sizes(mode))
+        keys[question.id] = key_of(question, mode, _used(question, on_disk))
+        earlier = cache.load(question, keys[question.id], mode)
         asked = not only or question.id in only
         if earlier is not None and not (overwrite and asked):
             outcomes[question.id] = earlier
@@ -64,7 +64,7 @@ def build_report(
     for question in wanted:
         workspace = Workspace(cache.of(question), trainings, _used(question, on_disk))
         with terminal.running(question):
-            outcome = run_question(question, question.sizes(mode), workspace)
+            outcome = run_question(question, mode, workspace)
         if outcome.findings is not None:
             cache.save(outcome, keys[question.id])
         outcomes[question.id] = outcome
@@ -73,7 +73,7 @@ def build_report(
     return list(outcomes.values())
 
 
-def run_question(question: Question, sizes: Any, workspace: Workspace) -> Outcome:
+def run_question(question: Question, mode: str, workspace: Workspace) -> Outcome:
     """Run one question; a failure becomes an outcome with its reason."""
     started = time.perf_counter()
 
@@ -83,8 +83,10 @@ def run_question(question: Question, sizes: Any, workspace: Workspace) -> Outcom
         return Outcome(question, workspace.folder, seconds=seconds, finished_at=now, **how)
 
     try:
-        numbers = json.loads(json.dumps(question.measure(sizes, workspace)))  # as they will be found in the cache
-        findings = question.findings(numbers, sizes)
+        numbers = json.loads(
+            json.dumps(question.measure(question.sizes(mode), workspace))
+        )  # as they will be found in the cache
+        findings = question.findings(numbers, mode)
         findings.shown.html(workspace.folder)  # fails here, and not where the whole page would fail with it
         return outcome(numbers=numbers, findings=findings)
     except Exception as error:

@@ -60,14 +60,14 @@ class Cache:
         kept = {name: getattr(outcome, name) for name in ("seconds", "finished_at", "numbers")}
         write_json(self.of(outcome.question) / "numbers.json", {"format": FORMAT, "key": key, **kept})
 
-    def load(self, question: Question, key: str, sizes: Any) -> Outcome | None:
+    def load(self, question: Question, key: str, mode: str) -> Outcome | None:
         """The question as it was finished earlier under the same key; None if it has to be run (again)."""
         folder = self.of(question)
         try:
             content = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
             if content["format"] != FORMAT or content["key"] != key:
                 return None
-            findings = question.findings(content["numbers"], sizes)
+            findings = question.findings(content["numbers"], mode)
             if not all((folder / name).is_file() for name in findings.shown.pictures):
                 return None
             kept = {name: content[name] for name in ("seconds", "finished_at", "numbers")}
@@ -76,12 +76,13 @@ class Cache:
             return None
 
 
-def key_of(question: Question, sizes: Any, on_disk: Mapping[str, str]) -> str:
+def key_of(question: Question, mode: str, on_disk: Mapping[str, str]) -> str:
     """A hash of what a question's numbers depend on: its measure.py, its sizes, the data on disk, and the versions."""
     content: dict[str, Any] = {
         "question": question.id,
         "measure": (question.folder / "measure.py").read_text(encoding="utf-8"),
-        "sizes": asdict(sizes),
+        "mode": mode,
+        "sizes": asdict(question.sizes(mode)),
         "on_disk": dict(on_disk),
         "versions": [__version__, metadata.version("torch"), metadata.version("torch-geometric")],
     }

@@ -50,8 +50,8 @@ class Findings:
     repeat: Blocks
 
     @classmethod
-    def parse(cls, text: str, verdicts: Mapping[str, str]) -> "Findings":
-        """From the text of a question's page.
+    def parse(cls, text: str, verdicts: Mapping[str, str], more: str = "") -> "Findings":
+        """From the text of a question's page, and `more` commands.
 
         Raises:
             ValueError: a part has a text and no verdict, or the other way round.
@@ -61,7 +61,9 @@ class Findings:
         if list(parts) != list(verdicts):
             raise ValueError(f"verdicts expects the parts {', '.join(parts)}, got {', '.join(verdicts)}")
         findings = [Finding(part, verdicts[part], text) for part, text in parts.items()]
-        return cls(overall(verdicts.values()), sentence, findings, shown, repeat)
+        return cls(
+            overall(verdicts.values()), sentence, findings, shown, Blocks([*repeat.tokens, *parse(more)[""].tokens])
+        )
 
 
 def overall(verdicts: Iterable[str]) -> str:

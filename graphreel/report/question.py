@@ -22,6 +22,11 @@ from graphreel.report.workspace import Workspace
 from graphreel.training.summary import percent
 
 TEMPLATE = "page.md.jinja"
+_REPEAT = """
+All of this section, its numbers in `report.json`:
+
+    graphreel report --{mode} --only {id} --out runs/{anchor}
+"""
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,16 @@ class Question:
         """Question, equations and claims, which need no numbers."""
         return Asked.parse(self._page().asked())
 
-    def findings(self, numbers: Mapping[str, Any], sizes: Any) -> Findings:
-        """What the numbers say.
+    def findings(self, numbers: Mapping[str, Any], mode: str) -> Findings:
+        """What the numbers say, and the commands that give them.
 
         Raises:
             jinja2.UndefinedError, KeyError: a number is missing.
         """
         verdicts = self.module.verdicts(numbers)
-        context = {**numbers, "sizes": json.loads(json.dumps(asdict(sizes))), "verdicts": verdicts}
-        return Findings.parse(self._page(context).found(), verdicts)
+        context = {**numbers, "sizes": json.loads(json.dumps(asdict(self.sizes(mode)))), "verdicts": verdicts}
+        repeat = _REPEAT.format(mode="full" if mode == "full" else "quick", id=self.id, anchor=self.anchor)
+        return Findings.parse(self._page(context).found(), verdicts, repeat)
 
     def _page(self, context: dict[str, Any] | None = None) -> Any:
         environment = Environment(

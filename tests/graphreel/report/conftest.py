@@ -12,8 +12,15 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
 
+from graphreel.data import load
 from graphreel.report import questions
+from graphreel.report.build import build_report
+from graphreel.report.question import find_questions
+from graphreel.report.questions import palindromes
+from graphreel.report.questions.q3_1.memory import measure
+from graphreel.report.terminal import Terminal
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _SWITCHES = (
@@ -184,3 +191,57 @@ def add_question(tmp_path_factory, monkeypatch):
     yield add
     forget()
     sys.modules.update(real)
+
+
+PALINDROMES = dict(seeds=1, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
+TINY = {
+    "Q1.1": dict(problems=2, length=8, hidden=4, batch=4, steps=1),
+    "Q1.2": dict(palindromes=palindromes.Sizes((2, 3), **PALINDROMES), cells=((2, 3, 1),)),
+    "Q1.3": dict(lengths=(2, 3), **PALINDROMES),
+    "Q1.4": dict(lengths=(2, 3), **PALINDROMES),
+    "Q2.1": dict(steps=12, evaluate_every=4, hidden=8, prompts=2, count=2, length=40),
+    "Q3.1": dict(edges=(1000, 2000)),
+    "Q3.2": dict(seeds=1, updates=5),
+    "Q3.3": dict(seeds=1),
+    "Q3.4": dict(seeds=1, folds=1, epochs=2),
+    "Q3.5": dict(seeds=1, epochs=1),
+}
+TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
+
+
+@pytest.fixture
+def few_clips(monkeypatch):
+    _few_clips(monkeypatch)
+
+
+def _few_clips(patch):
+    patch.setattr("graphreel.experiments.clips.load", lambda name: load(name, train=16, validation=8, test=16))
+
+
+@pytest.fixture(scope="session")
+def build_tiny(tmp_path_factory):
+    """Build the report at the smallest sizes, where Grimm's tales are a few lines."""
+    book = tmp_path_factory.mktemp("books") / "tale.txt"
+    book.write_text(TALE * 20)
+
+    def build(out, **options):
+        with pytest.MonkeyPatch.context() as patch:
+            _few_clips(patch)
+            # a process of its own would take seconds to start
+            patch.setattr("graphreel.report.questions.q3_1.measure.measure_apart", measure)
+            terminal = Terminal(Console(quiet=True))
+            return build_report(find_questions(), "tiny", out, {"grimm": str(book)}, terminal, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for question in find_questions():
+            patch.setitem(question.module.SIZES, "tiny", question.module.Sizes(**TINY[question.id]))
+            patch.setitem(question.module.SECONDS, "tiny", 1.0)
+        build.book = book
+        yield build
+
+
+@pytest.fixture(scope="session")
+def report(build_tiny, tmp_path_factory):
+    """The folder and the outcomes of a whole report."""
+    folder = tmp_path_factory.mktemp("report")
+    return folder, build_tiny(folder)

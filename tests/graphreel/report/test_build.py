@@ -81,7 +81,8 @@ def test_a_failed_question_says_why_and_the_others_stand(tmp_path):
     numbers = read(tmp_path)
     assert numbers["Q1.1"]["numbers"] == {"x": 2, "data": {}} and numbers["Q1.1"]["verdict"] == "corrected"
     assert numbers["Q1.1"]["sentence"] == "It is 2, not <3>." and numbers["Q1.1"]["commands"] == {
-        "graphreel x": "Prints 2:"
+        "graphreel x": "Prints 2:",
+        "graphreel report --quick --only Q1.1 --out runs/q1-1": "All of this section, its numbers in report.json:",
     }
     assert numbers["Q1.1"]["findings"] == [{"part": "a", "verdict": "corrected", "sentence": "Two."}]
     assert numbers["Q1.2"]["reason"] == "ValueError: the data <b>ran</b> away"

@@ -19,7 +19,7 @@ def findings(tmp_path, monkeypatch):
         monkeypatch.setattr(q3_1, "measure_apart", measured)
         (question,) = (one for one in find_questions() if one.id == "Q3.1")
         sizes = q3_1.Sizes((1000, 4000))
-        return question.findings(question.measure(sizes, Workspace(tmp_path, Trainings(tmp_path), {})), sizes)
+        return question.findings(question.measure(sizes, Workspace(tmp_path, Trainings(tmp_path), {})), "quick")
 
     return call
 

@@ -5,57 +5,17 @@ import shlex
 
 import pytest
 import typer
-from rich.console import Console
 
 from graphreel.__main__ import app
-from graphreel.data import load
 from graphreel.report import questions
-from graphreel.report.build import build_report
-from graphreel.report.question import find_questions
-from graphreel.report.questions import palindromes
-from graphreel.report.questions.q3_1.memory import measure
 from graphreel.report.questions.q3_5.measure import told_apart
-from graphreel.report.terminal import Terminal
-
-PALINDROMES = dict(seeds=1, hidden=8, learning_rate=1e-2, steps=20, evaluate_every=10, untrained=1)
-TINY = {
-    "Q1.1": dict(problems=2, length=8, hidden=4, batch=4, steps=1),
-    "Q1.2": dict(palindromes=palindromes.Sizes((2, 3), **PALINDROMES), cells=((2, 3, 1),)),
-    "Q1.3": dict(lengths=(2, 3), **PALINDROMES),
-    "Q1.4": dict(lengths=(2, 3), **PALINDROMES),
-    "Q2.1": dict(steps=12, evaluate_every=4, hidden=8, prompts=2, count=2, length=40),
-    "Q3.1": dict(edges=(1000, 2000)),
-    "Q3.2": dict(seeds=1, updates=5),
-    "Q3.3": dict(seeds=1),
-    "Q3.4": dict(seeds=1, folds=1, epochs=2),
-    "Q3.5": dict(seeds=1, epochs=1),
-}
-TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    """The folder and the outcomes of a whole report."""
-    folder = tmp_path_factory.mktemp("report")
-    book = folder / "tale.txt"
-    book.write_text(TALE * 20)
-    with pytest.MonkeyPatch.context() as patch:
-        for question in find_questions():
-            patch.setitem(question.module.SIZES, "tiny", question.module.Sizes(**TINY[question.id]))
-            patch.setitem(question.module.SECONDS, "tiny", 1.0)
-        # a process of its own would take seconds to start
-        patch.setattr("graphreel.report.questions.q3_1.measure.measure_apart", measure)
-        patch.setattr("graphreel.experiments.clips.load", lambda name: load(name, train=16, validation=8, test=16))
-        terminal = Terminal(Console(quiet=True))
-        outcomes = build_report(find_questions(), "tiny", folder / "out", {"grimm": str(book)}, terminal)
-    return folder / "out", outcomes
 
 
 def test_every_question_is_answered(report):
     folder, outcomes = report
     assert [outcome.trace for outcome in outcomes if outcome.trace] == []
     sections = json.loads((folder / "report.json").read_text())["sections"]
-    assert [section["id"] for section in sections] == list(questions.folders()) == sorted(TINY)
+    assert [section["id"] for section in sections] == list(questions.folders())
     for section in sections:
         assert section["status"] == "finished" and section["numbers"] and section["sentence"] and section["commands"]
 
