@@ -163,7 +163,7 @@ def _table_open(renderer: Any, tokens: Sequence[Token], number: int, options: An
     label = _attribute(caption.plain)
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{label} (table)"><table>'
-        f"<caption>{caption.line}</caption>"
+        f"<caption><span>{caption.line}</span></caption>"
     )
 
 

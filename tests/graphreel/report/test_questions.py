@@ -96,6 +96,36 @@ def test_the_whole_page_in_a_browser(report, browser, width):
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
+FIT = """(() => {
+  const inside = e => e.getBoundingClientRect().right <= document.documentElement.clientWidth;
+  const wide = [...document.querySelectorAll('figure.wide')];
+  wide.forEach(e => e.scrollIntoView());
+  const before = [...document.images].every(inside);
+  wide.forEach(e => e.querySelector('input').click());
+  return {
+    wide: wide.length, before, after: wide.every(e => !inside(e.querySelector('img'))),
+    scroll: wide.every(e => (d => d.scrollWidth > d.clientWidth)(e.querySelector('.scroll'))),
+    page: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    captions: [...document.querySelectorAll('caption > span')].every(inside),
+    broken: [...document.querySelectorAll('pre .tied')].filter(e => e.getClientRects().length > 1).length,
+  };
+})()"""
+
+
+def test_on_a_phone_pictures_fit_and_can_be_enlarged_and_flags_are_not_broken(report, browser):
+    browser.open(report[0] / "index.html", 420)
+    seen = browser.evaluate(FIT)
+    assert seen.pop("wide") > 3
+    assert seen == {"before": True, "after": True, "scroll": True, "page": False, "captions": True, "broken": 0}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_pictures_are_as_dark_as_the_page(report, browser, dark):
+    browser.open(report[0] / "index.html", dark=dark)
+    filters = browser.evaluate("[...new Set([...document.images].map(i => getComputedStyle(i).filter))]")
+    assert filters == ["invert(0.9) hue-rotate(180deg)" if dark else "none"]
+
+
 FAINT = """(() => {
   const light = colour => {
     const channels = colour.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255);
