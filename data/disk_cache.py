@@ -1,7 +1,9 @@
 """Tensors that took a while to make, kept in a file that loads without running code."""
 
 import contextlib
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +11,14 @@ import torch
 from graphreel.core.atomic_files import write_whole
 
 from .data_dirs import cache_folder
+
+
+def content_key(file: Path, *settings: Any) -> str:
+    """A key for `cached` that tells of the content of a file, wherever it lies, and of how it is read."""
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256")
+    digest.update(repr(settings).encode())
+    return digest.hexdigest()
 
 
 def cached(kind: str, key: str, build: Callable[[], dict[str, Any]]) -> dict[str, Any]:

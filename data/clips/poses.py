@@ -1,9 +1,8 @@
 """Keypoint clips out of video files: the people in each, followed through time."""
 
-import hashlib
 import io
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import torch
 
 from graphreel.core.atomic_files import write_whole
 
-from ..disk_cache import cached
+from ..disk_cache import cached, content_key
 from .keypoint_files import Arrays
 from .optical_flow import require_opencv
 from .pose_model import pose_model, require_litert
 from .pose_networks import PoseNetworks
 from .pose_tracking import follow_people
-from .video_files import read_video, require_av
+from .video_files import require_av, stream_video
 
 _T = TypeVar("_T")
 _FORMAT = "poses-2"  # part of the cache's key: another when the same video gives other poses
@@ -54,20 +53,25 @@ class PoseReader:
         Raises:
             ValueError, FileNotFoundError: the file cannot be read, or the extra or the model is missing.
         """
-        key = hashlib.sha256(Path(path).read_bytes())
-        key.update(repr((_FORMAT, astuple(self))).encode())
 
         def build() -> dict[str, Any]:
-            video = read_video(Path(path), self.most, self.height)
             if getattr(_LOCAL, "model", "") != model:
                 _LOCAL.networks, _LOCAL.model = PoseNetworks(model), model
-            pictures = (np.ascontiguousarray(picture) for picture in video.pictures.numpy())
-            joints, scores = follow_people(pictures, _LOCAL.networks, self.people)
-            found = {"joints": torch.from_numpy(joints), "scores": torch.from_numpy(scores)}
-            size = torch.tensor(video.pictures.shape[1:3])
-            return {**found, "times": torch.tensor(video.times), "size": size}
+            times: list[float] = []
+            size: list[int] = []
 
-        return {name: value.numpy() for name, value in cached("poses", key.hexdigest(), build).items()}
+            def pictures() -> Iterator[np.ndarray]:
+                for _, time, picture in stream_video(path, self.most, self.height):
+                    times.append(time)
+                    size[:] = picture.shape[:2]
+                    yield picture
+
+            joints, scores = follow_people(pictures(), _LOCAL.networks, self.people)
+            found = {"joints": torch.from_numpy(joints), "scores": torch.from_numpy(scores)}
+            return {**found, "times": torch.tensor(times), "size": torch.tensor(size)}
+
+        key = content_key(path, _FORMAT, *astuple(self))
+        return {name: value.numpy() for name, value in cached("poses", key, build).items()}
 
 
 def check_poses(model: str | Path | None = None) -> None:
@@ -173,7 +177,7 @@ def sees_people(files: Sequence[Path], model: str | Path | None = None) -> bool:
     """Whether somebody is seen in half of the frames looked at, a few of each video."""
     networks, seen = PoseNetworks(model), []
     for file in files:
-        for picture in read_video(file, 3, 480).pictures.numpy():
-            found = networks.detect(np.ascontiguousarray(picture), least=0.6)
+        for _, _, picture in stream_video(file, 3, 480):
+            found = networks.detect(picture, least=0.6)
             seen.append(any(networks.pose(picture, region).presence > 0.6 for _, region in found[:2]))
     return sum(seen) >= len(seen) / 2

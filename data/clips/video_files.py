@@ -42,10 +42,21 @@ class Video:
 
 
 def read_video(path: Path, most: int = 32, height: int = 96) -> Video:
+    """The pictures of `stream_video`, all at once."""
+    pictures, times, numbers = [], [], []
+    for number, time, picture in stream_video(path, most, height):
+        pictures.append(picture)
+        times.append(time)
+        numbers.append(number)
+    return Video(torch.from_numpy(np.stack(pictures)), times, numbers)
+
+
+def stream_video(path: Path, most: int, height: int) -> Iterator[tuple[int, float, np.ndarray]]:
     """Read a video at moments that are evenly spread over its time, however unevenly its frames are.
 
-    Frames are decoded one by one and only those chosen are kept. They are turned as the file says, pixels that are not
-    square are made so, what is transparent is black, and all get the size of the first.
+    Frames are decoded one by one, only the one at hand is kept: (number, time in seconds, uint8 [height, width, 3]).
+    They are turned as the file says, pixels that are not square are made so, what is transparent is black, and all get
+    the size of the first.
 
     Args:
         path: a file that PyAV can read.
@@ -56,19 +67,14 @@ def read_video(path: Path, most: int = 32, height: int = 96) -> Video:
         ValueError: the file cannot be read or holds no frames; PyAV is not installed.
         FileNotFoundError: there is no such file.
     """
-    path = Path(path)
-    times_of_all, aspect = frame_times(path)
-    frames = chosen_frames(path, times_of_all, most)
-    pictures, times, numbers, size = [], [], [], None
-    for number, time, frame in frames:
+    path, size = Path(path), None
+    times, aspect = frame_times(path)
+    for number, time, frame in chosen_frames(path, times, most):
         turns = round(frame.rotation / 90) % 4
         size = size or _size(frame, turns, height, aspect)
-        pictures.append(_picture(frame, turns, *size))
-        times.append(time)
-        numbers.append(number)
-    if not pictures:
+        yield number, time, np.ascontiguousarray(_picture(frame, turns, *size))
+    if size is None:
         raise ValueError(f"{path.name} holds no frames")
-    return Video(torch.from_numpy(np.stack(pictures)), times, numbers)
 
 
 def read_frames(path: Path, most: int = 32, height: int = 96) -> Tensor:

@@ -1,6 +1,5 @@
 """Folders of videos as clips: superpixels or patches with what moves in them, or the poses of people."""
 
-import hashlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..disk_cache import cached
+from ..disk_cache import cached, content_key
 from .clip import Clip
 from .keypoints import splits_of
 from .poses import PoseReader, check_poses, each_file, pose_arrays, sees_people
@@ -197,13 +196,8 @@ def _chosen(folder: VideoFolder, model: str | None, notes: list[str]) -> str:
 
 
 def _cached_clip(file: Path, reader: VideoReader) -> Clip:
-    key = hashlib.sha256(file.read_bytes())
-    key.update(repr((_FORMAT, reader)).encode())
-
-    def build() -> dict[str, Any]:
-        return dict(reader.read(file).to_dict())
-
-    return Clip(**cached("videos", key.hexdigest(), build))
+    key = content_key(file, _FORMAT, reader)
+    return Clip(**cached("videos", key, lambda: dict(reader.read(file).to_dict())))
 
 
 def _folders(path: Path) -> list[Path]:
