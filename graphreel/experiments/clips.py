@@ -35,7 +35,7 @@ class Clips(Experiment):
             raise ValueError(
                 f"--recurrence nodes needs clips whose nodes keep their identity, and {settings.data} has none"
             )
-        self.settings, self.splits = settings, splits
+        self.settings, self.splits, self.notes = settings, splits, splits.notes
         self.label = self.name = settings.model
         self.entries = {
             "classes": list(splits.classes), "num_features": splits.num_features, "tracks": tracks_of(splits),
@@ -89,7 +89,8 @@ class Clips(Experiment):
         }
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
-        return {"baselines": {"majority": self.splits.majority()}, "classes": list(self.splits.classes)}
+        shares = [fold.majority() for fold in self.splits.folds or [self.splits]]
+        return {"baselines": {"majority": sum(shares) / len(shares)}, "classes": list(self.splits.classes)}
 
     def curves(self, metrics: Mapping[str, Any]) -> Curves:
         title = f"{Path(self.settings.data).name}, {self.settings.model}"
@@ -98,10 +99,11 @@ class Clips(Experiment):
     def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         rows = metrics["seeds"]
         parts = [f"{len(getattr(self.splits, part))} {part}" for part in ("train", "validation", "test")]
+        first = f" in the first of {len(self.splits.folds)} folds" if self.splits.folds else ""
         return {
-            "data": f"{self.settings.data} ({', '.join(parts)} clips, {self.splits.num_classes} classes)",
+            "data": f"{self.settings.data} ({', '.join(parts)} clips{first}, {self.splits.num_classes} classes)",
             "model": f"{self.settings.model}, {metrics['parameters']:,} parameters",
-            "test accuracy": over(percent(metrics["test_accuracy"]), rows),
+            "test accuracy": over(percent(metrics["test_accuracy"]), rows, "fold" if self.splits.folds else "seed"),
             "validation": percent(metrics["val_accuracy"]),
             "baselines": f"majority {100 * metrics['baselines']['majority']:.1f} %",
             "time": f"{sum(row['seconds'] for row in rows) / len(rows):.1f} s a seed",

@@ -23,9 +23,9 @@ def percent(figure: Mapping[str, float]) -> str:
     return f"{100 * figure['mean']:.1f} ± {100 * figure['std']:.1f} %"
 
 
-def over(said: str, rows: Sequence[Any]) -> str:
+def over(said: str, rows: Sequence[Any], what: str = "seed") -> str:
     """`81.9 ± 0.5 % over 10 seeds`."""
-    return f"{said} over {len(rows)} seed{'s'[: len(rows) != 1]}"
+    return f"{said} over {len(rows)} {what}{'s'[: len(rows) != 1]}"
 
 
 def summary(lines: Mapping[str, str], run: RunFolder, *more: Path) -> str:

@@ -1,7 +1,10 @@
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,6 +254,52 @@ def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said)
     code, _, error = said("combined", "train", "--data", tmp_path / "videos", *typed)
     assert code == 2 and "--recurrence nodes needs clips whose nodes keep their identity" in error
     assert not (tmp_path / "nodes").exists()
+
+
+def test_folds_are_trained_one_after_the_other(tmp_path, said):
+    groups = np.repeat(np.arange(6), 4)
+    file = write_keypoints(tmp_path / "walk.npz", groups=groups)
+    typed = ["--folds", 3, *SMALL, "--epochs", 1, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", file, *typed)[::2] == (0, "")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert [sum(map(sum, row["confusion"])) for row in metrics["seeds"]] == [8, 8, 8]
+    assert metrics["test_accuracy"]["mean"] == pytest.approx(
+        np.mean([row["test_accuracy"] for row in metrics["seeds"]])
+    )
+    code, _, error = said("combined", "train", "--data", file, "--folds", 1, "--out", tmp_path / "one")
+    assert code == 2 and "--folds expects at least 2, or 0 for a single split, got 1" in error
+    code, _, error = said("combined", "train", "--data", "digits", "--folds", 3, "--out", tmp_path / "one")
+    assert code == 2 and "--folds is an option for keypoints and videos, and digits holds digits" in error
+
+
+def test_poses_of_footage_from_extraction_to_pictures(tmp_path, said):
+    from graphreel.data.clips.poses import check_poses
+
+    try:
+        check_poses()
+    except (ValueError, FileNotFoundError) as error:
+        pytest.skip(str(error))
+    source = Path(os.environ.get("GRAPHREEL_DATA", "none")) / "ut_interaction"
+    if not source.is_dir():
+        pytest.skip("no footage of people here")
+    for name in ("push", "point"):
+        (tmp_path / "videos" / name).mkdir(parents=True)
+        for file in sorted((source / name).glob("*.avi"))[:3]:
+            shutil.copy(file, tmp_path / "videos" / name)
+    videos = tmp_path / "videos"
+    code, text, error = said("combined", "extract", videos, "--out", tmp_path / "clips.npz", "--frames", 6)
+    assert (code, error) == (0, "") and "videos         6 of 2 classes" in text
+    typed = [*SMALL, "--epochs", 1, "--graph", "poses", "--frames", 6, "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", videos, *typed)[::2] == (0, "")
+    typed = [*SMALL, "--epochs", 1, "--frames", 6, "--split-by", r"_(seq\d+)_", "--out", tmp_path / "from-npz"]
+    assert said("combined", "train", "--data", tmp_path / "clips.npz", *typed)[::2] == (0, "")
+    file = next(videos.rglob("*.avi"))
+    code, text, error = said("combined", "predict", tmp_path / "run", file)
+    assert (code, error) == (0, "") and {line.split()[0] for line in text.splitlines()} == {"push", "point"}
+    code, _, error = said("combined", "predict", tmp_path / "from-npz", file)
+    assert code == 2 and "expects an .npz, got " in error and "graphreel combined extract" in error
+    code, text, error = said("combined", "attention", tmp_path / "run", file, "--out", tmp_path / "strip.png")
+    assert (code, error) == (0, "") and (tmp_path / "strip.png").stat().st_size > 5000
 
 
 def test_attention_of_digits_by_number(tmp_path, few_digits, said):
