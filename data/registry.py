@@ -83,6 +83,23 @@ def _is_text(path: Path) -> bool:
     return b"\0" not in start or start.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
+def _has_nodes_beside(path: Path) -> bool:
+    """edges.csv with nodes.csv, NAME_edges.csv with NAME_nodes.csv, or a folder with the first two."""
+    edges = path / "edges.csv" if path.is_dir() else path
+    if "edges" not in edges.name or edges.suffix.lower() not in (".csv", ".tsv", ".parquet") or not edges.is_file():
+        return False
+    return edges.with_name(edges.name.replace("edges", "nodes")).is_file()
+
+
+def _is_node_link(path: Path) -> bool:
+    """A .json as networkx writes it, which starts with what kind of graph it is."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return b'"multigraph"' in start and b'"X"' not in start
+
+
 def _is_array(path: Path) -> bool:
     """A .npz with an array of the series, as PEMS04 has it."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
@@ -118,6 +135,24 @@ FORMATS: list[Format] = [
         "a folder of videos with one subfolder per class",
         _is_video_folder,
         DataSet("combined", "videos", "graphreel.data.clips.videos:load_videos"),
+    ),
+    Format(
+        "a folder of OGB's .csv.gz",
+        lambda path: any((path / name).is_file() for name in ("edge.csv.gz", "raw/edge.csv.gz")),
+        DataSet("gnn", "graph", "graphreel.data.graphs.ogb_folder:load_ogb"),
+    ),
+    Format(
+        "a table of edges with one of nodes beside it",
+        _has_nodes_beside,
+        DataSet("gnn", "graph", "graphreel.data.graphs.graph_tables:load_graph_tables"),
+    ),
+    Format(
+        "a .graphml, .gml or node-link .json",
+        lambda path: _ends_with(".graphml", ".gml")(path) or _is_node_link(path),
+        DataSet("gnn", "graph", "graphreel.data.graphs.networkx_files:load_networkx"),
+    ),
+    Format(
+        "a .pt of PyG's Data", _ends_with(".pt"), DataSet("gnn", "graph", "graphreel.data.graphs.pyg_file:load_pyg")
     ),
     Format(
         "a .txt of graphs as MUTAG.txt",

@@ -23,7 +23,7 @@ LATITUDES, LONGITUDES = {"lat", "latitude"}, {"lon", "lng", "long", "longitude"}
 _WORDS = (
     TIME_NAMES | SENSOR_NAMES | SOURCE_NAMES | TARGET_NAMES | WEIGHT_NAMES | DISTANCE_NAMES | LATITUDES | LONGITUDES
 )
-_SAMPLE = 1000  # rows that decide
+_SAMPLE, _FIELDS = 1000, 20_000  # rows, and fields, that decide
 _SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}
 _GROUPED = r"[+-]?\d{1,3}(?:%s\d{3})+"
 
@@ -114,7 +114,8 @@ def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
     rows = list(islice(_rows(text, separator, path.name), _SAMPLE))
     if not rows:
         raise ValueError(f"{path.name} holds no rows: expected a table")
-    decimal, thousands = _decimal([f for row in rows for f in row], path.name, options.decimal)
+    fields = islice((field for row in rows for field in row), _FIELDS)
+    decimal, thousands = _decimal([field.strip() for field in fields], path.name, options.decimal)
     header = options.header
     if header is None:
         header = _is_header(rows, decimal)
@@ -210,7 +211,6 @@ def _separator(lines: list[str]) -> str:
 
 def _decimal(fields: list[str], name: str, given: str | None) -> tuple[str, str | None]:
     """The decimal sign, and what groups thousands, if anything does."""
-    fields = [field.strip() for field in fields]
     commas = [f for f in fields if re.fullmatch(r"[+-]?[\d.]*,\d+(?:[eE][+-]?\d+)?", f)]
     points = [f for f in fields if re.fullmatch(r"[+-]?[\d,]*\.\d+(?:[eE][+-]?\d+)?", f)]
     only = {sign: all(re.fullmatch(_GROUPED % re.escape(sign), f) for f in found)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..graphs.restricted_pickle import read_pickle
+from ..match_names import match_names
 from ..tables import (
     DISTANCE_NAMES,
     LATITUDES,
@@ -21,7 +22,6 @@ from ..tables import (
     read_table,
 )
 from .array_files import read_array
-from .sensor_names import match_names
 
 Edges = tuple[Tensor, Tensor]
 THRESHOLD = 0.1  # weights below it are no edges, as in DCRNN

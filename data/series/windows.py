@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .sensor_names import match_names
+from ..match_names import match_names
 
 
 @dataclass

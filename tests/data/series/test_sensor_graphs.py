@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from graphreel.data import load
+from graphreel.data.match_names import canonical, match_names
 from graphreel.data.series.sensor_graphs import correlation_edges
-from graphreel.data.series.sensor_names import canonical, match_names
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_names_are_matched_exactly_or_by_their_form_or_refused():
     assert match_names(["b", "a"], ["a", "b"], "it", "series") == [1, 0]
     assert match_names(["A", "a"], ["a", "A"], "it", "series") == [1, 0]  # exact before any other
     assert match_names(["773869.0", "001"], ["1", "773869"], "it", "series") == [1, 0]
-    with pytest.raises(ValueError, match="it does not fit: 'x', 'y' are no sensor of road, and it lacks 'b'"):
+    with pytest.raises(ValueError, match="it does not fit: 'x', 'y' are not in road, and it lacks 'b'"):
         match_names(["a", "x", "y"], ["a", "b"], "it", "road")
     with pytest.raises(ValueError, match="it names 'a' twice"):
         match_names(["a", "a", "b"], ["a", "b"], "it", "road")
-    with pytest.raises(ValueError, match="it cannot be matched: road names the sensor 'a' twice"):
+    with pytest.raises(ValueError, match="it cannot be matched: road names 'a' twice"):
         match_names(["x", "y"], ["A", "a"], "it", "road")
 
 
@@ -61,7 +61,7 @@ def test_a_matrix_whose_names_differ_in_form_alone(edges):
     assert any("names are matched without case, spaces, leading zeros" in note for note in notes)
     found, _ = edges("773870.0,773869\n0,2\n1,0\n", ("773869", "773870"))
     assert found == {("773870", "773869"): 2, ("773869", "773870"): 1}
-    with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: 'x', 'y' are no sensor of road.csv"):
+    with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: 'x', 'y' are not in road.csv"):
         edges(",a,x,y\na,0,1,2\nx,3,0,4\ny,5,6,0\n")
     with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: it lacks 'c'"):
         edges(",a,a,b\na,0,1,2\na,3,0,4\nb,5,6,0\n")
@@ -82,7 +82,7 @@ def test_a_list_of_edges(edges, text):
 
 
 def test_bad_lists_are_named(edges):
-    with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: 'z' is no sensor of road.csv"):
+    with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: 'z' is not in road.csv"):
         edges("source,target\na,z\n")
     with pytest.raises(ValueError, match=r"the adjacency graph.csv holds the weight -1: expected none below 0"):
         edges("source,target,weight\na,b,-1\n")

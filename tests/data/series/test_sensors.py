@@ -182,9 +182,7 @@ def test_an_adjacency_is_read_in_the_order_of_the_series(tmp_path):
     assert edges(",c,a,b\na,0,0,1\nb,0,0,0\nc,0,2,0\n") == wanted
     assert edges(",0,1,2\n0,0,1,0\n1,0,0,0\n2,2,0,0\n") == wanted  # numbered, as pandas writes it
     assert edges("0,1,2\n0,1,0\n0,0,0\n2,0,0\n") == wanted
-    with pytest.raises(
-        ValueError, match=r"road_adj.csv does not fit: 'd' is no sensor of road_speed.csv, and it lacks 'c'"
-    ):
+    with pytest.raises(ValueError, match=r"road_adj.csv does not fit: 'd' is not in road_speed.csv, and it lacks 'c'"):
         edges("a,b,d\n0,1,0\n0,0,0\n2,0,0\n")
     with pytest.raises(ValueError, match=r"the adjacency road_adj.csv holds the weight -2: expected none below 0"):
         edges("0,1,0\n0,0,0\n-2,0,0\n")

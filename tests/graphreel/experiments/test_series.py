@@ -447,7 +447,7 @@ def test_sensors_are_known_by_their_names(tmp_path, said):
         == forecast(written("upper", [1, 2, 0], ["A", "B", "C"]))
     )
     code, _, error = said("combined", "predict", tmp_path / "run", written("strange", [0, 1, 2], ["a", "b", "x"]))
-    assert code == 2 and "the run does not fit: 'c' is no sensor of levels, and it lacks 'x'" in error
+    assert code == 2 and "the run does not fit: 'c' is not in levels, and it lacks 'x'" in error
     (tmp_path / "other" / "levels_adj.csv").write_text("a,b,c\n0,1,0\n0,0,1\n1,0,0\n")
     code, _, error = said("combined", "predict", tmp_path / "run", tmp_path / "other" / "levels.csv")
     assert code == 2 and "the adjacency of levels.csv is another than that of the training" in error

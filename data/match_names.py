@@ -1,4 +1,4 @@
-"""Which name in one file means which sensor of another."""
+"""Which name in one file means which sensor or node of another."""
 
 import re
 from collections import Counter
@@ -32,10 +32,10 @@ def match_names(given: list[str], names: list[str], whose: str, series: str, all
             place = {name: number for number, name in enumerate(wanted)}
             return [place[name] for name in found]
         if often is not None:
-            raise ValueError(f"{whose} cannot be matched: {series} names the sensor {often!r} twice")
+            raise ValueError(f"{whose} cannot be matched: {series} names {often!r} twice")
     strange = [name for name in dict.fromkeys(given) if canonical(name) not in wanted]
     absent = [name for name in names if canonical(name) not in found]
-    told = [f"{_listed(strange)} {'are' if len(strange) > 1 else 'is'} no sensor of {series}"] if strange else []
+    told = [f"{_listed(strange)} {'are' if len(strange) > 1 else 'is'} not in {series}"] if strange else []
     told += [f"it lacks {_listed(absent)}"] if absent and all_of else []
     raise ValueError(f"{whose} does not fit: {', and '.join(told)}")
 

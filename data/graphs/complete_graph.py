@@ -1,0 +1,147 @@
+"""What a graph from outside lacks is made, and said: features, and a split of its labelled nodes."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.utils import degree
+
+from .graph_checks import check_graph
+from .graph_dataset import GraphDataset
+
+SPLITS = ("train_mask", "val_mask", "test_mask")
+_SHARE = 0.2  # of the labelled nodes of each class, for validation and for testing
+_IDENTITY = 2000  # nodes up to which one-hot numbers are features
+_DEGREES = 16
+
+
+def complete_graph(data: Data, name: str, notes: list[str]) -> Data:
+    """A graph for classifying its nodes: y [N] of classes (-1 for none), x and three masks, checked.
+
+    Without x, features are the nodes' one-hot numbers, or, of more than 2000 nodes, their one-hot degrees up to 15.
+    Masks that are missing are drawn from the labelled nodes, by class and always alike: a fifth each for validation and
+    test, or what a given training part leaves.
+
+    Args:
+        data: with edge_index, and what there is of x, y, masks.
+        name: what the graph is called.
+        notes: what was found out so far; what is decided here is added, and they become `data.notes`.
+
+    Raises:
+        ValueError: there are no labels, or parts do not fit one another.
+    """
+    if data.get("y") is None:
+        raise ValueError(f"{name} has no labels: expected a column label, or y")
+    data.y = _labels(data.y, name)
+    data.x = features_of(data, name, notes)
+    if not bool((data.y >= 0).any()):
+        raise ValueError(f"{name} has no node with a label")
+    given = {split: _mask(data[split], split, name) for split in SPLITS if data.get(split) is not None}
+    missing = [split for split in SPLITS if split not in given]
+    if missing:
+        _draw(given, missing, data.y, name)
+        sizes = ", ".join(f"{int(given[split].sum())} {split.removesuffix('_mask')}" for split in SPLITS)
+        drawn = " and ".join(split.removesuffix("_mask") for split in missing)
+        notes.append(f"{name}: the {drawn} part is drawn from the labelled nodes, by class: {sizes} nodes")
+    for split, mask in given.items():
+        data[split] = mask
+    data.name, data.notes = name, notes
+    if "num_nodes" in data:  # x tells it
+        del data["num_nodes"]
+    return check_graph(data)
+
+
+def features_of(data: Data, name: str, notes: list[str]) -> Tensor:
+    """x as floats, or what stands for it where there is none."""
+    x = data.get("x")
+    if isinstance(x, Tensor) and x.size(-1):
+        return (x[:, None] if x.dim() == 1 else x).float()
+    num_nodes = int(data.num_nodes or 0)
+    if num_nodes <= _IDENTITY:
+        notes.append(f"{name} has no features: each node's own number, one-hot, stands for them")
+        return torch.eye(num_nodes)
+    notes.append(f"{name} has no features: the nodes' degrees, one-hot up to {_DEGREES - 1}, stand for them")
+    return degrees_of(data)
+
+
+def degrees_of(data: Data) -> Tensor:
+    """The degrees of the nodes, one-hot, from 15 on together."""
+    counts = degree(data.edge_index[1], data.num_nodes, dtype=torch.int64).clamp(max=_DEGREES - 1)
+    return torch.nn.functional.one_hot(counts, _DEGREES).float()
+
+
+def complete_set(graphs: list[Data], name: str) -> GraphDataset:
+    """Graphs with one class each: x or degrees in its place, y [1] counted from 0.
+
+    Raises:
+        ValueError: there are no graphs, one has no label, or they differ in their features.
+    """
+    if not graphs:
+        raise ValueError(f"{name} holds no graphs")
+    labels: list[int] = []
+    bare = any(graph.get("x") is None for graph in graphs)
+    for number, graph in enumerate(graphs):
+        y = graph.get("y")
+        if not isinstance(y, Tensor) or y.numel() != 1:
+            raise ValueError(f"graph {number} of {name} has no single label y")
+        labels.append(int(y))
+        graph.x = degrees_of(graph) if bare else features_of(graph, name, [])
+        if graph.x.size(1) != graphs[0].x.size(1):
+            raise ValueError(f"graph {number} of {name} has {graph.x.size(1)} features, graph 0 {graphs[0].x.size(1)}")
+        check_graph(Data(x=graph.x, edge_index=graph.edge_index))
+    classes = sorted(set(labels))
+    for graph, label in zip(graphs, labels, strict=True):
+        graph.y = torch.tensor([classes.index(label)])
+    return GraphDataset(graphs, name, [str(label) for label in classes])
+
+
+def _labels(y: Tensor, name: str) -> Tensor:
+    y = y.squeeze(-1) if y.dim() == 2 and y.size(1) == 1 else y
+    if y.dim() != 1:
+        raise ValueError(f"y of {name} is {list(y.shape)}, expected one class a node")
+    if y.is_floating_point():
+        if bool((y.isfinite() & (y != y.round())).any()):
+            raise ValueError(f"y of {name} holds {float(y[y != y.round()][0]):g}, expected classes")
+        y = torch.where(y.isfinite(), y, -torch.ones_like(y))
+    return y.long()
+
+
+def _mask(mask: Tensor, split: str, name: str) -> Tensor:
+    if mask.dim() == 2:  # several splits, of which the first counts
+        mask = mask[:, 0]
+    if mask.dtype not in (torch.bool, torch.uint8):
+        raise ValueError(f"{split} of {name} has dtype {mask.dtype}, expected torch.bool")
+    return mask.bool()
+
+
+def _draw(given: dict[str, Tensor], missing: list[str], y: Tensor, name: str) -> None:
+    """Add the missing masks: of what is free, or of the training part where nothing is and validation is missing."""
+    generator = torch.Generator().manual_seed(0)
+    if any(mask.shape != y.shape for mask in given.values()):
+        raise ValueError(
+            f"the masks of {name} are {[list(mask.shape) for mask in given.values()]}, y is {list(y.shape)}"
+        )
+    free = y >= 0
+    for mask in given.values():
+        free = free & ~mask
+    if "train_mask" not in missing and not bool(free.any()):
+        if "test_mask" in missing:
+            raise ValueError(f"{name} has no labelled node left to test on")
+        given["val_mask"] = _share_of(y, given["train_mask"], _SHARE, generator)
+        given["train_mask"] = given["train_mask"] & ~given["val_mask"]
+        return
+    share = _SHARE if "train_mask" in missing else 1 / len(missing)
+    for split in reversed(missing):
+        last = split == missing[0]
+        given[split] = free if last else _share_of(y, free, share, generator)
+        free = free & ~given[split]
+        if "train_mask" in missing and len(missing) == 3:
+            share = _SHARE / (1 - _SHARE)  # the second fifth is a quarter of what is left
+
+
+def _share_of(y: Tensor, pool: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    chosen = torch.zeros_like(pool)
+    for label in y[pool].unique():
+        members = (pool & (y == label)).nonzero().flatten()
+        order = torch.randperm(len(members), generator=generator)
+        chosen[members[order[: round(share * len(members))]]] = True
+    return chosen
