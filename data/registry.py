@@ -66,7 +66,8 @@ def _is_video_folder(path: Path) -> bool:
 
 
 def _is_graph_text(path: Path) -> bool:
-    """A .txt that starts with the number of graphs, then `nodes label` of the first one."""
+    """A .txt that starts with the number of graphs, then `nodes label` of the first; or a folder NAME with NAME.txt."""
+    path = path / f"{path.name}.txt" if path.is_dir() else path
     if path.suffix.lower() != ".txt" or not path.is_file():
         return False
     with path.open("rb") as file:

@@ -12,6 +12,7 @@ SPLITS = ("train_mask", "val_mask", "test_mask")
 _SHARE = 0.2  # of the labelled nodes of each class, for validation and for testing
 _IDENTITY = 2000  # nodes up to which one-hot numbers are features
 _DEGREES = 16
+_OF_DEGREES = f"the nodes' degrees, one-hot up to {_DEGREES - 1}, stand for them"
 
 
 def complete_graph(data: Data, name: str, notes: list[str]) -> Data:
@@ -59,7 +60,7 @@ def features_of(data: Data, name: str, notes: list[str]) -> Tensor:
     if num_nodes <= _IDENTITY:
         notes.append(f"{name} has no features: each node's own number, one-hot, stands for them")
         return torch.eye(num_nodes)
-    notes.append(f"{name} has no features: the nodes' degrees, one-hot up to {_DEGREES - 1}, stand for them")
+    notes.append(f"{name} has no features: {_OF_DEGREES}")
     return degrees_of(data)
 
 
@@ -78,7 +79,7 @@ def complete_set(graphs: list[Data], name: str) -> GraphDataset:
     if not graphs:
         raise ValueError(f"{name} holds no graphs")
     labels: list[int] = []
-    bare = any(graph.get("x") is None for graph in graphs)
+    bare = _say_nothing(graphs)
     for number, graph in enumerate(graphs):
         y = graph.get("y")
         if not isinstance(y, Tensor) or y.numel() != 1:
@@ -91,7 +92,16 @@ def complete_set(graphs: list[Data], name: str) -> GraphDataset:
     classes = sorted(set(labels))
     for graph, label in zip(graphs, labels, strict=True):
         graph.y = torch.tensor([classes.index(label)])
-    return GraphDataset(graphs, name, [str(label) for label in classes])
+    notes = [f"{name} has no features: {_OF_DEGREES}"] if bare else []
+    return GraphDataset(graphs, name, [str(label) for label in classes], notes=notes)
+
+
+def _say_nothing(graphs: list[Data]) -> bool:
+    """Whether features are missing, or are the same for every node of every graph."""
+    if any(graph.get("x") is None for graph in graphs):
+        return True
+    first = graphs[0].x[:1]
+    return all(graph.x.shape[1:] == first.shape[1:] and bool((graph.x == first).all()) for graph in graphs)
 
 
 def _labels(y: Tensor, name: str) -> Tensor:

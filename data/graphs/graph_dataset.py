@@ -15,13 +15,19 @@ class GraphDataset(Sequence[Data]):
         name: what the data set is called.
         class_names: one name per class.
         feature_names: one name per column of x.
+        notes: what was found out about its files, in sentences.
     """
 
     def __init__(
-        self, graphs: list[Data], name: str, class_names: list[str], feature_names: list[str] | None = None
+        self,
+        graphs: list[Data],
+        name: str,
+        class_names: list[str],
+        feature_names: list[str] | None = None,
+        notes: list[str] | None = None,
     ) -> None:
         self.graphs, self.name, self.class_names = graphs, name, class_names
-        self.feature_names = feature_names or []
+        self.feature_names, self.notes = feature_names or [], notes or []
 
     def __len__(self) -> int:
         return len(self.graphs)

@@ -9,6 +9,7 @@ from torch_geometric.data import Data
 
 from ..data_dirs import cache_folder, fetch, find
 from ..text_files import read_text
+from .complete_graph import complete_set
 from .graph_dataset import GraphDataset
 
 _ATOMS = ["C", "N", "O", "F", "I", "Cl", "Br"]  # in the order of TUDataset's node labels
@@ -46,16 +47,21 @@ def load_mutag() -> GraphDataset:
 def load_graph_text(path: str | os.PathLike[str]) -> GraphDataset:
     """Read a file of graphs: their number; per graph a line `n label`; per node a line `tag degree neighbours...`.
 
-    Features are the tags, one-hot in ascending order, classes the labels in ascending order.
+    Features are the tags, one-hot in ascending order (of a single tag, the nodes' degrees in its place), classes the
+    labels in ascending order. A folder NAME that holds NAME.txt is read as the file is.
 
     Raises:
         ValueError: a line that is not as described, by its number.
     """
     file = Path(path)
-    parsed = _parse(file)
+    parsed = _parse(file / f"{file.name}.txt" if file.is_dir() else file)
     labels = sorted({label for label, _, _ in parsed})
     tags = sorted({tag for _, node_tags, _ in parsed for tag in node_tags})
-    return GraphDataset(_encode(parsed, tags, labels), file.stem, list(map(str, labels)), list(map(str, tags)))
+    graphs, classes = _encode(parsed, tags, labels), list(map(str, labels))
+    if len(tags) > 1:
+        return GraphDataset(graphs, file.stem, classes, list(map(str, tags)))
+    known = complete_set(graphs, file.stem)  # a single tag says nothing
+    return GraphDataset(known.graphs, file.stem, classes, notes=known.notes)
 
 
 def _parse(path: Path) -> list[_Parsed]:

@@ -171,6 +171,15 @@ def test_folds_out_of_range_and_indexing():
     assert dataset[1:3] == dataset.graphs[1:3] and len(list(dataset)) == 5
 
 
+def test_a_folder_is_read_as_the_file_in_it_and_one_tag_says_nothing(tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "toy.txt").write_text("2\n3 7\n1 1 1\n1 2 0 2\n1 1 1\n2 4\n1 0\n1 0\n")
+    graphs = data.load(tmp_path / "toy")
+    assert graphs.name == "toy" and graphs.class_names == ["4", "7"] and graphs.y.tolist() == [1, 0]
+    assert graphs[0].x.argmax(1).tolist() == [1, 2, 1] and graphs[1].x.argmax(1).tolist() == [0, 0]
+    assert "toy has no features: the nodes' degrees" in graphs.notes[0]
+
+
 def test_a_file_that_is_no_utf8_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "charset_normalizer", None)
     (tmp_path / "toy.txt").write_bytes(b"1\n1 0\n1 0 \xff\n")
