@@ -49,7 +49,9 @@ class GraphExperiment(Experiment):
         from graphreel.experiments.nodes import Nodes
 
         source = load_to_train(settings.data)
-        return Nodes(settings, source) if isinstance(source, Data) else Graphs(settings, source)
+        experiment = Nodes(settings, source) if isinstance(source, Data) else Graphs(settings, source)
+        experiment.notes = getattr(source, "notes", ())
+        return experiment
 
     @staticmethod
     def model(settings: GnnSettings, entries: Mapping[str, Any]) -> nn.Module:
