@@ -5,7 +5,7 @@ RUNS ?= runs
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: run test lint docs links bench clean
+.PHONY: run test lint docs notebooks links attack bench clean
 
 run: $(VENV)/installed                ## train on two small graphs, draw the attention, then answer the whole report
 	@for data in six-node imports; do for model in gcn gat; do \
@@ -25,6 +25,9 @@ lint: $(VENV)/installed-dev links     ## ruff, and mypy over the package as it i
 
 docs: $(VENV)/installed-dev links     ## the site in build/site; a warning is an error
 	PYTHONPATH=docs/.extensions $(BIN)/zensical build --strict --clean
+
+notebooks: $(VENV)/installed-dev      ## examples/*.ipynb out of the scripts beside them
+	cd examples && $(abspath $(BIN))/jupytext --quiet --to notebook *.py
 
 links:                                # the rooms inside graphreel, where they are when installed
 	@rm -rf build/package && mkdir -p build/package/graphreel

@@ -17,6 +17,7 @@ from graphreel.cli import report as report_command
 from graphreel.cli import rnn as rnn_commands
 from graphreel.cli import runs as runs_command
 from graphreel.cli.train_command import EXIT_CODES
+from graphreel.core.lazy_room import silence_scripting
 from graphreel.core.near_names import did_you_mean
 from graphreel.training.errors import Stopped, TrainingError
 
@@ -115,6 +116,7 @@ def _say(message: str, code: int) -> int:
 
 
 def main() -> None:
+    silence_scripting()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -58,7 +58,8 @@ def draw_summary(
         The figure, and its numbers: "entropy", a list of {"target", "layer", "entropy" (one per head), "uniform"}, and
         "embedding", a list of {"node", "x", "y", "class"}.
     """
-    from matplotlib.figure import Figure
+
+    from graphreel.core.picture import Picture
 
     recorded = watch_attention(model, data)
     num_nodes = int(data.num_nodes or 0)
@@ -66,7 +67,7 @@ def draw_summary(
     shown = torch.randperm(num_nodes, generator=torch.Generator().manual_seed(0))[:_MOST_FOR_TSNE].sort().values
     hidden = hidden.detach().cpu().double()
     places, method = _embed(hidden[shown])
-    figure = Figure(figsize=(5.2 * (len(recorded) + 1) + 1.5, 4.8), layout="constrained")
+    figure = Picture(figsize=(5.2 * (len(recorded) + 1) + 1.5, 4.8), layout="constrained")
     *histograms, scatter = figure.subplots(1, len(recorded) + 1)
     entropies = []
     for layer, (axes, (edge_index, alpha, _, _)) in enumerate(zip(histograms, recorded, strict=True)):

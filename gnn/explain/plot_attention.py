@@ -120,15 +120,16 @@ def _draw(
 ) -> "Figure":
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+
+    from graphreel.core.picture import Picture
 
     heads = alpha.size(1)
     nodes, left_out = _nodes(data, edge_index, alpha, center, whole)
     graphs = [_graph(edge_index, part, nodes) for part in (alpha.mean(1), *alpha.t())][: heads + 1 if heads > 1 else 1]
     places = _places(nodes, distance, whole, graphs[0])
     rows = math.ceil(heads / 4) if heads > 1 else 0
-    figure = Figure(figsize=(13, 6.2 + 3.3 * rows), layout="constrained")
+    figure = Picture(figsize=(13, 6.2 + 3.3 * rows), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[6.2, 3.3 * rows]) if rows else [figure]
     top, *bottom = parts
     # from a grey that shows on white to a dark blue, light to dark also in print

@@ -6,6 +6,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from graphreel.core.picture import Picture
+
 from ..cells import Cell, lstm_cell, rnn_tanh_cell
 from ..layers.lstm import LSTM
 from ..layers.rnn import RNN
@@ -161,7 +163,7 @@ _MARKERS = ("o", "s", "^")
 def draw_gradient_norms(measured: list[GradientNorms]) -> Figure:
     """Draw the measured norms against the lag on a log scale: RNNs above, LSTMs below, trained ones on the right."""
     stages = sorted({one.trained for one in measured})
-    figure = Figure(figsize=(5.4 * len(stages), 7.6), layout="constrained")
+    figure = Picture(figsize=(5.4 * len(stages), 7.6), layout="constrained")
     panels = figure.subplots(2, len(stages), squeeze=False, sharex=True)
     for row, kind in enumerate(("rnn", "lstm")):
         for column, trained in enumerate(stages):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from graphreel.core.labels import plain
+from graphreel.core.picture import Picture
 
 _MEANING = {
     "i": "i: how much of the input enters",
@@ -50,7 +51,7 @@ def draw_gates(
         if gates[name].dim() != 2 or len(gates[name]) != len(symbols):
             raise ValueError(f"gate {name} must have shape [{len(symbols)}, H], got {list(gates[name].shape)}")
     steps = len(symbols)
-    figure = Figure(figsize=(min(16, max(6, 0.24 * steps + 2)), 2.6 * len(names)), layout="constrained")
+    figure = Picture(figsize=(min(16, max(6, 0.24 * steps + 2)), 2.6 * len(names)), layout="constrained")
     rows = figure.subplots(2 * len(names), 1, squeeze=False, sharex=True, height_ratios=[1, 3] * len(names))[:, 0]
     for number, name in enumerate(names):
         values = gates[name].detach().cpu()
