@@ -15,6 +15,7 @@ from graphreel.core.labels import legend_entry, plain
 
 from .attention_weights import attention_weights
 from .class_colors import class_colors, ink_on
+from .graph_layout import distances_to, drawn_graph, free_direction, node_places, nodes_around
 from .node_names import node_index, node_label
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ __all__ = ["draw_attention", "write_picture"]
 
 _FITS_IN_A_NODE = 6  # characters
 _WHOLE_GRAPH = 12
-_MOST_NODES = 41
 
 
 def draw_attention(
@@ -67,7 +67,7 @@ def draw_attention(
     edge_index, alpha = (part.cpu() for part in weights[layer])
     whole = int(data.num_nodes or 0) <= _WHOLE_GRAPH
     center = node_index(data, node) if node is not None else None if whole else _typical(edge_index)
-    distance = _distances(edge_index, center, hops, int(data.num_nodes or 0))
+    distance = distances_to(edge_index, center, hops, int(data.num_nodes or 0))
     inside = torch.ones_like(edge_index[1], dtype=torch.bool) if whole else distance[edge_index[1]] < hops
     edge_index, alpha = edge_index[:, inside], alpha[inside].double()
     numbers = [
@@ -97,17 +97,6 @@ def _typical(edge_index: Tensor) -> int:
     return int(torch.where(entering <= 20, entering, 0).argmax())
 
 
-def _distances(edge_index: Tensor, center: int | None, hops: int, num_nodes: int) -> Tensor:
-    """Steps along edges from each node to the centre, hops + 1 where more."""
-    distance = torch.full((num_nodes,), hops + 1)
-    if center is not None:
-        distance[center] = 0
-        for step in range(hops):
-            found = edge_index[0, distance[edge_index[1]] == step]
-            distance[found] = distance[found].clamp(max=step + 1)
-    return distance
-
-
 def _draw(
     data: Data,
     edge_index: Tensor,
@@ -125,9 +114,10 @@ def _draw(
     from graphreel.core.picture import Picture
 
     heads = alpha.size(1)
-    nodes, left_out = _nodes(data, edge_index, alpha, center, whole)
-    graphs = [_graph(edge_index, part, nodes) for part in (alpha.mean(1), *alpha.t())][: heads + 1 if heads > 1 else 1]
-    places = _places(nodes, distance, whole, graphs[0])
+    nodes, left_out = nodes_around(data, edge_index, alpha, center, whole)
+    shares = [alpha.mean(1), *alpha.t()] if heads > 1 else [alpha.mean(1)]
+    graphs = [drawn_graph(edge_index, share, nodes) for share in shares]
+    places = node_places(nodes, distance, whole, graphs[0])
     rows = math.ceil(heads / 4) if heads > 1 else 0
     figure = Picture(figsize=(13, 6.2 + 3.3 * rows), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[6.2, 3.3 * rows]) if rows else [figure]
@@ -148,7 +138,7 @@ def _draw(
         values = [value for _, _, value in edges]
         for node in networkx.nodes_with_selfloops(graph):
             value = graph.edges[node, node]["weight"]
-            outward = _free_direction(node, graph, places)
+            outward = free_direction(node, graph, places)
             _draw_loop(
                 axes, places[node], outward, size * shrink, shades(scale(value)), shrink * (0.6 + 5.0 * value / highest)
             )
@@ -224,21 +214,6 @@ def _draw(
     return figure
 
 
-def _free_direction(node: int, graph: "networkx.DiGraph", places: dict[int, tuple[float, float]]) -> float:
-    """The angle in the middle of the widest gap between a node's edges, where a self-loop hides none of them."""
-    x, y = places[node]
-    others = {*graph.successors(node), *graph.predecessors(node)} - {node}
-    angles = sorted(math.atan2(places[other][1] - y, places[other][0] - x) for other in others)
-    if not angles:
-        return math.pi / 2
-    gaps = [
-        (following - angle, angle)
-        for angle, following in zip(angles, [*angles[1:], angles[0] + 2 * math.pi], strict=True)
-    ]
-    gap, angle = max(gaps)
-    return angle + gap / 2
-
-
 def _draw_loop(axes: "Axes", place: tuple[float, float], angle: float, size: float, color: Any, width: float) -> None:
     """A self-loop as a ring behind its node, ``size`` square points large, that looks out in one direction."""
     from matplotlib.transforms import ScaledTranslation
@@ -285,54 +260,6 @@ def _classes(data: Data) -> list[int] | None:
     if not isinstance(y, Tensor) or y.dim() != 1 or y.numel() != data.num_nodes or y.is_floating_point():
         return None
     return [int(value) for value in y.tolist()]
-
-
-def _nodes(data: Data, edge_index: Tensor, alpha: Tensor, center: int | None, whole: bool) -> tuple[list[int], str]:
-    """The nodes to draw, the strongest first, and what the title says of those left out."""
-    if whole or center is None:
-        return list(range(int(data.num_nodes or 0))), ""
-    nodes: dict[int, None] = {center: None}
-    order = alpha.mean(1).argsort(descending=True)
-    edges = edge_index[:, order].t().tolist()
-    waiting = [center]
-    while waiting:
-        reached = [s for s, t in edges if t in set(waiting)]
-        waiting = [s for s in dict.fromkeys(reached) if s not in nodes]
-        nodes.update(dict.fromkeys(waiting))
-    kept = list(nodes)[:_MOST_NODES]
-    return kept, f" ({len(kept)} of {len(nodes)} nodes)" if len(nodes) > len(kept) else ""
-
-
-def _graph(edge_index: Tensor, weight: Tensor, nodes: list[int]) -> "networkx.DiGraph":
-    """The drawn nodes with their edges; the weights of duplicate edges add up."""
-    import networkx
-
-    graph = networkx.DiGraph()
-    graph.add_nodes_from(nodes)
-    for (s, t), value in zip(edge_index.t().tolist(), weight.tolist(), strict=True):
-        if s in graph and t in graph:
-            before = graph.edges[s, t]["weight"] if graph.has_edge(s, t) else 0.0
-            graph.add_edge(s, t, weight=before + value)
-    return graph
-
-
-def _places(
-    nodes: list[int], distance: Tensor, whole: bool, graph: "networkx.DiGraph"
-) -> dict[int, tuple[float, float]]:
-    if whole:
-        import networkx
-
-        return {node: (float(x), float(y)) for node, (x, y) in networkx.circular_layout(graph).items()}
-    places = {}
-    rings = sorted({int(distance[node]) for node in nodes})
-    for ring in rings:
-        members = [node for node in nodes if int(distance[node]) == ring]
-        for k, node in enumerate(members):
-            angle = 2 * math.pi * (k + 0.5 * (ring % 2)) / len(members) + math.pi / 2
-            # every other one a little further out, where a ring is full
-            radius = ring * (1.0 + (0.16 * (k % 2) if len(members) > 16 else 0.0))
-            places[node] = (1.7 * radius * math.cos(angle), radius * math.sin(angle))
-    return places
 
 
 def _matrix(
