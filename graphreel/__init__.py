@@ -14,4 +14,8 @@ def __getattr__(name: str) -> Any:
         from .old_pickles import load_pickle
 
         return load_pickle
+    if name in ("accelerate", "restore"):
+        from . import layer_swap
+
+        return getattr(layer_swap, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
