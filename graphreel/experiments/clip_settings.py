@@ -146,9 +146,11 @@ class ClipSettings(Settings):
 
     @classmethod
     def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+        options = cls.options()
         for kinds, names in _OWN_OPTIONS.items():
             for name in names:
-                if kind not in kinds.split(" and ") and typed.get(name):
+                idle = (options[name].default, options[name].before)  # what a config.json says of other kinds of clips
+                if kind not in kinds.split(" and ") and typed.get(name) and typed[name] not in idle:
                     raise ValueError(f"--{dashed(name)} is an option for {kinds}, and {data} holds {kind}")
         preset = dict(cls.PRESETS.get(kind, {}))
         if kind == "videos" and typed.get("graph") == "superpixels":  # they are not tracked
