@@ -36,9 +36,13 @@ def start(
         KeyboardInterrupt, Stopped: a signal asked to stop; the folder has a checkpoint of that moment.
     """
     name = kind_of_settings(settings)
+    from graphreel.training.memory import refuse_too_large
+
     with catching_signals():
         found: Any = replace(settings, device=choose_device(settings.device))  # type: ignore[type-var,attr-defined]
         experiment = KINDS[name].experiment.load(found)
+        if name != "compare":  # whose models have asked for themselves
+            refuse_too_large(lambda: experiment.model(experiment.settings, experiment.entries))
         told = {"room": KINDS[name].room, **({} if name == "gnn" else {"kind": name})}
         path = out or free_folder(Path("runs") / f"{Path(experiment.settings.data).stem}-{experiment.name}")
         with RunFolder(path).locked() as run:

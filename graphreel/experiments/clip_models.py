@@ -14,7 +14,7 @@ from graphreel.combined import (
     models_to_compare,
     parameters_of,
 )
-from graphreel.experiments.combined_settings import ClipSettings
+from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.gnn.models.graph_network import GraphNetwork, make_layers
 from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.rnn.registry import build_layer

@@ -179,7 +179,7 @@ class CompareSettings(ClipSettings):
         "videos": {**_VIDEOS, "seeds": 5, "epochs": 40},
     }
     OFFERED: ClassVar[tuple[str, ...]] = (
-        "data", "seed", "seeds", "device", "spatial", "temporal", "hidden", "dropout",
+        "data", "seed", "seeds", "device", "checkpoint_every", "spatial", "temporal", "hidden", "dropout",
         *(name for names in _OWN_OPTIONS.values() for name in names if name != "folds"), "augment",
         "learning_rate", "weight_decay", "label_smoothing", "batch_size", "epochs", "validation",
     )  # fmt: skip

@@ -16,6 +16,7 @@ from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
 from graphreel.training.loop import Plan
+from graphreel.training.memory import refuse_too_large
 from graphreel.training.metrics import classification, confusion, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.schedules import build_schedule
@@ -41,7 +42,7 @@ class Clips(Experiment):
             "classes": list(splits.classes), "num_features": splits.num_features, "tracks": tracks_of(splits),
             "reader": dict(splits.settings), "timeless": splits.timeless,
         }  # fmt: skip
-        self.model(settings, self.entries)  # refuses settings that do not fit the clips
+        refuse_too_large(lambda: self.model(settings, self.entries))  # and settings that do not fit the clips
         per_epoch = steps_per_epoch(splits, settings)
         self.plan = Plan(
             steps=settings.epochs * per_epoch, evaluate_every=per_epoch, patience=settings.patience or None,

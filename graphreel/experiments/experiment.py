@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -114,8 +114,9 @@ class Experiment(ABC):
         if show and not quiet:
             for note in self.notes:
                 typer.echo(f"  {note}")
+        plan = replace(self.plan, checkpoint_seconds=self.settings.checkpoint_every)
         rows = train(
-            run, self.settings.every_seed, self.plan, self.build, self.evaluate, Progress(quiet), self.entries,
+            run, self.settings.every_seed, plan, self.build, self.evaluate, Progress(quiet), self.entries,
             lambda task, step: self.on_step(run, task, step),
         )  # fmt: skip
         history = run.load_checkpoint()["history"]

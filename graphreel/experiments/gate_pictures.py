@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from graphreel.core.atomic_files import write_whole
 from graphreel.core.labels import plain
-from graphreel.experiments.sequence_settings import TaskSettings
+from graphreel.experiments.task_settings import TaskSettings
 from graphreel.rnn import SequenceClassifier, draw_gates, gates
 
 

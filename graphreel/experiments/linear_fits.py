@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphreel.combined import LinearForecast
 from graphreel.combined.models.linear_forecast import INPUTS
-from graphreel.experiments.combined_settings import SeriesSettings
+from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.training.metrics import masked_loss
 
 STRENGTHS = (0.1, 1.0, 10.0, 30.0, 100.0, 1000.0)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from graphreel.combined import LinearForecast, forecast_errors, trivial_forecasts
-from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.series_parts import SeriesParts, with_sums
+from graphreel.experiments.series_settings import SeriesSettings
 
 SEASON_PENALTY = 10.0
 

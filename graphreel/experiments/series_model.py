@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from graphreel.combined import Forecaster, LinearForecast
 from graphreel.experiments.clip_models import build_spatial, build_temporal
-from graphreel.experiments.combined_settings import SeriesSettings
+from graphreel.experiments.series_settings import SeriesSettings
 
 
 class SeriesModel(nn.Module):

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from graphreel.combined import LinearForecast, forecast_errors, seasonal_traces
 from graphreel.combined.layers.seasonal_traces import RATES
-from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.linear_fits import lags_of_linear
 from graphreel.experiments.series_model import SeriesModel, edges_of_windows, recent
+from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.training.metrics import masked_loss
 
 TRACES = 6 * len(RATES)  # features of `seasonal_traces`

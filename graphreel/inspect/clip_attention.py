@@ -5,8 +5,8 @@ from typing import Any
 
 from graphreel.combined import draw_clip_attention
 from graphreel.core.atomic_files import refuse_to_overwrite
+from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.clips import load_clips, seen_by
-from graphreel.experiments.combined_settings import ClipSettings
 from graphreel.inspect.load_run import load_run
 from graphreel.inspect.predict import read_clips
 

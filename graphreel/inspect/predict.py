@@ -12,9 +12,10 @@ from torch import Tensor
 from graphreel.core.atomic_files import refuse_to_overwrite, write_text, write_whole
 from graphreel.core.labels import plain
 from graphreel.data.registry import data_set
+from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.clips import seen_together, views_of
-from graphreel.experiments.combined_settings import ClipSettings, SeriesSettings
 from graphreel.experiments.series_parts import TRACES, with_traces
+from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.inspect.load_run import TrainedRun, load_run
 from graphreel.training.curves import BLUE, ORANGE
 

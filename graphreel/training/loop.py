@@ -126,6 +126,10 @@ class _Checkpoints:
             if not isinstance(saved[name], kind) or not all(isinstance(row, dict) and "seed" in row for row in rows):
                 raise ValueError(f"{self.run.checkpoint_path} is damaged: {name} is not what a training leaves there")
             setattr(self, name, saved[name])
+        weights = (self.best_run or {}).get("model")
+        if isinstance(weights, dict):  # the rows of the first runs lack the number of parameters
+            count = sum(weight.numel() for weight in weights.values() if isinstance(weight, torch.Tensor))
+            self.finished = [{"parameters": count, **row} for row in self.finished]
 
     def is_due(self) -> bool:
         return time.perf_counter() - self.saved_at > self.plan.checkpoint_seconds or not self.run.has_checkpoint

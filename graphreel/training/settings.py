@@ -41,6 +41,9 @@ class Settings:
         1, "Train this many seeds; mean and standard deviation.", check=(at_least(1), at_most(10_000)), panel="Run"
     )  # fmt: skip
     device: str = option("auto", "Where to train: auto, cpu, cuda, cuda:N or mps.", check=device, panel="Run")
+    checkpoint_every: float = option(
+        5.0, "Least seconds between two checkpoints.", check=at_least(0), panel="Run", before=5.0
+    )
 
     def __post_init__(self) -> None:
         for name, setting in self.options().items():

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from graphreel.data import load
-from graphreel.experiments.sequence_settings import PALINDROME_FORGET_BIAS, TaskSettings
 from graphreel.experiments.sequences import Sequences, scores
+from graphreel.experiments.task_settings import PALINDROME_FORGET_BIAS, TaskSettings
 from graphreel.inspect.load_run import load_run
 from graphreel.report.workspace import Workspace
 from graphreel.rnn import SequenceClassifier

@@ -14,8 +14,8 @@ from graphreel.data import load
 from graphreel.data.clips.keypoints import read_keypoints
 from graphreel.experiments import clips as combined_clips
 from graphreel.experiments.clip_models import build_classifier, build_spatial
+from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.experiments.clips import ClipBatches, Clips
-from graphreel.experiments.combined_settings import ClipSettings, CompareSettings
 from graphreel.inspect.load_run import load_run
 
 SMALL = ["--hidden", 8, "--state", 8, "--batch-size", 8, "--quiet"]

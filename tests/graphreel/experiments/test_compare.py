@@ -9,8 +9,8 @@ from graphreel.combined import NodeLayers, parameters_of
 from graphreel.data import load
 from graphreel.experiments import compare as combined_compare
 from graphreel.experiments.clip_models import build_classifier
+from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.experiments.clips import collate
-from graphreel.experiments.combined_settings import ClipSettings, CompareSettings
 from graphreel.experiments.compare import confusions, not_told_apart, table
 from graphreel.inspect import clip_attention as combined_attention
 

@@ -2,19 +2,18 @@ import csv
 import json
 import subprocess
 import sys
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from graphreel.data.sequences import text_windows
-from graphreel.experiments.sequence_settings import TaskSettings, TextSettings
+from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text import Text, loss_and_accuracy
+from graphreel.experiments.text_settings import TextSettings
 from graphreel.inspect.gradients import check
 from graphreel.inspect.load_run import load_run
 from graphreel.rnn import Vocabulary, bits_per_character, generate
-from graphreel.training.loop import Plan
 
 STORY = "Once upon a time there was a king, who had three sons; and the king said: “Go into the world.”\n" * 12
 TEXT = ["--hidden", 12, "--embedding", 6, "--layers", 1, "--batch-size", 4, "--window", 10, "--evaluate-every", 2]
@@ -122,8 +121,20 @@ class Killed(Exception):
     [(["--carried"], "carried_windows"), (["--fresh", "--dropout", 0.4, "--weight-dropout", 0.2], "random_windows")],
 )
 def test_a_killed_text_training_resumes_to_the_same_numbers(tmp_path, story, said, monkeypatch, options, place):
-    monkeypatch.setattr("graphreel.experiments.text.Plan", partial(Plan, checkpoint_seconds=0))
-    arguments = ["rnn", "train", "--data", story, *TEXT, *options, "--steps", 60, "--quiet", "--out"]
+    arguments = [
+        "rnn",
+        "train",
+        "--data",
+        story,
+        *TEXT,
+        *options,
+        "--checkpoint-every",
+        0,
+        "--steps",
+        60,
+        "--quiet",
+        "--out",
+    ]
     assert said(*arguments, tmp_path / "whole")[0] == 0
     read = getattr(text_windows, place)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from graphreel.experiments.combined_settings import SeriesSettings
 from graphreel.experiments.linear_fits import INPUT_SETS, Choice, LinearFits
 from graphreel.experiments.series import Series, load_series
 from graphreel.experiments.series_model import build_forecaster, edges_of_windows, recent
 from graphreel.experiments.series_parts import SeriesParts
+from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.inspect.load_run import load_run
 from graphreel.inspect.predict import forecast_of
 from graphreel.training.metrics import masked_loss

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from graphreel.data import load
-from graphreel.experiments.sequence_settings import TextSettings
 from graphreel.experiments.text_samples import COMPLETED, MODES
+from graphreel.experiments.text_settings import TextSettings
 from graphreel.inspect.load_run import load_run
 from graphreel.report.disk_data import WANTED
 from graphreel.report.questions.q2_1.samples import Group, read_samples, visible

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from graphreel.experiments.combined_settings import CompareSettings
+from graphreel.experiments.clip_settings import CompareSettings
 from graphreel.inspect.clip_attention import draw as draw_attention
 from graphreel.report.workspace import Workspace
 from graphreel.training.curves import BLUE, GREY, ORANGE
