@@ -1,4 +1,7 @@
-"""One layer in one direction: fused where that is possible, in plain operations where not."""
+"""Which way a layer is scanned: by torch.nn's own operator, fused, or in plain operations. All rules stand here.
+
+The figures are milliseconds of one layer's call on one thread of an EPYC, torch's operator against the fused scan.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +19,20 @@ from ..sequence.scan import plain_scan
 from .buffer_pool import BufferPool
 from .frame import Kernel, ScanCall, fused_scan
 
-PATHS = ("fastest", "fused", "plain")
+PATHS = ("fastest", "torch", "fused", "plain")
 _FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
+_MANY_STEPS = 40
+_LARGE_STEP = 2**15  # units of a batch
+_LARGE_LSTM = 800_000  # units of all steps of a batch
+_WIDE_LSTM = 256
 
 _path = "fastest"
 
 
 @contextmanager
 def scan_path(name: str) -> Iterator[None]:
-    """Within the block, in all threads: "plain" operations alone, "fused" wherever possible, or what is "fastest"."""
+    """Choose within the block, in all threads: by "torch"'s operators or "fused" wherever that is possible, by "plain"
+    operations alone, or what is "fastest"."""
     global _path
     if name not in PATHS:
         raise ValueError(f"name must be one of {', '.join(PATHS)}, but got {name!r}")
@@ -33,6 +41,49 @@ def scan_path(name: str) -> Iterator[None]:
         yield
     finally:
         _path = before
+
+
+def is_exporting() -> bool:
+    """Whether torch.export looks on; before torch 2.7 no difference can be made from torch.compile."""
+    return bool(getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)())
+
+
+def prefers_torch(torch_op: str, x: Tensor, hidden: int, training: bool) -> bool:
+    """Whether torch's operator is the way for a whole layer over x [T, B, I] that asks for nothing else.
+
+    Exporters and autocast see that operator as they see it in torch.nn's layer, and so does another device; compilers,
+    transforms of torch.func and modes that look at single operations get the plain ones.
+    """
+    if _path != "fastest":
+        return _path == "torch"
+    if is_exporting() or torch.jit.is_tracing():
+        return True
+    if is_transforming() or is_in_torch_dispatch_mode():
+        return False
+    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return True
+    return x.dtype == torch.float32 and _torch_is_faster(torch_op, *x.shape[:2], hidden, training)
+
+
+def _torch_is_faster(torch_op: str, steps: int, batch: int, hidden: int, training: bool) -> bool:
+    """The rules, from a grid of T = 10, 100, B = 1 .. 256, H = 32 .. 512 (python -m benchmarks.rnn --only grid)."""
+    if (
+        torch_op == "lstm"
+    ):  # oneDNN's: T=100 B=16 H=128 4.1 against 7.9; with a backward pass T=100 B=256 H=128 299, 204
+        return not training or steps * batch * hidden < _LARGE_LSTM or hidden > _WIDE_LSTM
+    if not training:  # T=100 B=16 H=32 2.1 against 4.4, T=100 B=64 H=512 187 against 146
+        return batch * hidden < _LARGE_STEP
+    # T=10 B=64 H=32 2.1 against 2.2, T=100 B=1 H=32 9.8 against 6.9, T=10 B=64 H=512 57 against 48
+    return steps < _MANY_STEPS and batch * hidden < _LARGE_STEP // 2
+
+
+def by_torch(
+    torch_op: str, x: Tensor, state: State, weights: Sequence[Tensor], bias: bool, layers: int, bidirectional: bool
+) -> tuple[Tensor, State]:
+    """A stack of layers over x [T, B, I] without dropout: h of the last one [T, B, .] and the final states."""
+    hx = state if len(state) == 2 else state[0]
+    y, *final = getattr(torch, torch_op)(x, hx, weights, bias, layers, 0.0, False, bidirectional, False)
+    return y, tuple(final)
 
 
 def scan(

@@ -107,12 +107,14 @@ class Kernel:
         names: of the weights, in the order in which the two functions take them; one that is missing is None.
         forward: (call, x, state, weights) -> Forward; None where there is only the cell.
         backward: (call, x, weights, buffers, whether the gradient of x is needed) -> Backward.
+        torch_op: the operator behind torch.nn's layer of this formula, where there is one.
     """
 
     cell: Cell
     names: tuple[str, ...] = ()
     forward: Callable[[ScanCall, Tensor, State, Sequence[Any]], Forward] | None = None
     backward: Callable[[ScanCall, Tensor, Sequence[Any], Any, bool], Backward] | None = None
+    torch_op: str | None = None
 
 
 def fused_scan(kernel: Kernel, call: ScanCall, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, State]:

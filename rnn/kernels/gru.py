@@ -107,4 +107,4 @@ def _backward(call: ScanCall, x: Tensor, weights: Sequence[Any], buffers: _Buffe
     return Backward([x.new_empty(batch, hidden), x.new_empty(batch, two)], step, gradients, after)
 
 
-GRU_KERNEL = Kernel(gru_torch_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward)
+GRU_KERNEL = Kernel(gru_torch_cell, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), _forward, _backward, "gru")

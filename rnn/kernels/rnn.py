@@ -78,5 +78,5 @@ def _backward(
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-RNN_TANH = Kernel(rnn_tanh_cell, _NAMES, partial(_forward, tanh), partial(_backward, frame.tanh_backward))
-RNN_RELU = Kernel(rnn_relu_cell, _NAMES, partial(_forward, _relu), partial(_backward, _relu_backward))
+RNN_TANH = Kernel(rnn_tanh_cell, _NAMES, partial(_forward, tanh), partial(_backward, frame.tanh_backward), "rnn_tanh")
+RNN_RELU = Kernel(rnn_relu_cell, _NAMES, partial(_forward, _relu), partial(_backward, _relu_backward), "rnn_relu")

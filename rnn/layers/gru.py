@@ -33,6 +33,8 @@ class GRU(Recurrent):
     The other arguments, and the call, are those of rnn.Recurrent.
     """
 
+    autocast_output = False
+
     def __init__(self, *args: Any, variant: str = "torch", **options: Any) -> None:
         check_one_of("variant", variant, _KERNELS)
         self.variant = variant

@@ -1,6 +1,7 @@
 """The frame around every recurrent layer: parameters, the conventions of torch.nn, layers and directions."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from graphreel.core.dropout import dropout as drop_out
 
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
-from ..kernels.dispatch import scan
+from ..kernels.dispatch import by_torch, is_exporting, prefers_torch, scan
 from ..kernels.frame import Kernel
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing
@@ -48,6 +49,7 @@ class Recurrent(nn.Module):
     """
 
     state_names: tuple[str, ...] = ("h_0",)
+    autocast_output = True  # whether autocast on a CPU decides the type of what comes out
 
     def __init__(
         self,
@@ -206,6 +208,10 @@ class Recurrent(nn.Module):
         steps, batch, width = x.shape
         if steps == 0:
             raise ValueError("input must have at least one step, but got 0")
+        if lengths is None and (by_torch := self._by_torch(x, hx, unbatched)) is not None:
+            y, final = by_torch
+            y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
+            return y, self._as_hx(final, unbatched)
         if lengths is None:
             packings = full_packing(steps, batch, x.device)
         else:
@@ -216,6 +222,29 @@ class Recurrent(nn.Module):
         y = flat.view(steps, batch, flat.shape[1])
         y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
         return y, self._as_hx(final, unbatched)
+
+    def _by_torch(
+        self, x: Tensor, hx: Tensor | tuple[Tensor, ...] | None, unbatched: bool
+    ) -> tuple[Tensor, State] | None:
+        """All layers over x [T, B, I] by torch.nn's own operator, or None where that lacks something, or is slower."""
+        op, batch = self.kernel.torch_op, x.shape[1]
+        changed = self.layer_norm or self.zoneout > 0
+        drops = (self.num_layers > 1 and self.dropout) or self.recurrent_dropout or self.weight_dropout
+        if op is None or changed or (drops and self.training) or batch == 0:
+            return None
+        if torch.compiler.is_compiling() and not is_exporting():  # inductor knows no oneDNN layer with a backward pass
+            return None
+        held = self._parameters
+        names = _plain_names(self.bias, self.num_layers, self.num_directions)
+        weights = [held[name] if name in held else getattr(self, name) for name in names]
+        learns = torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights))
+        if not prefers_torch(op, x, self.hidden_size, learns):
+            return None
+        states = self._initial_states(hx, batch, x, unbatched)
+        if states is None:
+            zero = x.new_zeros(self.num_layers * self.num_directions, batch, self.hidden_size)
+            states = (zero,) * len(self.state_names)
+        return by_torch(op, x, states, weights, self.bias, self.num_layers, self.bidirectional)
 
     def scan_stack(
         self, flat: Tensor, packings: tuple[Packing, Packing], states: State | None
@@ -244,7 +273,7 @@ class Recurrent(nn.Module):
             if layer + 1 < self.num_layers:
                 flat = drop_out(flat, self.dropout, self.training)
         states = tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
-        if autocasts(flat):  # as torch.nn's layers answer
+        if autocasts(flat) and (self.autocast_output or flat.device.type != "cpu"):  # as torch.nn's layers answer
             dtype = torch.get_autocast_dtype(flat.device.type)
             return flat.to(dtype), tuple(part.to(dtype) for part in states)
         return flat, states
@@ -303,6 +332,14 @@ class Recurrent(nn.Module):
 
 def _full_name(name: str, layer: int, direction: int) -> str:
     return f"{name}_l{layer}{'_reverse' if direction else ''}"
+
+
+@lru_cache(maxsize=64)
+def _plain_names(bias: bool, layers: int, directions: int) -> tuple[str, ...]:
+    """Parameters in the order in which torch's operators take them."""
+    parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]
+    places = [(layer, direction) for layer in range(layers) for direction in range(directions)]
+    return tuple(_full_name(name, *place) for place in places for name in parts)
 
 
 def autocasts(x: Tensor) -> bool:

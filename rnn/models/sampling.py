@@ -1,6 +1,7 @@
 """Writing with a character model, one character after another."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -26,7 +27,12 @@ def next_tokens(
         top_k: draw among the k best only.
         top_p: draw among the fewest best ones that together have at least this probability.
         generator: source of the randomness.
+
+    Raises:
+        ValueError: a logit is not a number.
     """
+    if bool(logits.isnan().any()):
+        raise ValueError("logits must be numbers, got nan: the model's weights are damaged, or its training diverged")
     if greedy:
         return logits.argmax(1)
     logits = logits.double() / temperature
@@ -77,7 +83,7 @@ def stream(
     written `stop` yields "" from there on, and the iteration ends when all have.
 
     Args:
-        model: a trained CharLM; put into eval mode.
+        model: a trained CharLM; in eval mode at every step, and in its own between them.
         vocabulary: of its training text.
         prompt: at least one character; or several prompts of one length, each continued `count` times.
         length: characters to write at most.
@@ -87,7 +93,8 @@ def stream(
         map_unknown: as for `Vocabulary.encode`.
 
     Raises:
-        ValueError: a setting is out of its range, a prompt is empty or holds a character that the model doesn't know.
+        ValueError: a setting is out of its range, a prompt is empty or holds a character that the model doesn't know;
+            while writing, the model's logits are not numbers.
     """
     check_sampling(length, temperature, top_k, top_p, count)
     if len(vocabulary) != model.embedding.num_embeddings:
@@ -108,13 +115,12 @@ def _stream(
     model: CharLM, vocabulary: Vocabulary, tokens: Tensor, length: int, how: tuple, stop: str | None
 ) -> Iterator[list[str]]:
     device = next(model.parameters()).device
-    model.eval()
     inputs, state = tokens.to(device), None
     written = [""] * len(tokens)
     for _ in range(length):
-        with torch.no_grad():
+        with torch.no_grad(), _evaluating(model):
             logits, _, state = model(inputs, None, state)
-            chosen = next_tokens(logits[:, -1].cpu(), *how)
+        chosen = next_tokens(logits[:, -1].cpu(), *how)
         over = [stop is not None and text.endswith(stop) for text in written]
         new = ["" if done else vocabulary.characters[i] for done, i in zip(over, chosen.tolist(), strict=True)]
         if all(over):
@@ -122,6 +128,19 @@ def _stream(
         written = [text + character for text, character in zip(written, new, strict=True)]
         yield new
         inputs = chosen[:, None].to(device)
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Eval mode within the block; afterwards every part of the model is in the mode in which it was."""
+    trained = [part for part in model.modules() if part.training]
+    for part in trained:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in trained:
+            part.training = True
 
 
 def generate(

@@ -8,6 +8,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from graphreel.rnn import GRU, LSTM, RNN
+from graphreel.rnn.kernels.dispatch import PATHS, scan_path
 
 PAIRS = {"RNN": (RNN, torch.nn.RNN), "LSTM": (LSTM, torch.nn.LSTM), "GRU": (GRU, torch.nn.GRU)}
 OPTIONS = [
@@ -64,14 +65,45 @@ def test_float32(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_autocast(name: str) -> None:
+@pytest.mark.parametrize("path", ["fastest", "plain"])
+def test_autocast(name: str, path: str) -> None:
     ours, theirs = _pair(name, {"num_layers": 2}, torch.float32)
     x = torch.randn(9, 4, 3)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16), scan_path(path):
         got, want = ours(x), theirs(x)
-    # torch's GRU alone answers in float32, on the CPU
-    torch.testing.assert_close(got, want, rtol=0.05, atol=0.02, check_dtype=name != "GRU")
-    assert got[0].dtype == torch.bfloat16
+    torch.testing.assert_close(got, want, rtol=0.05, atol=0.02)  # in torch.nn's types: a GRU answers in float32
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("given_state", [False, True])
+def test_export_with_a_dynamic_batch(name: str, given_state: bool) -> None:
+    ours, _ = _pair(name, {"num_layers": 2, "bidirectional": True})
+    x, batch = torch.randn(4, 3, 3, dtype=torch.float64), torch.export.Dim("batch", min=2)
+    state = _states(ours, 3) if given_state else None
+    shapes = {"input": {1: batch}}
+    if given_state:
+        shapes["hx"] = {1: batch} if isinstance(state, torch.Tensor) else ({1: batch}, {1: batch})
+    inputs = (x,) if state is None else (x, state)
+    exported = torch.export.export(ours, inputs, dynamic_shapes=shapes, strict=False).module()
+    for size in (3, 7):
+        inputs = (torch.randn(4, size, 3, dtype=torch.float64), *([_states(ours, size)] if given_state else []))
+        torch.testing.assert_close(exported(*inputs), ours(*inputs))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_every_path_in_float32_with_second_gradients(name: str) -> None:
+    ours, _ = _pair(name, {}, torch.float32)
+    x = torch.randn(6, 2, 3, requires_grad=True)
+    found = []
+    for path in PATHS:
+        with scan_path(path):
+            y, _ = ours(x)
+            (first,) = torch.autograd.grad(y.sin().sum(), x, create_graph=True)
+            second = torch.autograd.grad((first * first).sum(), list(ours.parameters()))
+            many = torch.autograd.grad(ours(x)[0], x, torch.ones(2, *y.shape), is_grads_batched=True)
+            found.append((y, first, second, many))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PAIRS)

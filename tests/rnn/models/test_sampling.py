@@ -48,6 +48,25 @@ def test_stream_yields_what_generate_joins():
     )
 
 
+def test_the_model_keeps_its_mode_also_after_an_error_and_in_an_abandoned_stream():
+    one = model().train()
+    one.embedding.eval()
+    modes = [part.training for part in one.modules()]
+    generate(one, VOCABULARY, "a", 3)
+    assert [part.training for part in one.modules()] == modes
+    steps = stream(one, VOCABULARY, "a", 9, generator=generator())
+    next(steps)
+    assert [part.training for part in one.modules()] == modes
+    same = list(stream(model().eval(), VOCABULARY, "a", 9, generator=generator()))
+    assert next(steps) == same[1]  # nothing was dropped
+    with torch.no_grad():
+        one.head.weight.fill_(float("nan"))
+    for options in ({}, {"greedy": True}, {"top_p": 0.5}):
+        with pytest.raises(ValueError, match="logits must be numbers, got nan: the model's weights are damaged"):
+            generate(one, VOCABULARY, "a", 3, **options)
+    assert [part.training for part in one.modules()] == modes
+
+
 def test_several_prompts_are_written_as_one_batch():
     both = generate(model(), VOCABULARY, ["ab", "ge"], 12, greedy=True, count=2)
     apart = [generate(model(), VOCABULARY, prompt, 12, greedy=True)[0] for prompt in ("ab", "ge")]
