@@ -3,6 +3,7 @@ from .analysis.gates import gates
 from .analysis.gradient_norms import draw_gradient_norms, gradient_norms
 from .analysis.plot_gates import draw_gates
 from .analysis.report_gradients import report_gradients
+from .layers.cell_modules import GRUCell, LSTMCell, PeepholeLSTMCell
 from .layers.gru import GRU
 from .layers.lstm import LSTM
 from .layers.peephole_lstm import PeepholeLSTM
@@ -19,7 +20,10 @@ __all__ = [
     "LSTM",
     "RNN",
     "CharLM",
+    "GRUCell",
+    "LSTMCell",
     "PeepholeLSTM",
+    "PeepholeLSTMCell",
     "SequenceClassifier",
     "Vocabulary",
     "bits_per_character",
