@@ -9,7 +9,9 @@ torch.mm, and dropped where they are missing or differ. Which library is taken d
 the shapes, so that a resumed training repeats its figures.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import torch
@@ -23,10 +25,35 @@ _PIECE = 1024  # rows, at least
 Matmul = Callable[..., Tensor]
 
 
-@lru_cache(maxsize=1)
-def prefers_onednn() -> bool:
-    """Whether oneDNN's product is the faster one here, and can be had."""
-    return not mkl_is_at_home() and onednn_agrees()
+@dataclass(frozen=True)
+class Library:
+    """Whose products are taken, from how many multiplications oneDNN's, and for which gradients MKL's all the same."""
+
+    onednn: bool
+    work_for_onednn: int = _WORK_FOR_ONEDNN
+    small_result: int = _SMALL_RESULT
+
+
+_library: Library | None = None
+
+
+def library() -> Library:
+    """The faster one here, found out once, unless `with_library` has another say."""
+    global _library
+    if _library is None:
+        _library = Library(not mkl_is_at_home() and onednn_agrees())
+    return _library
+
+
+@contextmanager
+def with_library(chosen: Library) -> Iterator[None]:
+    """Within the block, in all threads, take these products; where oneDNN's are, tanh is made of a sigmoid."""
+    global _library
+    before, _library = _library, chosen
+    try:
+        yield
+    finally:
+        _library = before
 
 
 def onednn_agrees() -> bool:
@@ -69,11 +96,11 @@ def matmul_with(weight: Tensor, rows: int = 0, bias: Tensor | None = None) -> Ma
     Returns:
         A function of a contiguous x [n, K] and `out` [n, N], where the result may be written, or else is new.
     """
-    if weight.dtype != torch.float32 or not prefers_onednn():
+    if weight.dtype != torch.float32 or not library().onednn:
         return partial(_mm, weight.t().contiguous(), bias)
     # oneDNN is slower by orders of magnitude on some strides, and takes a bias for contiguous.
     laid_out = _packed(weight) if rows * weight.numel() >= _WORK_TO_PACK else weight.contiguous()
-    few = _WORK_FOR_ONEDNN // weight.numel()
+    few = library().work_for_onednn // weight.numel()
     return partial(_the_faster, few, weight.t(), laid_out, None if bias is None else bias.contiguous())
 
 
@@ -91,9 +118,9 @@ def _the_faster(
 
 def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     """gradient' [N, S] times x [S, K], the gradient of W [N, K] in x W' from that of all S rows at once."""
-    if x.dtype != torch.float32 or not prefers_onednn():
+    if x.dtype != torch.float32 or not library().onednn:
         return torch.mm(x.t(), gradient).t()  # MKL takes 1.1 to 1.4 times as long the other way round
-    if gradient.shape[1] * x.shape[1] < _SMALL_RESULT:
+    if gradient.shape[1] * x.shape[1] < library().small_result:
         return _tall_matmul(gradient, x)
     if gradient.shape[1] < x.shape[1]:  # the narrower one is transposed: oneDNN takes the other one as it is
         return _onednn(gradient.t().contiguous(), x.t())
@@ -113,7 +140,7 @@ def _tall_matmul(a: Tensor, b: Tensor) -> Tensor:
 
 def tanh(x: Tensor, out: Tensor) -> Tensor:
     """tanh(x) into `out`; in float32 as 2 sigmoid(2x) - 1 where MKL, which torch.tanh calls, is slow."""
-    if x.dtype != torch.float32 or mkl_is_at_home():
+    if x.dtype != torch.float32 or not library().onednn:
         return torch.tanh(x, out=out)
     s = torch.add(x, x, out=out).sigmoid_()
     return torch.add(x.new_full((), -1), s, alpha=2, out=s)

@@ -10,9 +10,16 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
-from graphreel.rnn.kernels import matmul
 from graphreel.rnn.kernels.dispatch import scan_path
-from graphreel.rnn.kernels.matmul import matmul_with, prefers_onednn, tanh, weight_gradient
+from graphreel.rnn.kernels.matmul import (
+    Library,
+    library,
+    matmul_with,
+    onednn_agrees,
+    tanh,
+    weight_gradient,
+    with_library,
+)
 
 LAYERS = {
     "lstm": lambda **options: LSTM(3, 5, **options),
@@ -35,6 +42,12 @@ class _Plain(torch.nn.Module):
     def forward(self, *arguments, **options):
         with scan_path("plain"):
             return self.layer(*arguments, **options)
+
+
+@pytest.fixture(autouse=True)
+def _fused():
+    with scan_path("fused"):
+        yield
 
 
 def _loss(output):
@@ -208,14 +221,15 @@ def test_where_the_fused_walk_does_not_apply(name: str) -> None:
 
 
 @pytest.mark.parametrize("small", [0, 2**18])
-@pytest.mark.parametrize("library", ["oneDNN", "MKL"])
-def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    if library == "oneDNN" and not matmul.onednn_agrees():
+@pytest.mark.parametrize("onednn", [True, False])
+def test_products(onednn: bool, small: int) -> None:
+    if onednn and not onednn_agrees():
         pytest.skip("this torch has no oneDNN product")
-    monkeypatch.setattr(matmul, "prefers_onednn", lambda: library == "oneDNN")
-    monkeypatch.setattr(matmul, "mkl_is_at_home", lambda: library == "MKL")
-    monkeypatch.setattr(matmul, "_WORK_FOR_ONEDNN", 0)
-    monkeypatch.setattr(matmul, "_SMALL_RESULT", small)
+    with with_library(Library(onednn, 0, small)):
+        _check_products()
+
+
+def _check_products() -> None:
     x, weight, gradient = torch.randn(7, 5), torch.randn(4, 5), torch.randn(7, 4)
     torch.testing.assert_close(matmul_with(weight)(x), x @ weight.t(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(matmul_with(weight, 0, weight[:, 0])(x), x @ weight.t() + weight[:, 0])
@@ -230,19 +244,17 @@ def test_products(library: str, small: int, monkeypatch: pytest.MonkeyPatch) -> 
     torch.testing.assert_close(tanh(x, out=torch.empty_like(x)), torch.tanh(x), rtol=1e-14, atol=1e-14)
 
 
-def test_the_other_library_gives_the_same_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not matmul.onednn_agrees():
+def test_the_other_library_gives_the_same_scan() -> None:
+    if not onednn_agrees():
         pytest.skip("this torch has no oneDNN product")
     torch.manual_seed(0)
-    x, other = torch.randn(9, 4, 3), not prefers_onednn()
+    x, other = torch.randn(9, 4, 3), Library(not library().onednn, 0)
     for make in LAYERS.values():
         layer = make()
-        wanted = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
-        with monkeypatch.context() as patch:
-            patch.setattr(matmul, "prefers_onednn", lambda: other)
-            patch.setattr(matmul, "mkl_is_at_home", lambda: not other)
-            patch.setattr(matmul, "_WORK_FOR_ONEDNN", 0)
-            got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
+        with scan_path("fused"):
+            wanted = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
+            with with_library(other):
+                got = torch.autograd.grad(_loss(layer(x)), list(layer.parameters()))
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 
 
