@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+import graphreel.rnn
 from graphreel.data import load
 from graphreel.rnn import LSTM, CharLM, PeepholeLSTM, SequenceClassifier
 from graphreel.rnn.kernels.dispatch import scan_path
@@ -193,7 +196,55 @@ def small(device: str) -> None:
             _print(f"T={steps} B={batch} I=32 H={hidden}, ten times {title}", "torch", rows, device)
 
 
-TABLES: dict[str, Callable[[str], None]] = {"tokens": tokens, "dense": dense, "text": text, "small": small}
+GRID = (
+    (1, 1, 32),
+    (1, 64, 128),
+    (12, 32, 64),
+    (30, 1, 128),
+    (30, 64, 128),
+    (41, 256, 256),
+    (100, 16, 64),
+    (500, 8, 32),
+)
+
+
+def grid(device: str) -> None:
+    """Plain layers in every size, and with lengths from a tenth of T to T, where torch.nn's batch is packed."""
+    for name in ("LSTM", "GRU", "RNN"):
+        for steps, batch, hidden in GRID:
+            sides = [kind(32, hidden).to(device) for kind in (getattr(nn, name), getattr(graphreel.rnn, name))]
+            x = torch.randn(steps, batch, 32, device=device)
+            packed = pack_padded_sequence(x, torch.linspace(steps, 1 + steps // 10, batch).long())
+            for given, label in ((x, ""), (packed, " packed")) if steps > 1 else ((x, ""),):
+                calls = [partial(_forward, side, given) for side in sides] + [
+                    partial(_both, side, given) for side in sides
+                ]
+                theirs, ours, their_training, our_training = _rounds(calls, device, 25)
+                print(
+                    f"{name:5}T={steps:<4}B={batch:<4}H={hidden:<4}{label:8}torch.nn's time over rnn's: inference "
+                    f"{theirs / ours:5.2f}, forward and backward {their_training / our_training:5.2f}, bar 0.95",
+                    flush=True,
+                )
+
+
+def _forward(layer: nn.Module, x: Any) -> None:
+    with torch.no_grad():
+        layer(x)
+
+
+def _both(layer: nn.Module, x: Any) -> None:
+    layer.zero_grad()
+    y = layer(x)[0]
+    (y.data if isinstance(y, PackedSequence) else y).sum().backward()
+
+
+TABLES: dict[str, Callable[[str], None]] = {
+    "tokens": tokens,
+    "dense": dense,
+    "text": text,
+    "small": small,
+    "grid": grid,
+}
 
 
 def main() -> None:
@@ -216,7 +267,7 @@ def main() -> None:
         print("\nthe same against cuDNN skipped: no CUDA device")
         return
     for name in only:
-        if name != "small":
+        if name not in ("small", "grid"):
             TABLES[name]("cuda")
 
 

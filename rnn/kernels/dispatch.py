@@ -43,12 +43,7 @@ def scan_path(name: str) -> Iterator[None]:
         _path = before
 
 
-def is_exporting() -> bool:
-    """Whether torch.export looks on; before torch 2.7 no difference can be made from torch.compile."""
-    return bool(getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)())
-
-
-def prefers_torch(torch_op: str, x: Tensor, hidden: int, training: bool) -> bool:
+def prefers_torch(torch_op: str, x: Tensor, hidden: int) -> bool:
     """Whether torch's operator is the way for a whole layer over x [T, B, I] that asks for nothing else.
 
     Exporters and autocast see that operator as they see it in torch.nn's layer, and so does another device; compilers,
@@ -56,20 +51,22 @@ def prefers_torch(torch_op: str, x: Tensor, hidden: int, training: bool) -> bool
     """
     if _path != "fastest":
         return _path == "torch"
-    if is_exporting() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling():  # inductor knows no oneDNN layer with a backward pass
+        return bool(getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)())
+    if torch.jit.is_tracing():
         return True
     if is_transforming() or is_in_torch_dispatch_mode():
         return False
     if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return True
-    return x.dtype == torch.float32 and _torch_is_faster(torch_op, *x.shape[:2], hidden, training)
+    return x.dtype == torch.float32 and _torch_is_faster(torch_op, len(x), x.shape[1], hidden, torch.is_grad_enabled())
 
 
 def _torch_is_faster(torch_op: str, steps: int, batch: int, hidden: int, training: bool) -> bool:
     """The rules, from a grid of T = 10, 100, B = 1 .. 256, H = 32 .. 512 (python -m benchmarks.rnn --only grid)."""
-    if (
-        torch_op == "lstm"
-    ):  # oneDNN's: T=100 B=16 H=128 4.1 against 7.9; with a backward pass T=100 B=256 H=128 299, 204
+    if steps < _FEWEST_STEPS:
+        return True
+    if torch_op == "lstm":  # by oneDNN: T=100 B=16 H=128 4.1 against 7.9; training T=100 B=256 H=128 299 against 204
         return not training or steps * batch * hidden < _LARGE_LSTM or hidden > _WIDE_LSTM
     if not training:  # T=100 B=16 H=32 2.1 against 4.4, T=100 B=64 H=512 187 against 146
         return batch * hidden < _LARGE_STEP

@@ -14,7 +14,7 @@ from graphreel.core.dropout import dropout as drop_out
 
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
-from ..kernels.dispatch import by_torch, is_exporting, prefers_torch, scan
+from ..kernels.dispatch import by_torch, prefers_torch, scan
 from ..kernels.frame import Kernel
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing
@@ -228,18 +228,14 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, State] | None:
         """All layers over x [T, B, I] by torch.nn's own operator, or None where that lacks something, or is slower."""
         op, batch = self.kernel.torch_op, x.shape[1]
-        changed = self.layer_norm or self.zoneout > 0
-        drops = (self.num_layers > 1 and self.dropout) or self.recurrent_dropout or self.weight_dropout
-        if op is None or changed or (drops and self.training) or batch == 0:
+        if op is None or self.layer_norm or self.zoneout or batch == 0:
             return None
-        if torch.compiler.is_compiling() and not is_exporting():  # inductor knows no oneDNN layer with a backward pass
+        drops = (self.num_layers > 1 and self.dropout) or self.recurrent_dropout or self.weight_dropout
+        if (drops and self.training) or not prefers_torch(op, x, self.hidden_size):
             return None
         held = self._parameters
         names = _plain_names(self.bias, self.num_layers, self.num_directions)
-        weights = [held[name] if name in held else getattr(self, name) for name in names]
-        learns = torch.is_grad_enabled() and (x.requires_grad or any(weight.requires_grad for weight in weights))
-        if not prefers_torch(op, x, self.hidden_size, learns):
-            return None
+        weights: list[Any] = [held[name] if name in held else getattr(self, name) for name in names]
         states = self._initial_states(hx, batch, x, unbatched)
         if states is None:
             zero = x.new_zeros(self.num_layers * self.num_directions, batch, self.hidden_size)
