@@ -17,7 +17,7 @@ from ..kernels.buffer_pool import BufferPool
 from ..kernels.dispatch import by_torch, prefers_torch, scan
 from ..kernels.frame import Kernel
 from ..sequence.batch_schedule import BatchSchedule
-from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing
+from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing, spans_of
 from ..sequence.scan import plain_scan
 from .constructor import whole_signature
 from .initialization import INITIALIZATIONS
@@ -215,7 +215,7 @@ class Recurrent(nn.Module):
         if lengths is None:
             packings = full_packing(steps, batch, x.device)
         else:
-            first, spans = _spans(lengths, steps, batch, padding_side)
+            first, spans = spans_of(lengths, steps, batch, padding_side)
             packings = span_packing(first, spans, steps, x.device)
         states = self._initial_states(hx, batch, x, unbatched)
         flat, final = self.scan_stack(x.reshape(steps * batch, width), packings, states)
@@ -346,19 +346,3 @@ def autocasts(x: Tensor) -> bool:
 
 def _on_cpu(index: Tensor | None) -> Tensor | None:
     return None if index is None else index.cpu()
-
-
-def _spans(lengths: Tensor | Sequence[int], steps: int, batch: int, padding_side: str) -> tuple[Tensor, Tensor]:
-    """First step and number of steps of each sequence, on the CPU."""
-    expected = f"lengths must be {batch} integers, one per sequence"
-    try:
-        spans = torch.as_tensor(lengths, device="cpu")
-    except (OverflowError, RuntimeError, TypeError, ValueError):
-        raise ValueError(f"{expected}, but got {lengths!r}") from None
-    if spans.shape != (batch,) or spans.is_floating_point() or spans.is_complex() or spans.dtype == torch.bool:
-        raise ValueError(f"{expected}, but got {spans.dtype} of shape {tuple(spans.shape)}")
-    spans = spans.long()
-    if batch and not 1 <= int(spans.min()) <= int(spans.max()) <= steps:
-        worst = int(spans.min()) if int(spans.min()) < 1 else int(spans.max())
-        raise ValueError(f"lengths must lie between 1 and the number of steps {steps}, but got {worst}")
-    return (torch.zeros_like(spans) if padding_side == "right" else steps - spans), spans

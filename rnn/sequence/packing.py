@@ -6,7 +6,7 @@ step is every sequence's final state, and padding on the right, padding on the l
 direction are all the same scan over differently chosen rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,3 +92,19 @@ def _packing(
     order = None if order is None else order.to(device)
     forward, backward = row(time, place).to(device), row(lengths[place] - 1 - time, place).to(device)
     return Packing(schedule, forward, order, num_rows), Packing(schedule, backward, order, num_rows)
+
+
+def spans_of(lengths: Tensor | Sequence[int], steps: int, batch: int, padding_side: str) -> tuple[Tensor, Tensor]:
+    """First step and number of steps of each sequence, on the CPU."""
+    expected = f"lengths must be {batch} integers, one per sequence"
+    try:
+        spans = torch.as_tensor(lengths, device="cpu")
+    except (OverflowError, RuntimeError, TypeError, ValueError):
+        raise ValueError(f"{expected}, but got {lengths!r}") from None
+    if spans.shape != (batch,) or spans.is_floating_point() or spans.is_complex() or spans.dtype == torch.bool:
+        raise ValueError(f"{expected}, but got {spans.dtype} of shape {tuple(spans.shape)}")
+    spans = spans.long()
+    if batch and not 1 <= int(spans.min()) <= int(spans.max()) <= steps:
+        worst = int(spans.min()) if int(spans.min()) < 1 else int(spans.max())
+        raise ValueError(f"lengths must lie between 1 and the number of steps {steps}, but got {worst}")
+    return (torch.zeros_like(spans) if padding_side == "right" else steps - spans), spans
