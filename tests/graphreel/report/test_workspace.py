@@ -24,7 +24,7 @@ def train(monkeypatch):
     def call(trainings, settings=None):
         how = []
 
-        def start(settings, out, overwrite, quiet, kind):
+        def start(settings, out, overwrite, quiet):
             how.append("start")
             config = {**settings.as_dict(), "device": "cpu", "room": "rnn"}
             return RunFolder.create(out, config, overwrite)
@@ -47,11 +47,13 @@ def test_a_training_is_shared_and_an_interrupted_one_goes_on(tmp_path, train):
     assert train(Trainings(tmp_path)) == ["resume"]
 
 
-def test_other_settings_or_a_foreign_folder_start_anew(tmp_path, train):
+def test_other_settings_start_anew_and_what_is_no_run_is_kept(tmp_path, train):
     train(Trainings(tmp_path))
     assert train(Trainings(tmp_path), Settings((3,))) == ["start"]
     (tmp_path / "run" / "config.json").write_text("{")
-    assert train(Trainings(tmp_path), Settings((3,))) == ["start"]
+    with pytest.raises(ValueError, match="run holds config.json, which no run left there"):
+        train(Trainings(tmp_path), Settings((3,)))
+    assert (tmp_path / "run" / "config.json").read_text() == "{"
 
 
 def test_again_trains_once_more_but_not_twice(tmp_path, train):
