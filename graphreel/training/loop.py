@@ -126,6 +126,8 @@ class _Checkpoints:
             if not isinstance(saved[name], kind) or not all(isinstance(row, dict) and "seed" in row for row in rows):
                 raise ValueError(f"{self.run.checkpoint_path} is damaged: {name} is not what a training leaves there")
             setattr(self, name, saved[name])
+        if self.best_run is not None and not {"seed", "score", "model"} <= set(self.best_run):
+            raise ValueError(f"{self.run.checkpoint_path} is damaged: best_run is not what a training leaves there")
         weights = (self.best_run or {}).get("model")
         if isinstance(weights, dict):  # the rows of the first runs lack the number of parameters
             count = sum(weight.numel() for weight in weights.values() if isinstance(weight, torch.Tensor))
