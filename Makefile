@@ -15,9 +15,12 @@ run: $(VENV)/installed                ## train on two small graphs, draw the att
 	@$(BIN)/graphreel runs $(RUNS)
 	$(BIN)/graphreel report --quick --out $(RUNS)/report
 
-test: $(VENV)/installed-dev           ## every test, then the linters
+test: $(VENV)/installed-dev           ## every test but the long campaigns, then the linters
 	$(BIN)/python -m pytest
 	$(MAKE) lint
+
+attack: $(VENV)/installed-dev         ## long campaigns: kills, damaged files, random graphs and sequences
+	$(BIN)/python -m pytest -m attack
 
 lint: $(VENV)/installed-dev links     ## ruff, and mypy over the package as it is when installed
 	$(BIN)/ruff check .

@@ -197,7 +197,7 @@ class _ModelNames(ArrayNames):
             try:
                 return _place(name)
             except (ImportError, AttributeError):
-                raise ValueError(f"{name} is not known to this version") from None
+                raise ValueError(f"{ascii(name)[1:-1]} is not known to this version") from None
         if name.startswith(_LIBRARIES):
             module, _, last = name.rpartition(".")
             return getattr(sys.modules.get(module), last, None)

@@ -18,7 +18,10 @@ Builder = Callable[["Record", Rebuild], Any]
 
 
 class RefusedError(Exception):
-    """Carries the name that a pickle asks for and must not have."""
+    """Carries the name that a pickle asks for and must not have, as one line."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name if name.isprintable() else ascii(name))
 
 
 class Record:

@@ -4,6 +4,7 @@ import builtins
 import io
 import os
 import pickle
+import random
 import struct
 import zipfile
 
@@ -169,3 +170,21 @@ def test_a_class_that_is_gone_is_named(tmp_path):
     (tmp_path / "thing").write_bytes(b"\x80\x02crnn.lost\nFound\n)\x81.")
     with pytest.raises(ValueError, match=r"rnn\.lost\.Found is not known to this version"):
         graphreel.load_pickle(tmp_path / "thing")
+
+
+@pytest.mark.parametrize("times", [30, pytest.param(3000, marks=pytest.mark.attack)])
+@pytest.mark.filterwarnings("ignore")  # numbers that are changed may be anything
+def test_changed_bytes_give_a_result_or_one_sentence(tmp_path, times):
+    draw = random.Random(times)
+    buffer = io.BytesIO()
+    torch.save(gnn.GATConv(2, 2), buffer)
+    originals = [buffer.getvalue(), pickle.dumps(gnn.GATConv(2, 2)), pickle.dumps(rnn.GRU(2, 2), protocol=0)]
+    for number in range(times):
+        content = bytearray(originals[number % len(originals)])
+        for _ in range(draw.randint(1, 6)):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        (tmp_path / "thing").write_bytes(content)
+        try:
+            graphreel.load_pickle(tmp_path / "thing")
+        except ValueError as error:
+            assert "thing is " in str(error) and "\n" not in str(error)

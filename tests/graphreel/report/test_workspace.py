@@ -51,7 +51,7 @@ def test_other_settings_start_anew_and_what_is_no_run_is_kept(tmp_path, train):
     train(Trainings(tmp_path))
     assert train(Trainings(tmp_path), Settings((3,))) == ["start"]
     (tmp_path / "run" / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="run holds config.json, which no run left there"):
+    with pytest.raises(ValueError, match=r"run holds config.json, which no run left there"):
         train(Trainings(tmp_path), Settings((3,)))
     assert (tmp_path / "run" / "config.json").read_text() == "{"
 
