@@ -45,11 +45,12 @@ class GraphExperiment(Experiment):
     @classmethod
     def load(cls, settings: GnnSettings) -> Experiment:
         """The experiment on the graph, or the set of graphs, that the settings name."""
-        from graphreel.experiments.graphs import Graphs
-        from graphreel.experiments.nodes import Nodes
+        return cls.on(load_to_train(settings.data), settings)
 
-        source = load_to_train(settings.data)
-        experiment = Nodes(settings, source) if isinstance(source, Data) else Graphs(settings, source)
+    @classmethod
+    def on(cls, source: Any, settings: GnnSettings) -> Experiment:
+        """The experiment on what was loaded."""
+        experiment = cls(settings, source)
         experiment.notes = getattr(source, "notes", ())
         return experiment
 

@@ -34,7 +34,7 @@ class Kind:
 
 
 KINDS = {
-    "gnn": Kind("gnn", "a graph", "graph_settings:GnnSettings", "graph_model:GraphExperiment"),
+    "gnn": Kind("gnn", "a graph", "graph_settings:GnnSettings", "nodes_or_graphs:NodesOrGraphs"),
     "task": Kind("rnn", "a sequence task", "task_settings:TaskSettings", "sequences:Sequences"),
     "text": Kind("rnn", "a text", "text_settings:TextSettings", "text:Text"),
     "clips": Kind("combined", "clips", "clip_settings:ClipSettings", "clips:Clips"),
