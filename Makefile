@@ -36,9 +36,6 @@ links:                                # the rooms inside graphreel, where they a
 	@rm -rf build/package && mkdir -p build/package/graphreel
 	@ln -s $(CURDIR)/graphreel/* $(addprefix $(CURDIR)/,data gnn rnn combined) build/package/graphreel/
 
-attack: $(VENV)/installed-dev         ## the long form of the campaigns of faults
-	$(BIN)/python -m pytest -m attack
-
 bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
 	for name in gcn gat rnn combined neighbor_memory; do $(BIN)/python -m benchmarks.$$name || exit; done
 
