@@ -78,9 +78,20 @@ def by_torch(
     torch_op: str, x: Tensor, state: State, weights: Sequence[Tensor], bias: bool, layers: int, bidirectional: bool
 ) -> tuple[Tensor, State]:
     """A stack of layers over x [T, B, I] without dropout: h of the last one [T, B, .] and the final states."""
+    if torch_op == "lstm" and len(x) == 1 and not bidirectional and not torch.is_grad_enabled():
+        return _one_lstm_step(x[0], state, weights, layers)
     hx = state if len(state) == 2 else state[0]
     y, *final = getattr(torch, torch_op)(x, hx, weights, bias, layers, 0.0, False, bidirectional, False)
     return y, tuple(final)
+
+
+def _one_lstm_step(h: Tensor, state: State, weights: Sequence[Tensor], layers: int) -> tuple[Tensor, State]:
+    """By torch's cell: B=1 H=128 .04 against .13, B=1 H=512 .5 against 7.6, for oneDNN lays out its weights anew."""
+    each, states = len(weights) // layers, []
+    for layer in range(layers):
+        h, c = torch.lstm_cell(h, [part[layer] for part in state], *weights[each * layer : each * (layer + 1)])
+        states.append((h, c))
+    return h[None], tuple(torch.stack(parts) for parts in zip(*states, strict=True))
 
 
 def scan(

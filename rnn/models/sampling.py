@@ -1,6 +1,6 @@
 """Writing with a character model, one character after another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -116,9 +116,9 @@ def _stream(
 ) -> Iterator[list[str]]:
     device = next(model.parameters()).device
     inputs, state = tokens.to(device), None
-    written = [""] * len(tokens)
+    written, parts = [""] * len(tokens), list(model.modules())
     for _ in range(length):
-        with torch.no_grad(), _evaluating(model):
+        with torch.no_grad(), _evaluating(parts):
             logits, _, state = model(inputs, None, state)
         chosen = next_tokens(logits[:, -1].cpu(), *how)
         over = [stop is not None and text.endswith(stop) for text in written]
@@ -131,9 +131,9 @@ def _stream(
 
 
 @contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode within the block; afterwards every part of the model is in the mode in which it was."""
-    trained = [part for part in model.modules() if part.training]
+def _evaluating(parts: Iterable[torch.nn.Module]) -> Iterator[None]:
+    """Eval mode within the block; afterwards every part of a model is in the mode in which it was."""
+    trained = [part for part in parts if part.training]
     for part in trained:
         part.training = False
     try:
@@ -163,4 +163,5 @@ def generate(
         model, vocabulary, prompt, length, temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, stop=stop,
         count=count, generator=generator, map_unknown=map_unknown,
     )  # fmt: skip
-    return ["".join(text) for text in zip(*steps, strict=True)]
+    with _evaluating(model.modules()):  # at once, which spares the steps from doing it
+        return ["".join(text) for text in zip(*steps, strict=True)]

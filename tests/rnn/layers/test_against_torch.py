@@ -91,6 +91,16 @@ def test_export_with_a_dynamic_batch(name: str, given_state: bool) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_step_without_gradients(name: str, bias: bool) -> None:
+    ours, theirs = _pair(name, {"num_layers": 2, "bias": bias})
+    x, state = torch.randn(1, 4, 3, dtype=torch.float64), _states(ours, 4)
+    for path in ("fastest", "torch"):
+        with torch.no_grad(), scan_path(path):
+            torch.testing.assert_close(ours(x, state), theirs(x, state))
+
+
+@pytest.mark.parametrize("name", PAIRS)
 def test_every_path_in_float32_with_second_gradients(name: str) -> None:
     ours, _ = _pair(name, {}, torch.float32)
     x = torch.randn(6, 2, 3, requires_grad=True)
