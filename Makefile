@@ -16,7 +16,7 @@ run: $(VENV)/installed                ## train on two small graphs, draw the att
 	$(BIN)/graphreel report --quick --out $(RUNS)/report
 
 test: $(VENV)/installed-dev           ## every test but the long campaigns, then the linters
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 	$(MAKE) lint
 
 attack: $(VENV)/installed-dev         ## long campaigns: kills, damaged files, random graphs and sequences
