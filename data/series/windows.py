@@ -181,17 +181,17 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
 
         Returns:
             A batch of one sequence x [1, steps, nodes, features] whose y and observed are those of `batch()`, and the
-            steps [windows] after which each forecast is due.
+            steps [windows] after which each forecast is made.
         """
         steps = torch.arange(self.stop + self.lags - 1)
         whole, own = self.series, self.batch(targets=targets)
-        due = torch.arange(self.first, self.stop) + self.lags - 1
+        origins = torch.arange(self.first, self.stop) + self.lags - 1
         x = whole.values[steps][None]
         if whole.edge_ptr is None:
-            return WindowBatch(x, own.y, own.observed, whole.edge_index, whole.edge_weight, None), due
+            return WindowBatch(x, own.y, own.observed, whole.edge_index, whole.edge_weight, None), origins
         edges, frame = _edges_of(whole.edge_ptr, steps)
         index, weight = whole.edge_index[:, edges], whole.edge_weight[edges]
-        return WindowBatch(x, own.y, own.observed, index, weight, frame), due
+        return WindowBatch(x, own.y, own.observed, index, weight, frame), origins
 
 
 @dataclass

@@ -43,10 +43,10 @@ def start(
         experiment = KINDS[name].experiment.load(found)
         if name != "compare":  # whose models have asked for themselves
             refuse_too_large(lambda: experiment.model(experiment.settings, experiment.entries))
-        told = {"room": KINDS[name].room, **({} if name == "gnn" else {"kind": name})}
+        kind = {"room": KINDS[name].room, **({} if name == "gnn" else {"kind": name})}
         path = out or free_folder(Path("runs") / f"{Path(experiment.settings.data).stem}-{experiment.name}")
         with RunFolder(path).locked() as run:
-            run.begin({**told, **experiment.settings.as_dict()}, overwrite)
+            run.begin({**kind, **experiment.settings.as_dict()}, overwrite)
             experiment.fit(run, quiet)
     return run
 

@@ -149,16 +149,16 @@ class ClipBatches:
         chosen = [clips[i] for i in order[position * size : (position + 1) * size].tolist()]
         if self.varies:
             generator.manual_seed((self.seed + 1) * 1_000_033 + step)
-            return seen_by(self.splits.augment(chosen, generator), self.settings, self.splits.timeless)
+            return visible_to_model(self.splits.augment(chosen, generator), self.settings, self.splits.timeless)
         return collate(chosen, self.settings, self.splits.timeless)
 
 
 def collate(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
     """A batch of clips on the device, with what the model may not see taken away."""
-    return seen_by(Batch.from_data_list(list(clips)), settings, timeless)
+    return visible_to_model(Batch.from_data_list(list(clips)), settings, timeless)
 
 
-def seen_by(batch: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
+def visible_to_model(batch: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
     """What the model may see of a batch: the GNN of a comparison undirected edges and what says nothing of time."""
     if settings.compared == "gnn":
         batch = batch.undirected()
@@ -188,7 +188,7 @@ def views_of(clips: Any, settings: ClipSettings, timeless: Tensor | None, mirror
     """A batch of clips, and its mirror image where the settings ask for one and `mirror` makes it."""
     views = [collate(clips, settings, timeless)]
     if settings.mirror and mirror is not None:
-        views.append(seen_by(mirror(clips), settings, timeless))
+        views.append(visible_to_model(mirror(clips), settings, timeless))
     return views
 
 

@@ -104,8 +104,9 @@ class LinearFits:
             linear = self._fitted(choice, "both", torch.cat([torch.arange(a), torch.arange(b, count)]))
             columns, all_nodes, y, observed = self.tables(linear.inputs, "both")
             if observed[inner].any():
-                told = linear.of_columns(columns[inner], all_nodes[inner])
-                found += float(masked_loss("mse", told, y[inner], observed[inner], self.parts.deviation)) / len(blocks)
+                forecast = linear.of_columns(columns[inner], all_nodes[inner])
+                error = masked_loss("mse", forecast, y[inner], observed[inner], self.parts.deviation)
+                found += float(error) / len(blocks)
         return found
 
     def _errors(self, inputs: tuple[str, ...]) -> dict[float, float]:
@@ -124,10 +125,9 @@ class LinearFits:
             if not observed[a:b].any():
                 continue
             for strength in STRENGTHS:
-                told = linear.solve(equations, strength).of_columns(columns[a:b], all_nodes[a:b])
-                found[strength] += float(masked_loss("mse", told, y[a:b], observed[a:b], self.parts.deviation)) / len(
-                    blocks
-                )
+                forecast = linear.solve(equations, strength).of_columns(columns[a:b], all_nodes[a:b])
+                error = masked_loss("mse", forecast, y[a:b], observed[a:b], self.parts.deviation)
+                found[strength] += float(error) / len(blocks)
         return found
 
     def _blocks(self, count: int) -> list[tuple[int, int]]:

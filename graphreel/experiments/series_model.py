@@ -15,8 +15,9 @@ class SeriesModel(nn.Module):
 
     e are features learned for every node. With the linear forecast there, the network starts at no correction.
 
-    Shapes: x [windows, steps, nodes, features] -> [windows, horizon, nodes]; with `due` [forecasts], x is one sequence
-    [1, steps, nodes, features], the state goes through all of it, and what is forecast after the steps `due` comes out.
+    Shapes: x [windows, steps, nodes, features] -> [windows, horizon, nodes]; with `origins` [forecasts], x is one
+    sequence [1, steps, nodes, features], the state goes through all of it, and the forecasts made after these steps
+    come out.
 
     Args:
         linear: a fitted `LinearForecast`, or None.
@@ -38,43 +39,43 @@ class SeriesModel(nn.Module):
         edge_index: Tensor,
         edge_weight: Tensor | None = None,
         frame: Tensor | None = None,
-        due: Tensor | None = None,
+        origins: Tensor | None = None,
     ) -> Tensor:
         read = x
         if self.embedding is not None:
             read = torch.cat([x, self.embedding.expand(*x.shape[:2], -1, -1)], dim=-1)
-        forecast = self.forecaster(read, edge_index, edge_weight, frame, every_step=due is not None)
-        if due is not None:
-            forecast = forecast[0, due]
+        forecast = self.forecaster(read, edge_index, edge_weight, frame, every_step=origins is not None)
+        if origins is not None:
+            forecast = forecast[0, origins]
         if self.linear is not None:
-            window = x if due is None else recent(x, due, self.linear.lags)
+            window = x if origins is None else recent(x, origins, self.linear.lags)
             edges = (edge_index, edge_weight, frame)
-            if due is not None and frame is not None:
-                edges = edges_of_windows(edge_index, edge_weight, frame, due, self.linear.lags)
+            if origins is not None and frame is not None:
+                edges = edges_of_windows(edge_index, edge_weight, frame, origins, self.linear.lags)
             forecast = forecast + self.linear(window, *edges)
         return forecast
 
 
-def recent(x: Tensor, due: Tensor, lags: int) -> Tensor:
-    """The `lags` steps up to each step of `due`, as windows [due, lags, nodes, features]; zeros before the start."""
+def recent(x: Tensor, origins: Tensor, lags: int) -> Tensor:
+    """The `lags` steps up to each origin, as windows [origins, lags, nodes, features]; zeros before the start."""
     padded = torch.cat([x.new_zeros(lags, *x.shape[2:]), x[0]])
-    steps = due[:, None] + torch.arange(1, lags + 1, device=x.device)
+    steps = origins[:, None] + torch.arange(1, lags + 1, device=x.device)
     return padded[steps]
 
 
 def edges_of_windows(
-    edge_index: Tensor, edge_weight: Tensor | None, frame: Tensor, due: Tensor, lags: int
+    edge_index: Tensor, edge_weight: Tensor | None, frame: Tensor, origins: Tensor, lags: int
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """The edges of the steps that `recent` lays out, with the place of each: window * lags + step."""
     order = frame.argsort(stable=True)
-    counts = torch.bincount(frame, minlength=int(due.max()) + 1)
+    counts = torch.bincount(frame, minlength=int(origins.max()) + 1)
     starts = counts.cumsum(0) - counts
-    steps = (due[:, None] + torch.arange(1 - lags, 1, device=due.device)).flatten()
-    places = torch.arange(len(steps), device=due.device)[steps >= 0]
+    steps = (origins[:, None] + torch.arange(1 - lags, 1, device=origins.device)).flatten()
+    places = torch.arange(len(steps), device=origins.device)[steps >= 0]
     steps = steps[steps >= 0]
     own = counts[steps]
     place = torch.repeat_interleave(places, own)
-    offset = torch.arange(int(own.sum()), device=due.device) - torch.repeat_interleave(own.cumsum(0) - own, own)
+    offset = torch.arange(int(own.sum()), device=origins.device) - torch.repeat_interleave(own.cumsum(0) - own, own)
     chosen = order[torch.repeat_interleave(starts[steps], own) + offset]
     return edge_index[:, chosen], None if edge_weight is None else edge_weight[chosen], place
 

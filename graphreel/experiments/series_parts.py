@@ -67,14 +67,14 @@ class SeriesParts:
         """A batch of windows, or, where the state is carried, the whole past and the steps after which to forecast."""
         windows = self.windows[name]
         if self.settings.memory == "carried":
-            batch, due = self._past(name, lags_of_linear(self.settings) if self.settings.skip else 0)
+            batch, origins = self._past(name, lags_of_linear(self.settings) if self.settings.skip else 0)
         else:
-            batch, due = windows.batch(indices), None
+            batch, origins = windows.batch(indices), None
         device = self.settings.device
         parts = ("x", "y", "observed", "edge_index", "edge_weight", "frame")
         moved = {part: getattr(batch, part) for part in parts}
         batch = replace(batch, **{k: None if v is None else v.to(device) for k, v in moved.items()})
-        return batch, None if due is None else due.to(device)
+        return batch, None if origins is None else origins.to(device)
 
     def tables(self, linear: LinearForecast, name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the terms of the linear forecast read, y and observed of a part."""
@@ -83,20 +83,20 @@ class SeriesParts:
             batch = windows.batch()
             table = linear.columns(batch.x, batch.edge_index, batch.edge_weight, batch.frame)
             return table, linear.of_all(batch.x), batch.y, batch.observed
-        batch, due = self._past(name, linear.lags)
+        batch, origins = self._past(name, linear.lags)
         edges = (batch.edge_index, batch.edge_weight, batch.frame)
         if batch.frame is not None:
-            edges = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, due, linear.lags)
-        x = recent(batch.x, due, linear.lags)
+            edges = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, origins, linear.lags)
+        x = recent(batch.x, origins, linear.lags)
         return linear.columns(x, *edges), linear.of_all(x), batch.y, batch.observed
 
     def _past(self, name: str, lags: int) -> tuple[Any, Tensor]:
-        """The whole past, and what is due; of training, only what has `lags` steps and a season before it."""
-        batch, due = self.windows[name].past()
-        whole = due >= max(lags - 1, self.settings.season)
+        """The past, and the origins of its forecasts; of training, those with `lags` steps and a season before them."""
+        batch, origins = self.windows[name].past()
+        whole = origins >= max(lags - 1, self.settings.season)
         if name in ("validation", "test") or not whole.any():
-            return batch, due
-        return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), due[whole]
+            return batch, origins
+        return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), origins[whole]
 
     def loss(self, forecast: Tensor, batch: Any, kind: str) -> Tensor:
         """Mean loss of a batch in units of the mean deviation of the nodes, over what is observed."""
@@ -108,11 +108,11 @@ class SeriesParts:
         groups: Any = torch.arange(len(self.windows[name])).split(_EVALUATED_AT_ONCE)
         if self.settings.memory == "carried":
             groups = (None,)
-        told = []
+        forecasts = []
         for indices in groups:
-            batch, due = self.batch(name, indices)
-            told.append(model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due).cpu())
-        return torch.cat(told)
+            batch, origins = self.batch(name, indices)
+            forecasts.append(model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, origins).cpu())
+        return torch.cat(forecasts)
 
     def errors(self, forecast: Tensor, name: str) -> dict[str, Any]:
         """Errors of scaled forecasts of a part, in the units of the file; also up to every step ahead."""

@@ -6,7 +6,7 @@ from typing import Any
 from graphreel.combined import draw_clip_attention
 from graphreel.core.atomic_files import refuse_to_overwrite
 from graphreel.experiments.clip_settings import ClipSettings
-from graphreel.experiments.clips import load_clips, seen_by
+from graphreel.experiments.clips import load_clips, visible_to_model
 from graphreel.inspect.load_run import load_run
 from graphreel.inspect.predict import read_clips
 
@@ -32,7 +32,7 @@ def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
     targets = list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
     refuse_to_overwrite(targets, [Path(clip)])
     chosen, pictures = _find(clip, settings, saved)
-    shown = seen_by(chosen, settings, saved.get("timeless"))
+    shown = visible_to_model(chosen, settings, saved.get("timeless"))
     picture.parent.mkdir(parents=True, exist_ok=True)
     for target in targets:
         draw_clip_attention(trained.model, shown, target, saved["classes"], pictures)

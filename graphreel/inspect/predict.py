@@ -143,10 +143,10 @@ def forecast_of(trained: TrainedRun, file: Path, adjacency: Path | None) -> tupl
     scaled = with_traces(scaling.apply(series), settings.season)
     windows = Windows(scaled, settings.lags, settings.horizon, first, first + 1, scaling)
     if settings.memory == "carried":
-        batch, due = windows.past(targets=False)
+        batch, origins = windows.past(targets=False)
     else:
-        batch, due = windows.batch(targets=False), None
-    forecast = trained.model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)[0]
+        batch, origins = windows.batch(targets=False), None
+    forecast = trained.model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, origins)[0]
     return scaling.undo(forecast), series
 
 

@@ -240,10 +240,10 @@ def test_a_changing_json_gives_each_step_its_own_edges(tmp_path):
 
 def test_the_past_is_the_whole_series_with_each_forecast_due_after_its_window(tmp_path):
     splits = load(write_series(tmp_path, series()), lags=4, horizon=2)
-    past, due = splits.test.past()
+    past, origins = splits.test.past()
     assert past.x.shape == (1, 60 - 2, 3, 1)
     own = splits.test.batch()
-    assert torch.equal(past.x[0, due], own.x[:, -1]) and torch.equal(past.y, own.y)
+    assert torch.equal(past.x[0, origins], own.x[:, -1]) and torch.equal(past.y, own.y)
 
 
 @pytest.mark.parametrize(

@@ -110,27 +110,10 @@ def test_every_part_can_be_chosen(tmp_path, keypoints, said, options):
     assert not model.training
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, keypoints, said, monkeypatch):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, keypoints, said, interrupted_after):
     common = ["combined", "train", "--data", keypoints, *SMALL, "--epochs", 3]
     assert said(*common, "--out", tmp_path / "whole")[0] == 0
-    stop = {"after": 4}
-    build = Clips.build
-
-    def interrupted(self, seed):
-        task = build(self, seed)
-        loss = task.loss
-
-        def count(batch):
-            stop["after"] -= 1
-            if stop["after"] < 0:
-                raise KeyboardInterrupt
-            return loss(batch)
-
-        task.loss = count
-        return task
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Clips, "build", interrupted)
+    with interrupted_after(Clips, 4):
         assert said(*common, "--out", tmp_path / "parts")[0] == 130
     assert not (tmp_path / "parts" / "metrics.json").exists()
     assert said("combined", "train", "--resume", tmp_path / "parts", "--quiet")[::2] == (0, "")

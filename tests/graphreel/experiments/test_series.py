@@ -130,10 +130,10 @@ def test_a_carried_forecast_is_that_of_its_own_past(tmp_path):
     torch.manual_seed(0)
     model = build_forecaster(settings, parts.features, parts.nodes, LinearFits(settings, parts).fitted("both")).eval()
     torch.nn.init.normal_(model.forecaster.head.weight)
-    batch, due = parts.batch("test")
-    told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)
-    for number in (0, len(due) - 1):
-        stop = int(due[number]) + 1
+    batch, origins = parts.batch("test")
+    told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, origins)
+    for number in (0, len(origins) - 1):
+        stop = int(origins[number]) + 1
         kept = batch.frame < stop
         alone = model(
             batch.x[:, :stop], batch.edge_index[:, kept], batch.edge_weight[kept], batch.frame[kept],
@@ -144,10 +144,10 @@ def test_a_carried_forecast_is_that_of_its_own_past(tmp_path):
 
 def test_the_linear_forecast_in_the_carried_past_reads_the_same_windows(tmp_path):
     parts, _ = parts_of(write_json(tmp_path / "c.json", waves(60, 3), True), lags=6)
-    batch, due = parts.windows["test"].past()
+    batch, origins = parts.windows["test"].past()
     own = parts.windows["test"].batch()
-    assert torch.equal(recent(batch.x, due, 6), own.x)
-    edges, weight, frame = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, due, 6)
+    assert torch.equal(recent(batch.x, origins, 6), own.x)
+    edges, weight, frame = edges_of_windows(batch.edge_index, batch.edge_weight, batch.frame, origins, 6)
     assert torch.equal(edges, own.edge_index) and torch.equal(weight, own.edge_weight) and torch.equal(frame, own.frame)
 
 
@@ -208,26 +208,10 @@ def test_missing_values_are_trained_on_and_forecast(tmp_path, said):
     assert all(20 < float(value) < 80 for row in rows[1:] for value in row[1:])
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, monkeypatch):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, interrupted_after):
     common = ["combined", "train", "--data", speeds, *SMALL, "--lags", 4, "--horizon", 1]
     assert said(*common, "--out", tmp_path / "whole")[0] == 0
-    build, stop = Series.build, {"after": 7}
-
-    def interrupted(self, seed):
-        task = build(self, seed)
-        loss = task.loss
-
-        def count(batch):
-            stop["after"] -= 1
-            if stop["after"] < 0:
-                raise KeyboardInterrupt
-            return loss(batch)
-
-        task.loss = count
-        return task
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Series, "build", interrupted)
+    with interrupted_after(Series, 7):
         assert said(*common, "--out", tmp_path / "parts")[0] == 130
     assert said("combined", "train", "--resume", tmp_path / "parts", "--quiet")[::2] == (0, "")
     whole, parts = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
@@ -295,14 +279,14 @@ def test_a_season_is_remembered_trained_and_forecast_with(tmp_path, said):
     assert (code, error) == (0, "") and len(text.splitlines()) >= 2
 
     parts, settings = parts_of(data, memory="carried", season=12, hidden=4)
-    batch, due = parts.batch("train")
-    assert int(due.min()) == 12 and parts.features == batch.x.size(-1) == 1 + 18
+    batch, origins = parts.batch("train")
+    assert int(origins.min()) == 12 and parts.features == batch.x.size(-1) == 1 + 18
     torch.manual_seed(0)
     model = build_forecaster(settings, parts.features, parts.nodes, LinearFits(settings, parts).fitted("both")).eval()
     torch.nn.init.normal_(model.forecaster.head.weight)
-    batch, due = parts.batch("test")
-    told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, due)
-    alone = model(batch.x[:, : int(due[1]) + 1], batch.edge_index, batch.edge_weight, None, due[1:2])
+    batch, origins = parts.batch("test")
+    told = model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, origins)
+    alone = model(batch.x[:, : int(origins[1]) + 1], batch.edge_index, batch.edge_weight, None, origins[1:2])
     torch.testing.assert_close(told[1], alone[0], rtol=1e-4, atol=1e-5)
 
 
