@@ -1,22 +1,13 @@
-"""Learning-rate schedules by name: one more function in SCHEDULES is known everywhere. torch is imported late.
+"""Learning-rate schedules by name, for the experiments that train with one.
 
 Each gives the factor of the peak learning rate at a step (from 0) of so many.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
-    from torch.optim.lr_scheduler import LRScheduler
-
-
-def constant(step: int, steps: int) -> float:
-    """Stays."""
-    return 1.0
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 
 def warm_cosine(step: int, steps: int) -> float:
@@ -33,7 +24,6 @@ def short_warm_cosine(step: int, steps: int) -> float:
 
 
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
-    "constant": constant,
     "warm-cosine": warm_cosine,
     "short-warm-cosine": short_warm_cosine,
 }
@@ -41,6 +31,4 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
 
 def build_schedule(name: str, optimizer: Optimizer, steps: int) -> LRScheduler:
     """The scheduler of an optimiser, stepped after each of `steps` steps."""
-    from torch.optim.lr_scheduler import LambdaLR
-
     return LambdaLR(optimizer, lambda step: SCHEDULES[name](step, steps))
