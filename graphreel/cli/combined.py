@@ -8,8 +8,6 @@ import typer
 from graphreel.cli.options import Quiet, Run, a_path, path_option
 from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
-from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
-from graphreel.experiments.series_settings import SeriesSettings
 
 app = typer.Typer(help="Space x time: clips are classified, series of sensors forecast.", no_args_is_help=True)
 
@@ -17,14 +15,14 @@ add_training(
     app,
     "train",
     "Train on clips (a class for each) or on a series of sensors (a forecast for each).",
-    {"clips": ClipSettings, "series": SeriesSettings},
+    ("clips", "series"),
     "digits; a keypoint .npz, a folder of videos, a series as .csv or .json.",
 )
 add_training(
     app,
     "compare",
     "Train a GNN alone, an RNN alone and both on the same clips, and show which classes each cannot tell apart.",
-    {"compare": CompareSettings},
+    ("compare",),
     "digits, a keypoint .npz, or a folder of videos.",
     out=Annotated[Path | None, path_option("Run folder to make.", show_default="runs/DATA-compare")],
 )

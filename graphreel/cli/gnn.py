@@ -9,14 +9,13 @@ from graphreel.cli.options import Run, path_option
 from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.data.registry import data_set
-from graphreel.experiments.graph_settings import GnnSettings
 
 app = typer.Typer(help="Space: GCN, GAT and GATv2 on graphs.", no_args_is_help=True)
 add_training(
     app,
     "train",
     "Train on a graph (node classes) or on a set of graphs (graph classes).",
-    {"gnn": GnnSettings},
+    ("gnn",),
     "Data set by name, or the path of one.",
 )
 

@@ -8,15 +8,13 @@ import typer
 from graphreel.cli.options import Quiet, Run, path_option
 from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
-from graphreel.experiments.task_settings import TaskSettings
-from graphreel.experiments.text_settings import TextSettings
 
 app = typer.Typer(help="Time: sequence tasks, a model that writes, gradients through time.", no_args_is_help=True)
 add_training(
     app,
     "train",
     "Train on a sequence task, or a character model on a text.",
-    {"task": TaskSettings, "text": TextSettings},
+    ("task", "text"),
     "palindrome, baum-sweet, random-combinations; book, or the path of a text file.",
 )
 

@@ -3,37 +3,23 @@
 from collections.abc import Iterator
 
 from graphreel.cli.train_command import described
-from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
-from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.series_settings import SeriesSettings
-from graphreel.experiments.task_settings import TaskSettings
-from graphreel.experiments.text_settings import TextSettings
+from graphreel.experiments.kinds import KINDS
 from graphreel.training.option import Setting
 from graphreel.training.settings import Settings
-
-PAGES: tuple[tuple[str, type[Settings]], ...] = (
-    ("graphreel gnn train", GnnSettings),
-    ("graphreel rnn train, on a task", TaskSettings),
-    ("graphreel rnn train, on a text", TextSettings),
-    ("graphreel combined train, on clips", ClipSettings),
-    ("graphreel combined train, on a series", SeriesSettings),
-    ("graphreel combined compare", CompareSettings),
-)
 
 
 def settings_tables() -> Iterator[str]:
     """A heading and a table for each kind of training: flags, name in config.json, default and presets, meaning."""
-    for title, settings in PAGES:
+    for name, kind in KINDS.items():
+        settings: type[Settings] = kind.settings
         presets = settings.PRESETS
         rows = [
-            _row(name, one, [preset.get(name, "") for preset in presets.values()]) for name, one in _shown(settings)
+            _row(key, one, [preset.get(key, "") for preset in presets.values()])
+            for key, one in settings.shown().items()
         ]
+        title = f"graphreel {kind.room} {'compare' if name == 'compare' else f'train, on {kind.on}'}"
         head = ["flags", "setting", "default", *presets, "meaning", "expects"]
         yield "\n".join([f"## {title}", "", _line(head), _line(["---"] * len(head)), *rows])
-
-
-def _shown(settings: type[Settings]) -> list[tuple[str, Setting]]:
-    return list(settings.shown().items())
 
 
 def _row(name: str, one: Setting, presets: list[object]) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +11,7 @@ from graphreel.cli.config_file import read_config
 from graphreel.cli.options import Config, Out, Overwrite, Quiet, Resume
 from graphreel.data.registry import data_set
 from graphreel.experiments import resume, start
+from graphreel.experiments.kinds import KINDS
 from graphreel.training.option import Setting, dashed
 from graphreel.training.settings import Settings
 
@@ -20,19 +21,18 @@ EXIT_CODES = (
 )
 
 
-def add_training(
-    app: typer.Typer, name: str, about: str, kinds: Mapping[str, type[Settings]], data: str, out: Any = Out
-) -> None:
+def add_training(app: typer.Typer, name: str, about: str, names: Sequence[str], data: str, out: Any = Out) -> None:
     """Give `app` a command that trains.
 
     Args:
         app: gets the command.
         name: of the command.
         about: what its help says of it.
-        kinds: of trainings, as in `graphreel.experiments`, with their settings.
+        names: of trainings, as in `graphreel.experiments.kinds`.
         data: what --data takes.
         out: the option --out.
     """
+    kinds = {kind: KINDS[kind].settings for kind in names}
     classes = list(kinds.values())
     beside = {"config": Config, "out": out, "overwrite": Overwrite, "resume": Resume, "quiet": Quiet}
     command_name = f"{classes[0].ROOM} {name}"
@@ -43,7 +43,7 @@ def add_training(
         typed = {key: value for key, value in given.items() if value is not None}
         if own["resume"] is not None:
             _refuse_with_resume({key: own[key] for key in ("config", "out") if own[key] is not None} | typed)
-            resume(own["resume"], own["quiet"], tuple(kinds))
+            resume(own["resume"], own["quiet"], names)
             return
         if own["config"] is not None:
             typed = read_config(own["config"], kinds) | typed

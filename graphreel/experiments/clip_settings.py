@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.rnn.registry import CAUSAL_CELLS
+from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import Setting, at_least, at_most, dashed, one_of, option, positive, share, size
+from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
 SPATIAL = (*LAYERS, "none")
@@ -100,8 +102,10 @@ class ClipSettings(Settings):
     )  # fmt: skip
     augment: bool = option(True, "Vary clips in training, where their kind knows how to.")
     mirror: bool = option(False, "Keypoints: classify a clip and its mirror image together.", before=False)
-    learning_rate: float = option(3e-3, "Peak step size of AdamW.", check=positive, names="--lr", panel="Training")
-    weight_decay: float = option(1e-2, "Of AdamW.", check=at_least(0), panel="Training")
+    learning_rate: float = option(3e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
+    schedule: str = schedule_option("warm-cosine")
+    optimizer: str = optimizer_option("adamw")
+    weight_decay: float = option(1e-2, "Of the weights; in Adam an L2 penalty.", check=at_least(0), panel="Training")
     label_smoothing: float = option(0.0, "Share of the target spread over all classes.", check=share)
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     batch_size: int = option(32, "Clips or windows in a batch.", check=size, panel="Training")
@@ -181,7 +185,8 @@ class CompareSettings(ClipSettings):
     OFFERED: ClassVar[tuple[str, ...]] = (
         "data", "seed", "seeds", "device", "checkpoint_every", "spatial", "temporal", "hidden", "dropout",
         *(name for names in _OWN_OPTIONS.values() for name in names if name != "folds"), "augment",
-        "learning_rate", "weight_decay", "label_smoothing", "batch_size", "epochs", "validation",
+        "learning_rate", "schedule", "optimizer", "weight_decay", "label_smoothing", "batch_size",
+        "epochs", "validation",
     )  # fmt: skip
 
     @classmethod

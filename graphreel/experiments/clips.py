@@ -19,7 +19,6 @@ from graphreel.training.loop import Plan
 from graphreel.training.memory import refuse_too_large
 from graphreel.training.metrics import classification, confusion, trivial_scores
 from graphreel.training.optimizers import build_optimizer
-from graphreel.training.schedules import build_schedule
 from graphreel.training.summary import over, percent
 from graphreel.training.task import Task
 
@@ -65,17 +64,17 @@ class Clips(Experiment):
         settings, splits = self.settings, fold_of(self.splits, seed)
         validation = in_batches(splits.validation, settings, splits)
         model = self.model(settings, self.entries).to(settings.device)
-        optimizer = build_optimizer("adamw", model, settings.learning_rate, settings.weight_decay)
-        scheduler = build_schedule("warm-cosine", optimizer, self.plan.steps)
+        optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
 
         def loss(batch: Any) -> Tensor:
             return F.cross_entropy(model(batch), batch.y, label_smoothing=settings.label_smoothing)
 
         def validate() -> dict[str, float]:
             figures = classification(*logits_of(model, validation), "val")
-            return figures | ({"step": scheduler.last_epoch} if settings.keep == "last" else {})
+            return figures | ({"step": task.step} if settings.keep == "last" else {})
 
-        return Task(model, optimizer, ClipBatches(splits, settings, seed), loss, validate, scheduler)
+        task = Task(model, optimizer, ClipBatches(splits, settings, seed), loss, validate)
+        return task
 
     def evaluate(self, task: Task) -> dict[str, Any]:
         model: Any = task.model

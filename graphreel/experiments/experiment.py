@@ -16,6 +16,7 @@ from graphreel.training.loop import Plan, train
 from graphreel.training.metrics import never_beaten
 from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
+from graphreel.training.schedules import build_schedule
 from graphreel.training.summary import over_seeds, summary
 from graphreel.training.task import Task
 
@@ -116,7 +117,7 @@ class Experiment(ABC):
                 typer.echo(f"  {note}")
         plan = replace(self.plan, checkpoint_seconds=self.settings.checkpoint_every)
         rows = train(
-            run, self.settings.every_seed, plan, self.build, self.evaluate, Progress(quiet), self.entries,
+            run, self.settings.every_seed, plan, self._scheduled, self.evaluate, Progress(quiet), self.entries,
             lambda task, step: self.on_step(run, task, step),
         )  # fmt: skip
         history = run.load_checkpoint()["history"]
@@ -142,6 +143,12 @@ class Experiment(ABC):
             for warning in metrics["warnings"]:
                 typer.echo(f"  warning: {warning}")
         return metrics
+
+    def _scheduled(self, seed: int) -> Task:
+        task = self.build(seed)
+        if task.scheduler is None:
+            task.scheduler = build_schedule(self.settings.schedule, task.optimizer, self.plan.steps)
+        return task
 
 
 def fit_part(run: RunFolder, name: str, experiment: Experiment, kind: Mapping[str, Any], quiet: bool) -> dict[str, Any]:

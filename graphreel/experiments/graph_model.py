@@ -59,11 +59,11 @@ class GraphExperiment(Experiment):
         return build_model(settings, *(entries[name] for name in GraphExperiment.needs))
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Adam, with the L2 penalty on the first convolution alone (as the GCN paper) or on all (as the GAT paper)."""
+        """The optimiser, which decays the first convolution alone (as the GCN paper) or all (as the GAT paper)."""
         settings = self.settings
         first = {id(p) for p in model.convs[0].parameters()}  # type: ignore[index,union-attr]
         decayed = None if settings.decay_on == "all" else lambda p: id(p) in first
-        return build_optimizer("adam", model, settings.learning_rate, settings.weight_decay, decayed)
+        return build_optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay, decayed)
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
         return {"baselines": self.baselines}

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
+from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
 # Chosen on Cora's validation part, in the end by picking the epoch on one half of it and measuring on the other (6
@@ -79,8 +81,10 @@ class GnnSettings(Settings):
         200, "Passes over the training part; without --neighbors one is one step.", check=at_least(1),
         names="--steps", panel="Training",
     )  # fmt: skip
-    learning_rate: float = option(0.01, "Step size of Adam.", check=positive, names="--lr", panel="Training")
-    weight_decay: float = option(5e-4, "L2 penalty in Adam.", check=at_least(0), panel="Training")
+    learning_rate: float = option(0.01, "Peak step size.", check=positive, names="--lr", panel="Training")
+    schedule: str = schedule_option("constant")
+    optimizer: str = optimizer_option("adam")
+    weight_decay: float = option(5e-4, "Of the weights; in Adam an L2 penalty.", check=at_least(0), panel="Training")
     decay_on: str = option("first", "Layers under the penalty", check=one_of("first", "all"), panel="Training")
     label_smoothing: float = option(0.0, "Share of the target spread over all classes.", check=share, panel="Training")
     monitor: str = option(

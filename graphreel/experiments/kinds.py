@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
+from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.series_settings import SeriesSettings
+from graphreel.experiments.task_settings import TaskSettings
+from graphreel.experiments.text_settings import TextSettings
 from graphreel.training.run_folder import RunFolder
 
 
@@ -12,40 +17,40 @@ class Kind:
     """A kind of training.
 
     Attributes:
-        room: whose command it is.
         on: what it trains on, in words.
-        settings_place, experiment_place: module:class inside this package.
+        settings: the class of its settings.
+        place: of its `Experiment`, module:class inside this package.
     """
 
-    room: str
     on: str
-    settings_place: str
-    experiment_place: str
+    settings: Any
+    place: str
 
     @property
-    def settings(self) -> Any:
-        """The class of its settings."""
-        return _found(self.settings_place)
+    def room(self) -> str:
+        """Whose command it is."""
+        return str(self.settings.ROOM)
 
     @property
     def experiment(self) -> Any:
         """The `Experiment`."""
-        return _found(self.experiment_place)
+        module, _, name = self.place.partition(":")
+        return getattr(import_module(f"{__package__}.{module}"), name)
 
 
 KINDS = {
-    "gnn": Kind("gnn", "a graph", "graph_settings:GnnSettings", "nodes_or_graphs:NodesOrGraphs"),
-    "task": Kind("rnn", "a sequence task", "task_settings:TaskSettings", "sequences:Sequences"),
-    "text": Kind("rnn", "a text", "text_settings:TextSettings", "text:Text"),
-    "clips": Kind("combined", "clips", "clip_settings:ClipSettings", "clips:Clips"),
-    "series": Kind("combined", "a series", "series_settings:SeriesSettings", "series:Series"),
-    "compare": Kind("combined", "clips, compared", "clip_settings:CompareSettings", "compare:Comparison"),
+    "gnn": Kind("a graph", GnnSettings, "nodes_or_graphs:NodesOrGraphs"),
+    "task": Kind("a sequence task", TaskSettings, "sequences:Sequences"),
+    "text": Kind("a text", TextSettings, "text:Text"),
+    "clips": Kind("clips", ClipSettings, "clips:Clips"),
+    "series": Kind("a series", SeriesSettings, "series:Series"),
+    "compare": Kind("clips, compared", CompareSettings, "compare:Comparison"),
 }
 
 
 def kind_of_settings(settings: Any) -> str:
     """The kind of training that such settings are of."""
-    return next(name for name, kind in KINDS.items() if kind.settings_place.endswith(f":{type(settings).__name__}"))
+    return next(name for name, kind in KINDS.items() if kind.settings is type(settings))
 
 
 def kind_of_run(run: RunFolder) -> str:
@@ -59,8 +64,3 @@ def kind_of_run(run: RunFolder) -> str:
     if kind not in KINDS:
         raise ValueError(f"{run.config_path} expects one of the kinds {', '.join(KINDS)}, got {kind!r}")
     return kind
-
-
-def _found(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(f"graphreel.experiments.{module}"), name)

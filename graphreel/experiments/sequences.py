@@ -66,7 +66,7 @@ class Sequences(Experiment):
             tokens, labels = (part.to(settings.device) for part in pair)
             return F.cross_entropy(model(tokens), labels)
 
-        optimizer = build_optimizer("adam", model, settings.learning_rate)
+        optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate)
         return Task(model, optimizer, batch, loss, lambda: scores(model, self.source.validation, "val"))
 
     def evaluate(self, task: Task) -> dict[str, Any]:

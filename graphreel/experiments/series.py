@@ -86,9 +86,8 @@ class Series(Experiment):
         if model.linear is not None:
             model.linear.load_state_dict(self.linear[linear].state_dict())  # type: ignore[union-attr]
         model.to(settings.device)
-        optimizer = build_optimizer("adamw", model, settings.learning_rate, settings.weight_decay)
+        optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
         per_epoch = self._per_epoch(part)
-        scheduler = build_schedule("warm-cosine", optimizer, settings.epochs * per_epoch)
         best = Best()
 
         def batch(step: int) -> tuple[Any, Tensor | None]:
@@ -111,10 +110,12 @@ class Series(Experiment):
                 "val_mse": parts.errors(forecast, "validation")["test_mse"],
             }
             if figures["val_loss"] < best.loss:
-                best.loss, best.step = figures["val_loss"], scheduler.last_epoch
+                best.loss, best.step = figures["val_loss"], task.step
             return figures
 
-        return Task(model, optimizer, batch, loss, validate, scheduler, {"best": best}, seed=seed)
+        scheduler = build_schedule(settings.schedule, optimizer, settings.epochs * per_epoch)
+        task = Task(model, optimizer, batch, loss, validate, scheduler, carried={"best": best}, seed=seed)
+        return task
 
     def evaluate(self, task: Task) -> dict[str, Any]:
         model: Any = task.model

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from graphreel.experiments.clip_settings import SPATIAL
 from graphreel.gnn.registry import ATTENDING
 from graphreel.rnn.registry import CAUSAL_CELLS
+from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
 _CARRIED: dict[str, Any] = {"season": -1, "epochs": 80}
@@ -87,8 +89,10 @@ class SeriesSettings(Settings):
     )  # fmt: skip
     loss: str = option("mse", "What is minimised", check=one_of("mse", "mae", "huber"))
     dropout: float = option(0.0, "Before the recurrent layer and before the head.", check=share)
-    learning_rate: float = option(3e-3, "Peak step size of AdamW.", check=positive, names="--lr", panel="Training")
-    weight_decay: float = option(1e-2, "Of AdamW.", check=at_least(0), panel="Training")
+    learning_rate: float = option(3e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
+    schedule: str = schedule_option("warm-cosine")
+    optimizer: str = optimizer_option("adamw")
+    weight_decay: float = option(1e-2, "Of the weights; in Adam an L2 penalty.", check=at_least(0), panel="Training")
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     batch_size: int = option(32, "Clips or windows in a batch.", check=size, panel="Training")
     epochs: int = option(30, "Passes over the training part.", check=at_least(1), names="--steps", panel="Training")

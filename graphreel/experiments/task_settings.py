@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphreel.rnn.registry import CELLS, GATED_CELLS
+from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, at_most, one_of, option, positive, size
+from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
 # The label is the first digit: it must outlast up to 80 steps. A forget gate that starts at 1/2 lets 2^-48 of its
@@ -33,7 +35,9 @@ class TaskSettings(Settings):
     batch_size: int = option(256, "Sequences or windows in a batch.", check=size, panel="Training")
     hidden: int = option(256, "Units of a layer.", check=size)
     embedding: int = option(64, "Features of a token.", check=size)
-    learning_rate: float = option(1e-4, "Step size of Adam.", check=positive, names="--lr", panel="Training")
+    learning_rate: float = option(1e-4, "Peak step size.", check=positive, names="--lr", panel="Training")
+    schedule: str = schedule_option("constant")
+    optimizer: str = optimizer_option("adam")
     clip_norm: float = option(10.0, "Largest norm of the gradient.", check=positive, panel="Training")
     initialization: str = option("kaiming", "How weights are drawn", check=one_of("uniform", "orthogonal", "kaiming"))
     forget_bias: float | None = option(

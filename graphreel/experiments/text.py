@@ -17,7 +17,6 @@ from graphreel.rnn.models.char_lm import State, detached
 from graphreel.training.loop import Plan
 from graphreel.training.optimizers import average_of, build_optimizer
 from graphreel.training.run_folder import RunFolder
-from graphreel.training.schedules import build_schedule
 from graphreel.training.summary import percent
 from graphreel.training.task import Task
 
@@ -66,7 +65,7 @@ class Text(Experiment):
         model = self.model(settings, self.entries).to(settings.device)
         averaged = average_of(model, settings.averaging) if settings.averaging > 0 else None
         optimizer = build_optimizer(
-            "adamw", model, settings.learning_rate, settings.weight_decay, lambda p: p.dim() > 1, fused=True
+            settings.optimizer, model, settings.learning_rate, settings.weight_decay, lambda p: p.dim() > 1, fused=True
         )
         sizes = (settings.window, settings.batch_size)
 
@@ -87,8 +86,7 @@ class Text(Experiment):
             val_loss, val_accuracy = loss_and_accuracy(_kept(task), book.validation)
             return {"val_loss": val_loss, "val_accuracy": val_accuracy}
 
-        scheduler = build_schedule("short-warm-cosine", optimizer, settings.steps)
-        task = Task(model, optimizer, batch, loss, validate, scheduler, {"state": carried}, averaged)
+        task = Task(model, optimizer, batch, loss, validate, carried={"state": carried}, averaged=averaged)
         return task
 
     def on_step(self, run: RunFolder, task: Task, step: int) -> None:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from graphreel.rnn.registry import CAUSAL_CELLS
+from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
 
@@ -24,14 +26,13 @@ class TextSettings(Settings):
     hidden: int = option(128, "Units of a layer.", check=size)
     layers: int = option(2, "Recurrent layers.", check=(at_least(1), at_most(1000)))
     embedding: int = option(87, "Features of a token.", check=size)
-    learning_rate: float = option(
-        2e-3, "Step size of Adam, falling to 0 along half a cosine after 200 steps of warm-up.", check=positive,
-        names="--lr", panel="Training",
-    )  # fmt: skip
+    learning_rate: float = option(2e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
+    schedule: str = schedule_option("short-warm-cosine")
+    optimizer: str = optimizer_option("adamw")
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     dropout: float = option(0.3, "Between layers and before the head.", check=share)
     weight_dropout: float = option(0.0, "Of the recurrent matrices, drawn anew in every step.", check=share, before=0.0)
-    weight_decay: float = option(0.0, "Of AdamW, on matrices alone.", check=at_least(0), panel="Training", before=0.0)
+    weight_decay: float = option(0.0, "Of matrices alone.", check=at_least(0), panel="Training", before=0.0)
     forget_bias: float | None = option(1.0, "What the forget gate's bias starts at.")
     skip: bool = option(True, "Every layer also reads the embedding, and the head all layers.", before=False)
     averaging: float = option(

@@ -290,7 +290,7 @@ class _Loop:
         task = self.task
         task.model.load_state_dict(state["model"])
         task.optimizer.load_state_dict(state["optimizer"])
-        if task.scheduler is not None:
+        if task.scheduler is not None and state["scheduler"] is not None:  # runs made before may have had none
             task.scheduler.load_state_dict(state["scheduler"])
         if task.averaged is not None:
             task.averaged.load_state_dict(state["averaged"])

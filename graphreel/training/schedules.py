@@ -1,13 +1,22 @@
-"""Learning-rate schedules by name, for the experiments that train with one.
+"""Learning-rate schedules by name: another one is a function here and its line in `SCHEDULES`.
 
-Each gives the factor of the peak learning rate at a step (from 0) of so many.
+Each gives the factor of the peak learning rate at a step (from 0) of so many. torch is imported when one is built.
 """
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from graphreel.training.option import one_of, option
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+
+def constant(step: int, steps: int) -> float:
+    """The peak throughout."""
+    return 1.0
 
 
 def warm_cosine(step: int, steps: int) -> float:
@@ -24,11 +33,21 @@ def short_warm_cosine(step: int, steps: int) -> float:
 
 
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "constant": constant,
     "warm-cosine": warm_cosine,
     "short-warm-cosine": short_warm_cosine,
 }
 
 
-def build_schedule(name: str, optimizer: Optimizer, steps: int) -> LRScheduler:
+def schedule_option(default: str) -> Any:
+    """The setting that chooses one; runs made before there was a choice had the default."""
+    return option(
+        default, "How the step size goes over the steps", check=one_of(*SCHEDULES), panel="Training", before=default
+    )
+
+
+def build_schedule(name: str, optimizer: "Optimizer", steps: int) -> "LRScheduler":
     """The scheduler of an optimiser, stepped after each of `steps` steps."""
+    from torch.optim.lr_scheduler import LambdaLR
+
     return LambdaLR(optimizer, lambda step: SCHEDULES[name](step, steps))

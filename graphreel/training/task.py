@@ -29,11 +29,12 @@ class Task:
             what an uninterrupted one would have read.
         loss: batch -> scalar loss, in training mode.
         validate: () -> figures on the validation part, in eval mode without gradients.
-        scheduler: stepped after every optimiser step.
+        scheduler: stepped after every optimiser step; the experiment's settings choose it.
         carried: further state that must survive a resume, by name (a hidden state carried between batches, say).
         averaged: running mean of the model's weights, from `average_of`. Where there is one, its weights are those that
             are validated, kept as the best and tested.
         seed: whose it is.
+        step: steps that are done.
     """
 
     model: nn.Module
@@ -45,6 +46,7 @@ class Task:
     carried: dict[str, Stateful] = field(default_factory=dict)
     averaged: AveragedModel | None = None
     seed: int = 0
+    step: int = 0
 
     @property
     def result(self) -> nn.Module:
@@ -79,4 +81,5 @@ def train_step(task: Task, step: int, parameters: Sequence[Tensor], clip_norm: f
         task.scheduler.step()
     if task.averaged is not None:
         task.averaged.update_parameters(task.model)
+    task.step = step + 1
     return value
