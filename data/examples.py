@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from .graphs.graph_examples import GRAPH_EXAMPLES
+
 _DAY = 24
 
 
@@ -16,43 +18,14 @@ def write_example(kind: str, path: Path) -> list[Path]:
     """
     if kind not in EXAMPLES:
         raise ValueError(f"KIND expects one of {', '.join(EXAMPLES)}, got {kind!r}")
-    suffix, write = EXAMPLES[kind]
-    path = Path(path)
+    writers, path = EXAMPLES[kind], Path(path)
     if path.exists():
         raise ValueError(f"{path} is there already: an example goes to a new place")
-    if path.suffix.lower() != suffix:
-        raise ValueError(f"an example of {kind} goes to a {suffix or 'folder'}, got {path.name}")
+    if path.suffix.lower() not in writers:
+        places = " or ".join(suffix or "folder" for suffix in writers)
+        raise ValueError(f"an example of {kind} goes to a {places}, got {path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return write(path)
-
-
-def _write_graph(path: Path) -> list[Path]:
-    """A folder of nodes.csv (id, label, split, features) and edges.csv (source, target, weight)."""
-    draw = random.Random(0)
-    path.mkdir()
-    nodes = ["id,label,split,age"]
-    edges = ["source,target,weight"]
-    for number in range(60):
-        part = ("train", "train", "train", "val", "test")[number // 2 % 5]
-        nodes.append(f"person {number},{'chess' if number % 2 else 'rowing'},{part},{20 + draw.randrange(50)}")
-        for _ in range(3):
-            friend = (number + 2 * draw.randrange(1, 30) + (draw.random() < 0.1)) % 60
-            edges.append(f"person {number},person {friend},{draw.randrange(1, 9)}")
-    return [_write(path / "nodes.csv", nodes), _write(path / "edges.csv", edges)]
-
-
-def _write_graphs(path: Path) -> list[Path]:
-    """Their number; per graph `nodes label`, then per node `tag degree neighbours`: rings are 1, paths 0."""
-    lines = ["40"]
-    for number in range(40):
-        size, ring = 4 + number // 2 % 6, number % 2
-        lines.append(f"{size} {ring}")
-        for node in range(size):
-            ends = (
-                [(node - 1) % size, (node + 1) % size] if ring else [n for n in (node - 1, node + 1) if 0 <= n < size]
-            )
-            lines.append(f"{node % 2} {len(ends)} {' '.join(map(str, ends))}")
-    return [_write(path, lines)]
+    return writers[path.suffix.lower()](path)
 
 
 def _write_series(path: Path) -> list[Path]:
@@ -99,11 +72,10 @@ def _write(path: Path, lines: list[str]) -> Path:
     return path
 
 
-# kind -> suffix of its path ("" is a folder), and what writes it
-EXAMPLES: dict[str, tuple[str, Callable[[Path], list[Path]]]] = {
-    "graph": ("", _write_graph),
-    "graphs": (".txt", _write_graphs),
-    "series": (".csv", _write_series),
-    "clips": (".npz", _write_clips),
-    "text": (".txt", _write_text),
+# kind -> suffix of its path ("" is a folder) -> what writes it
+EXAMPLES: dict[str, dict[str, Callable[[Path], list[Path]]]] = {
+    **GRAPH_EXAMPLES,
+    "series": {".csv": _write_series},
+    "clips": {".npz": _write_clips},
+    "text": {".txt": _write_text},
 }

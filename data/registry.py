@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def _is_node_link(path: Path) -> bool:
     return b'"multigraph"' in start and b'"X"' not in start
 
 
+def _is_list_of_torch(path: Path) -> bool:
+    """A .pt whose pickle begins with a list or a tuple."""
+    if path.suffix.lower() != ".pt" or not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            with archive.open(content) as file:
+                return file.read(3)[2:] in (b"]", b"(")
+    except (OSError, zipfile.BadZipFile, StopIteration):
+        return False
+
+
 def _is_array(path: Path) -> bool:
     """A .npz with an array of the series, as PEMS04 has it."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
@@ -138,9 +152,27 @@ FORMATS: list[Format] = [
         DataSet("combined", "videos", "graphreel.data.clips.videos:load_videos"),
     ),
     Format(
+        "a folder of OGB's .csv.gz with labels of graphs",
+        lambda path: any((path / name).is_file() for name in ("graph-label.csv.gz", "raw/graph-label.csv.gz")),
+        DataSet("gnn", "graphs", "graphreel.data.graphs.ogb_folder:load_ogb"),
+    ),
+    Format(
         "a folder of OGB's .csv.gz",
         lambda path: any((path / name).is_file() for name in ("edge.csv.gz", "raw/edge.csv.gz")),
         DataSet("gnn", "graph", "graphreel.data.graphs.ogb_folder:load_ogb"),
+    ),
+    Format(
+        "a folder with graphs.csv, nodes.csv and edges.csv",
+        lambda path: all((path / f"{name}.csv").is_file() for name in ("graphs", "nodes", "edges")),
+        DataSet("gnn", "graphs", "graphreel.data.graphs.graph_folder:load_graph_folder"),
+    ),
+    Format(
+        "a folder of .graphml, .gml or .json graphs with one subfolder per class",
+        lambda path: (
+            any(any(path.glob(f"*/*{suffix}")) for suffix in (".graphml", ".gml"))
+            or any(map(_is_node_link, islice(path.glob("*/*.json"), 1)))
+        ),
+        DataSet("gnn", "graphs", "graphreel.data.graphs.graph_folder:load_class_folders"),
     ),
     Format(
         "a table of edges with one of nodes beside it",
@@ -153,7 +185,17 @@ FORMATS: list[Format] = [
         DataSet("gnn", "graph", "graphreel.data.graphs.networkx_files:load_networkx"),
     ),
     Format(
+        "a .pt of a list of PyG's Data",
+        _is_list_of_torch,
+        DataSet("gnn", "graphs", "graphreel.data.graphs.pyg_file:load_pyg"),
+    ),
+    Format(
         "a .pt of PyG's Data", _ends_with(".pt"), DataSet("gnn", "graph", "graphreel.data.graphs.pyg_file:load_pyg")
+    ),
+    Format(
+        "a folder of TUDataset's NAME_A.txt",
+        lambda path: any(path.glob("*_A.txt")) or any(path.glob("raw/*_A.txt")),
+        DataSet("gnn", "graphs", "graphreel.data.graphs.tu_folder:load_tu"),
     ),
     Format(
         "a .txt of graphs as MUTAG.txt",

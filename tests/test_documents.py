@@ -22,6 +22,8 @@ SHORTER = {
     "gnn train --data imports": "--epochs 2 --seeds 1",
     "gnn train --data mutag": "--epochs 1",
     "gnn attention": "",
+    "gnn predict": "",
+    "gnn embed": "",
     "gnn updates": "",
     "rnn train --data palindrome": "--steps 2 --seeds 1 --hidden 8 --batch-size 4",
     "rnn train --data BOOK.txt": "--steps 3 --hidden 8 --batch-size 4",
@@ -43,7 +45,9 @@ SHORTER = {
 }
 # what a command reads: the name of a run, and the training that makes it
 NEEDS = {
-    "gnn attention": ("six-node", "gnn train --data six-node --model gat --epochs 5"),
+    **dict.fromkeys(
+        ("gnn attention", "gnn predict", "gnn embed"), ("six-node", "gnn train --data six-node --model gat --epochs 5")
+    ),
     "rnn gates": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "rnn generate": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "combined predict": ("clips", "combined train --data PATH --epochs 1"),
@@ -93,7 +97,13 @@ def folder(tmp_path_factory):
 def filled(command: str, folder: Path) -> list[str]:
     """The words of a command, with files and runs in place of capital letters and of runs/..."""
     run_of_it = str(folder / NEEDS.get(kind_of(command), ("clips",))[0])
-    stands = {"RUN": run_of_it, "PATH": str(folder / "PATH.npz"), "FILE": str(folder / "FILE.npz"), "CLIP": "0"}
+    stands = {
+        "RUN": run_of_it,
+        "PATH": str(folder / "PATH.npz"),
+        "FILE": str(folder / "FILE.npz"),
+        "CLIP": "0",
+        "GRAPH": "six-node",
+    }
     stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml")}
     if kind_of(command) in NEEDS:
         stands["runs/six"] = run_of_it

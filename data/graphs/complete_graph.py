@@ -1,10 +1,13 @@
 """What a graph from outside lacks is made, and said: features, and a split of its labelled nodes."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import degree
 
+from ..tables import name_of
 from .graph_checks import check_graph
 from .graph_dataset import GraphDataset
 
@@ -12,34 +15,37 @@ SPLITS = ("train_mask", "val_mask", "test_mask")
 _SHARE = 0.2  # of the labelled nodes of each class, for validation and for testing
 _IDENTITY = 2000  # nodes up to which one-hot numbers are features
 _DEGREES = 16
+DEGREE_NAMES = [f"degree {count}" for count in range(_DEGREES)]
 _OF_DEGREES = f"the nodes' degrees, one-hot up to {_DEGREES - 1}, stand for them"
 
 
 def complete_graph(data: Data, name: str, notes: list[str]) -> Data:
-    """A graph for classifying its nodes: y [N] of classes (-1 for none), x and three masks, checked.
+    """A graph of one's own: x, and labels with three masks where it has labels, checked.
 
-    Without x, features are the nodes' one-hot numbers, or, of more than 2000 nodes, their one-hot degrees up to 15.
-    Masks that are missing are drawn from the labelled nodes, by class and always alike: a fifth each for validation and
-    test, or what a given training part leaves.
+    Labels are classes y [N] (-1 for none), or numbers target [N] (NaN for none) where they are not whole. Without x,
+    features are the nodes' one-hot numbers, or, of more than 2000 nodes, their one-hot degrees up to 15. Masks that are
+    missing are drawn from the labelled nodes, by class and always alike: a fifth each for validation and test, or what
+    a given training part leaves.
 
     Args:
-        data: with edge_index, and what there is of x, y, masks.
+        data: with edge_index, and what there is of x, y, target, masks, node_names, feature_names.
         name: what the graph is called.
         notes: what was found out so far; what is decided here is added, and they become `data.notes`.
 
     Raises:
-        ValueError: there are no labels, or parts do not fit one another.
+        ValueError: parts do not fit one another.
     """
-    if data.get("y") is None:
-        raise ValueError(f"{name} has no labels: expected a column label, or y")
-    data.y = _labels(data.y, name)
+    groups = _read_labels(data, name)
     data.x = features_of(data, name, notes)
-    if not bool((data.y >= 0).any()):
-        raise ValueError(f"{name} has no node with a label")
     given = {split: _mask(data[split], split, name) for split in SPLITS if data.get(split) is not None}
     missing = [split for split in SPLITS if split not in given]
-    if missing:
-        _draw(given, missing, data.y, name)
+    if groups is None:
+        notes.append(f"{name} has no labels: expected a column label, or y, to learn them")
+        for split in given:
+            del data[split]
+        given = {}
+    elif missing:
+        _draw(given, missing, groups, name)
         sizes = ", ".join(f"{int(given[split].sum())} {split.removesuffix('_mask')}" for split in SPLITS)
         drawn = " and ".join(split.removesuffix("_mask") for split in missing)
         notes.append(f"{name}: the {drawn} part is drawn from the labelled nodes, by class: {sizes} nodes")
@@ -52,15 +58,17 @@ def complete_graph(data: Data, name: str, notes: list[str]) -> Data:
 
 
 def features_of(data: Data, name: str, notes: list[str]) -> Tensor:
-    """x as floats, or what stands for it where there is none."""
+    """x as floats, or what stands for it where there is none; what it is goes to `feature_names`."""
     x = data.get("x")
     if isinstance(x, Tensor) and x.size(-1):
         return (x[:, None] if x.dim() == 1 else x).float()
     num_nodes = int(data.num_nodes or 0)
     if num_nodes <= _IDENTITY:
         notes.append(f"{name} has no features: each node's own number, one-hot, stands for them")
+        data.feature_names = [f"node {node}" for node in data.get("node_names") or range(num_nodes)]
         return torch.eye(num_nodes)
     notes.append(f"{name} has no features: {_OF_DEGREES}")
+    data.feature_names = DEGREE_NAMES
     return degrees_of(data)
 
 
@@ -70,30 +78,38 @@ def degrees_of(data: Data) -> Tensor:
     return torch.nn.functional.one_hot(counts, _DEGREES).float()
 
 
-def complete_set(graphs: list[Data], name: str) -> GraphDataset:
-    """Graphs with one class each: x or degrees in its place, y [1] counted from 0.
+def complete_set(graphs: list[Data], name: str, class_names: list[str] | None = None) -> GraphDataset:
+    """Graphs with one label each: x or degrees in its place, y [1] counted from 0 and -1 for none, or target [1].
+
+    Args:
+        graphs: their y [1] is a class, or a number to be foretold where one of them is not whole.
+        name: what the set is called.
+        class_names: of the classes 0, 1, ...; left out, the labels in ascending order.
 
     Raises:
-        ValueError: there are no graphs, one has no label, or they differ in their features.
+        ValueError: there are no graphs, one has several labels, or they differ in their features.
     """
     if not graphs:
         raise ValueError(f"{name} holds no graphs")
-    labels: list[int] = []
     bare = _say_nothing(graphs)
+    labels: list[float] = []
     for number, graph in enumerate(graphs):
         y = graph.get("y")
-        if not isinstance(y, Tensor) or y.numel() != 1:
-            raise ValueError(f"graph {number} of {name} has no single label y")
-        labels.append(int(y))
+        if isinstance(y, Tensor) and y.numel() != 1:
+            raise ValueError(f"graph {number} of {name} has {y.numel()} labels y, expected one")
+        labels.append(float(y) if isinstance(y, Tensor) else math.nan)
         graph.x = degrees_of(graph) if bare else features_of(graph, name, [])
         if graph.x.size(1) != graphs[0].x.size(1):
             raise ValueError(f"graph {number} of {name} has {graph.x.size(1)} features, graph 0 {graphs[0].x.size(1)}")
-        check_graph(Data(x=graph.x, edge_index=graph.edge_index))
-    classes = sorted(set(labels))
+        check_graph(Data(x=graph.x, edge_index=graph.edge_index, edge_attr=graph.get("edge_attr")))
+    known = sorted({label for label in labels if label == label})
+    are_classes = all(label == round(label) for label in known)
     for graph, label in zip(graphs, labels, strict=True):
-        graph.y = torch.tensor([classes.index(label)])
+        graph.target = torch.tensor([label])
+        graph.y = torch.tensor([known.index(label) if are_classes and label == label else -1])
+    classes = class_names or [name_of(label) for label in known] if are_classes else []
     notes = [f"{name} has no features: {_OF_DEGREES}"] if bare else []
-    return GraphDataset(graphs, name, [str(label) for label in classes], notes=notes)
+    return GraphDataset(graphs, name, classes, DEGREE_NAMES if bare else graphs[0].get("feature_names"), notes)
 
 
 def _say_nothing(graphs: list[Data]) -> bool:
@@ -104,15 +120,25 @@ def _say_nothing(graphs: list[Data]) -> bool:
     return all(graph.x.shape[1:] == first.shape[1:] and bool((graph.x == first).all()) for graph in graphs)
 
 
-def _labels(y: Tensor, name: str) -> Tensor:
+def _read_labels(data: Data, name: str) -> Tensor | None:
+    """Make data.y classes or data.target numbers; return what a split keeps even [N] (-1: no label), None for none."""
+    y = data.get("y")
+    if y is None:
+        return None
     y = y.squeeze(-1) if y.dim() == 2 and y.size(1) == 1 else y
     if y.dim() != 1:
         raise ValueError(f"y of {name} is {list(y.shape)}, expected one class a node")
+    del data.y
     if y.is_floating_point():
-        if bool((y.isfinite() & (y != y.round())).any()):
-            raise ValueError(f"y of {name} holds {float(y[y != y.round()][0]):g}, expected classes")
-        y = torch.where(y.isfinite(), y, -torch.ones_like(y))
-    return y.long()
+        known = y.isfinite()
+        if bool((known & (y != y.round())).any()):
+            data.target = y.float()
+            return known.long() - 1
+        y = torch.where(known, y, -torch.ones_like(y))
+    if bool((y < 0).all()):
+        return None
+    data.y = y.long()
+    return data.y
 
 
 def _mask(mask: Tensor, split: str, name: str) -> Tensor:

@@ -75,7 +75,9 @@ def _check_labels(data: Data, num_nodes: int) -> None:
             raise ValueError(f"{name} has {_shape(mask)}, but {_nodes(data, num_nodes)}")
     if not masks:
         return
-    y = data.get("y")
+    y, target = data.get("y"), data.get("target")
+    if y is None and isinstance(target, Tensor):  # numbers, for a regression
+        y = torch.where(target.isfinite(), 0, -1)
     if not isinstance(y, Tensor):
         raise ValueError(f"the graph has {', '.join(masks)} but no labels y")
     if y.dim() != 1 or y.size(0) != num_nodes:

@@ -8,10 +8,10 @@ from torch_geometric.data import Data
 
 
 class GraphDataset(Sequence[Data]):
-    """A list of graphs to classify.
+    """A list of graphs to classify, or of which a number is to be foretold.
 
     Args:
-        graphs: each with x [n, F], edge_index [2, e] and y [1].
+        graphs: each with x [n, F], edge_index [2, e] and y [1], and perhaps edge_attr [e, D], target [1] and name.
         name: what the data set is called.
         class_names: one name per class.
         feature_names: one name per column of x.
@@ -52,8 +52,18 @@ class GraphDataset(Sequence[Data]):
 
     @property
     def y(self) -> Tensor:
-        """The classes of all graphs [len]."""
+        """The classes of all graphs [len], -1 for none."""
         return torch.cat([graph.y for graph in self.graphs])
+
+    @property
+    def target(self) -> Tensor:
+        """The numbers that are to be foretold of all graphs [len], NaN for none; of classes, their numbers."""
+        return torch.cat([graph.get("target", graph.y) for graph in self.graphs]).float()
+
+    @property
+    def groups(self) -> Tensor:
+        """What a split keeps even [len]: the classes, or that a graph has a number; -1 for those without either."""
+        return self.y if self.class_names else self.target.isfinite().long() - 1
 
     def folds(self, num_folds: int = 10, seed: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Stratified cross-validation: num_folds times (train, val, test), as sorted indices.
@@ -66,15 +76,18 @@ class GraphDataset(Sequence[Data]):
         """
         if not 3 <= num_folds <= len(self):
             raise ValueError(f"num_folds is {num_folds}, expected 3 to {len(self)}, the number of graphs")
-        y, generator = self.y, torch.Generator().manual_seed(seed)
-        dealt = torch.cat(
-            [
-                members[torch.randperm(members.numel(), generator=generator)]
-                for members in ((y == label).nonzero().flatten() for label in range(self.num_classes))
-            ]
-        )
-        fold = torch.empty(len(self), dtype=torch.int64)
-        fold[dealt] = torch.arange(len(self)) % num_folds
+        fold = deal_out(self.groups, num_folds, seed)
         for k in range(num_folds):
             test, val = fold == k, fold == (k + 1) % num_folds
-            yield (~(test | val)).nonzero().flatten(), val.nonzero().flatten(), test.nonzero().flatten()
+            train = (fold >= 0) & ~test & ~val
+            yield train.nonzero().flatten(), val.nonzero().flatten(), test.nonzero().flatten()
+
+
+def deal_out(groups: Tensor, num_folds: int, seed: int = 0) -> Tensor:
+    """The fold of each [n]: the members of each group are shuffled and dealt out in turn; -1 for those of group -1."""
+    generator = torch.Generator().manual_seed(seed)
+    members = [(groups == group).nonzero().flatten() for group in range(int(groups.max()) + 1)]
+    dealt = torch.cat([one[torch.randperm(one.numel(), generator=generator)] for one in members])
+    fold = torch.full_like(groups, -1)
+    fold[dealt] = torch.arange(dealt.numel()) % num_folds
+    return fold

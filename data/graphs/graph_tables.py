@@ -1,6 +1,7 @@
 """A graph from tables: edges in one, and in another the nodes' names, features, labels and split."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 from torch_geometric.data import Data
 
 from ..match_names import match_names
-from ..tables import SENSOR_NAMES, SOURCE_NAMES, TARGET_NAMES, WEIGHT_NAMES, Table, TableOptions, read_table
+from ..tables import SENSOR_NAMES, SOURCE_NAMES, TARGET_NAMES, WEIGHT_NAMES, Table, TableOptions, name_of, read_table
 from .complete_graph import complete_graph
 
-LABELS = {"label", "class", "y", "category", "club"}
+LABELS = {"label", "class", "y", "category", "club", "target"}
 SPLIT = {"split", "set", "part"}
 _PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _WORDS = 30  # different words of a column up to which they become features
@@ -35,11 +36,11 @@ def load_graph_tables(path: Path, separator: str | None = None, encoding: str | 
     if node_file is None:
         raise FileNotFoundError(f"{edge_file.name} needs a table of nodes beside it, such as nodes.csv")
     options = TableOptions(separator=separator, encoding=encoding)
-    nodes, edges = read_table(node_file, options), read_table(edge_file, options)
+    nodes, edges = read_table(node_file, replace(options, header=True)), read_table(edge_file, options)
     named = nodes.find(SENSOR_NAMES | {"name", ""})
     key = named if named is not None else 0
     names = nodes.texts(key)
-    columns = {str(nodes.frame.columns[c]): _column(nodes, c) for c in range(nodes.frame.shape[1]) if c != key}
+    columns = {str(nodes.frame.columns[c]): column_of(nodes, c) for c in range(nodes.frame.shape[1]) if c != key}
     ends = edges.find(SOURCE_NAMES), edges.find(TARGET_NAMES)
     source, target = ends if None not in ends else (0, 1)
     if edges.frame.shape[1] < 2:
@@ -51,7 +52,7 @@ def load_graph_tables(path: Path, separator: str | None = None, encoding: str | 
     notes = nodes.notes + edges.notes
     index = torch.tensor(place).reshape(2, -1)
     name = path.name if path.is_dir() else edge_file.stem.removesuffix("edges").rstrip("_-") or edge_file.parent.name
-    return graph_of_columns(name, names, columns, index, attributes, notes)
+    return complete_graph(graph_of_columns(name, names, columns, index, attributes, notes), name, notes)
 
 
 def nodes_beside(edges: Path) -> Path | None:
@@ -62,17 +63,26 @@ def nodes_beside(edges: Path) -> Path | None:
 
 def graph_of_columns(
     name: str, names: list[str], columns: Mapping[str, Any], edge_index: torch.Tensor,
-    edge_columns: Mapping[str, np.ndarray], notes: list[str],
+    edge_columns: Mapping[str, np.ndarray], notes: list[str], labels: bool = True,
 ) -> Data:  # fmt: skip
-    """A graph of nodes by name, columns of what is known of them (numbers, or lists of text), and edges by number."""
+    """A graph of nodes by name, columns of what is known of them (numbers, or lists of text), and edges by number.
+
+    Args:
+        labels: whether the nodes have labels and a split; otherwise every column is a feature.
+    """
     data = Data(edge_index=edge_index, num_nodes=len(names))
     features, used = [], []
     for title, column in columns.items():
-        word = title.strip().lower()
+        word = title.strip().lower() if labels else ""
         if word in LABELS and data.get("y") is None:
             classes = sorted({value for value in column if not _absent(value)}, key=lambda v: (isinstance(v, str), v))
-            data.y = torch.tensor([-1 if _absent(value) else classes.index(value) for value in column])
-            data.class_names = [str(int(c)) if isinstance(c, float) and c.is_integer() else str(c) for c in classes]
+            if not isinstance(column, list):
+                data.target = torch.from_numpy(column).float()
+            if isinstance(column, list) or all(value.is_integer() for value in classes):
+                data.y = torch.tensor([-1 if _absent(value) else classes.index(value) for value in column])
+                data.class_names = [name_of(value) for value in classes]
+            else:
+                data.y = torch.from_numpy(column)
         elif word in SPLIT or (word.removesuffix("_mask") in _PARTS and word.endswith("_mask")):
             _add_split(data, word, column, name)
         elif not isinstance(column, list):
@@ -96,10 +106,10 @@ def graph_of_columns(
     elif edge_columns:
         data.edge_attr = torch.from_numpy(np.stack(list(edge_columns.values()), axis=1)).float()
     data.node_names = names
-    return complete_graph(data, name, notes)
+    return data
 
 
-def _column(table: Table, column: int) -> Any:
+def column_of(table: Table, column: int) -> Any:
     """Numbers as an array, anything else as a list of text."""
     return table.numbers(column) if table.is_numeric(column) else table.texts(column)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from .complete_graph import complete_graph
 from .graph_tables import graph_of_columns
 
 SUFFIXES = {".graphml", ".gml", ".json"}
@@ -25,6 +26,19 @@ def load_networkx(path: Path) -> Data:
         ValueError: the file is damaged, or holds no labels.
     """
     path = Path(path)
+    nodes, links = read_network(path)
+    names, columns = [name for name, _ in nodes], columns_of([more for _, more in nodes])
+    numbers, notes = edge_columns([more for _, _, more in links]), []  # type: tuple[Any, list[str]]
+    graph = graph_of_columns(path.stem, names, columns, pairs_of(links), numbers, notes)
+    return complete_graph(graph, path.stem, notes)
+
+
+def read_network(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], list[tuple[int, int, dict[str, Any]]]]:
+    """The nodes of a file of networkx, each (name, attributes), and its edges, each (source, target, attributes).
+
+    Raises:
+        ValueError: the file is damaged, or holds no nodes.
+    """
     try:
         if path.suffix.lower() == ".graphml":
             graph = nx.read_graphml(path)
@@ -41,21 +55,24 @@ def load_networkx(path: Path) -> Data:
         ) from None
     if not len(graph):
         raise ValueError(f"{path.name} holds no nodes")
-    names = list(graph)
-    number = {node: place for place, node in enumerate(names)}
-    links = list(graph.edges(data=True))
+    number = {node: place for place, node in enumerate(graph)}
+    links = [(number[source], number[target], more) for source, target, more in graph.edges(data=True)]
     if not graph.is_directed():
         links += [(target, source, more) for source, target, more in links if source != target]
-    links.sort(key=lambda link: (number[link[0]], number[link[1]]))
-    pairs = [[number[source] for source, _, _ in links], [number[target] for _, target, _ in links]]
-    of_edges = _columns([more for _, _, more in links])
-    numbers = {key: column for key, column in of_edges.items() if not isinstance(column, list)}
-    columns = _columns([graph.nodes[node] for node in names])
-    edge_index = torch.tensor(pairs).reshape(2, -1).long()
-    return graph_of_columns(path.stem, [str(node) for node in names], columns, edge_index, numbers, [])
+    return [(str(node), graph.nodes[node]) for node in graph], sorted(links, key=lambda link: link[:2])
 
 
-def _columns(entries: list[dict[str, Any]]) -> dict[str, Any]:
+def pairs_of(links: list[tuple[int, int, dict[str, Any]]]) -> torch.Tensor:
+    """The edge_index [2, E] of edges."""
+    return torch.tensor([link[:2] for link in links], dtype=torch.int64).reshape(-1, 2).t().contiguous()
+
+
+def edge_columns(entries: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """The columns of numbers that edges have; their texts are left out."""
+    return {key: column for key, column in columns_of(entries).items() if not isinstance(column, list)}
+
+
+def columns_of(entries: list[dict[str, Any]]) -> dict[str, Any]:
     """Attributes of nodes or edges as columns: numbers as arrays, lists of them as several, anything else as text."""
     columns: dict[str, Any] = {}
     for key in dict.fromkeys(key for entry in entries for key in entry):

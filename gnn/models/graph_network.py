@@ -138,12 +138,27 @@ class GraphNetwork(nn.Module):
         Returns:
             ``[..., N, out_channels]``, or ``[..., graphs, out_channels]``.
         """
-        edges = None
+        return self.run(x, edge_index, self._edges_read(edge_weight, edge_attr), batch, batch_size)
+
+    def hidden(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """What goes into the last layer of :meth:`forward`: ``[..., N, hidden]``, or a row for each graph."""
+        h = self.embed(x, edge_index, self._edges_read(edge_weight, edge_attr))
+        return h if self.pool is None else _POOLS[self.pool](h, batch, batch_size)
+
+    def _edges_read(self, edge_weight: Tensor | None, edge_attr: Tensor | None) -> Tensor | None:
         if self.edges == "edge_weight":
-            edges = edge_weight
-        elif self.edges == "edge_attr" and any(getattr(conv, "edge_dim", None) is not None for conv in self._layers()):
-            edges = edge_weight if edge_attr is None else edge_attr
-        return self.run(x, edge_index, edges, batch, batch_size)
+            return edge_weight
+        if self.edges == "edge_attr" and any(getattr(conv, "edge_dim", None) is not None for conv in self._layers()):
+            return edge_weight if edge_attr is None else edge_attr
+        return None
 
     def embed(self, x: Tensor, edge_index: Adj, edges: Tensor | None = None) -> Tensor:
         """The hidden features that go into the last layer: ``[..., N, hidden]``."""

@@ -35,8 +35,10 @@ def describe(file: Annotated[str, typer.Argument(help="A data set by name, or th
 
 @app.command()
 def example(
-    kind: Annotated[str, typer.Argument(help="graph, graphs, series, clips or text.")],
-    out: Annotated[Path, typer.Option(help="Where it goes: a new file, or folder for a graph.")],
+    kind: Annotated[
+        str, typer.Argument(help="graph, graphs, graph-classes, graph-tu, graph-ogb, series, clips or text.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where it goes: a new file or folder; its suffix chooses the format.")],
 ) -> None:
     """Write a small valid file or folder of a kind of data, to be filled with one's own."""
     from graphreel.data.examples import write_example

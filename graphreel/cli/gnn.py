@@ -1,4 +1,4 @@
-"""`graphreel gnn ...`: train, attention, updates. torch is imported only when work starts."""
+"""`graphreel gnn ...`: train, predict, embed, attention, updates. torch is imported only when work starts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +37,49 @@ def attention(
 
     for path in draw(run, node, hops, graph, out):
         typer.echo(path)
+
+
+_Data = Annotated[str, typer.Argument(help="A data set by name, or the path of one, as in training.", metavar="DATA")]
+
+
+@app.command()
+def predict(
+    run: Run,
+    data: _Data,
+    out: Annotated[Path | None, path_option(".csv to write.", show_default="RUN/predictions.csv")] = None,
+) -> None:
+    """Write the class and the probabilities of every node or graph of DATA, by name."""
+    _check_table(run, data, out, (".csv",))
+    from graphreel.inspect.graph_predictions import predict as predict_data
+
+    typer.echo(predict_data(run, data, out))
+
+
+@app.command()
+def embed(
+    run: Run,
+    data: Annotated[
+        str | None, typer.Argument(help="As for predict.", metavar="[DATA]", show_default="what it was trained on")
+    ] = None,
+    out: Annotated[Path | None, path_option(".csv or .npy to write.", show_default="RUN/embedding.csv")] = None,
+) -> None:
+    """Write the hidden features of every node or graph that go into a trained network's last layer."""
+    _check_table(run, data, out, (".csv", ".npy"))
+    from graphreel.inspect.graph_predictions import embed as embed_data
+
+    typer.echo(embed_data(run, data, out))
+
+
+def _check_table(run: Path, data: str | None, out: Path | None, suffixes: tuple[str, ...]) -> None:
+    from graphreel.training.run_folder import RunFolder
+
+    RunFolder.open(run, "gnn")
+    read = []
+    if data is not None:
+        data_set(data, "gnn")
+        read = [Path(data), *Path(data).rglob("*")] if Path(data).is_dir() else [Path(data)]
+        read += Path(data).parent.glob("*nodes*") if Path(data).is_file() else []
+    check_picture(out, read=read, run=run, suffixes=suffixes)
 
 
 @app.command()

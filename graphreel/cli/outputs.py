@@ -34,7 +34,9 @@ def check_picture(
     if out.is_dir():
         raise ValueError(f"--out expects a file, got the folder {out}")
     if out.suffix.lower() not in ("", *suffixes):
-        raise ValueError(f"--out expects a {', '.join(suffixes[:-1])} or {suffixes[-1]}, got {out.name}")
+        raise ValueError(
+            f"--out expects a {', '.join(suffixes[:-1])}{' or ' * (len(suffixes) > 1)}{suffixes[-1]}, got {out.name}"
+        )
     sources = [*read, *_trained_on(run)]
     if run is not None:
         sources += [run / name for name in OF_A_RUN]

@@ -1,11 +1,11 @@
 """The network of `graphreel gnn train`, what it reads of a graph, and what its two experiments share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 
 from graphreel.data.graphs.edge_attributes import undirected
 from graphreel.data.registry import load_to_train
@@ -90,12 +90,17 @@ def ranked_scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
     return {**scores, "val_rank": scores["val_accuracy"] - 1e-6 * scores["val_loss"] / (1 + scores["val_loss"])}
 
 
-def num_classes_of(source: Any) -> int:
-    """Number of classes of a graph (the names given, else the largest label and one) or of a set of graphs."""
-    if hasattr(source, "folds"):
-        return source.num_classes
-    names = source.get("class_names")
-    return len(names) if names else int(source.y.max()) + 1
+def class_names_of(source: Any) -> list[str]:
+    """The names of the classes of a graph or of a set of graphs; where there are none, their numbers."""
+    names = source.class_names if hasattr(source, "folds") else source.get("class_names")
+    return list(names or map(str, range(int(source.y.max()) + 1)))
+
+
+def in_batches(graphs: Sequence[Data], size: int) -> Iterator[Data]:
+    """Graphs side by side in one, `size` at a time, with what a network reads of them and `batch`."""
+    read = ("x", "edge_index", "edge_attr", "edge_weight", "y", "target")
+    kept = [Data(**{name: graph[name] for name in read if graph.get(name) is not None}) for graph in graphs]
+    return (Batch.from_data_list(kept[start : start + size]) for start in range(0, len(kept), size))
 
 
 def build_model(settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None):
@@ -136,5 +141,10 @@ def edge_inputs(graph: Data, settings: GnnSettings) -> dict[str, Tensor]:
 
 def edge_features(graph: Data, settings: GnnSettings) -> int | None:
     """Number of features per edge that attention reads, None where the graph has none or the model reads none."""
-    values = edge_inputs(graph, settings).get("edge_attr")
+    return edge_width(graph) if "edge_attr" in edge_inputs(graph, settings) else None
+
+
+def edge_width(graph: Data) -> int | None:
+    """Number of features per edge, None where the graph has none."""
+    values = graph.get("edge_attr")
     return None if values is None else values.size(-1) if values.dim() > 1 else 1

@@ -24,12 +24,15 @@ class Graphs(GraphExperiment):
     kind = f"graphs in {FOLDS} folds"
 
     def __init__(self, settings: GnnSettings, source: Any) -> None:
+        if bool((source.y < 0).all()):
+            raise ValueError(f"{settings.data} has no classes to learn: expected a label for every graph")
         super().__init__(settings, 1)
         self.source = source
         self.entries = {
             "num_features": source[0].x.size(-1), "num_classes": source.num_classes, "edge_dim": None, "pool": "sum",
+            "class_names": source.class_names, "feature_names": source.feature_names,
         }  # fmt: skip
-        self.baselines = {"majority": float(source.y.bincount().max() / len(source))}
+        self.baselines = {"majority": float(source.y[source.y >= 0].bincount().max() / len(source))}
         self.trivial = trivial_scores(source.y, source.y, settings.label_smoothing)
 
     def build(self, seed: int) -> Task:

@@ -11,9 +11,9 @@ from torch_geometric.data import Data
 from graphreel.data import bag_of_words_accuracy, check_graph, majority_accuracy, neighbor_loader
 from graphreel.experiments.graph_model import (
     GraphExperiment,
+    class_names_of,
     edge_features,
     edge_inputs,
-    num_classes_of,
     prepare_graph,
     ranked_scores,
 )
@@ -31,6 +31,8 @@ class Nodes(GraphExperiment):
 
     def __init__(self, settings: GnnSettings, source: Data) -> None:
         check_graph(source)
+        if source.get("train_mask") is None or source.get("y") is None:
+            raise ValueError(f"{settings.data} has no classes to learn: expected a column label, or y")
         count = int(source.train_mask.sum())
         super().__init__(settings, -(-count // settings.batch_size) if settings.fan_out else 1)
         self.graph = prepare_graph(source, settings, settings.device)
@@ -38,8 +40,10 @@ class Nodes(GraphExperiment):
         self.part = {name: self.graph[f"{name}_mask"].nonzero().flatten() for name in parts}
         self.labels = {name: self.graph.y[index] for name, index in self.part.items()}
         self.entries = {
-            "num_features": source.x.size(-1), "num_classes": num_classes_of(source),
+            "num_features": source.x.size(-1), "num_classes": len(class_names_of(source)),
             "edge_dim": edge_features(self.graph, settings), "pool": None,
+            "class_names": class_names_of(source),
+            "feature_names": list(source.get("feature_names") or []),
         }  # fmt: skip
         # what a network must beat: the commonest class, and a linear model that sees no edges
         self.baselines = {"majority": majority_accuracy(source)}

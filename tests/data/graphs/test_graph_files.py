@@ -63,7 +63,6 @@ def test_missing_parts_are_made_and_said(tmp_path):
     ("nodes", "edges", "sentence"),
     [
         (NODES, EDGES + "ann,eve,1\n", "pets_edges.csv does not fit: 'eve' is not in pets_nodes.csv"),
-        (NODES.replace("label", "breed"), EDGES, "pets has no labels: expected a column label"),
         (NODES.replace("bob,dog", "ann,dog"), EDGES, "names 'ann' twice"),
         (NODES.replace(",val", ",maybe"), EDGES, "split of pets holds 'maybe', expected train, val or test"),
         (NODES, EDGES.replace("1.5", "much"), "row 2, column 3 of pets_edges.csv holds 'much': expected a number"),

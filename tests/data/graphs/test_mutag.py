@@ -74,13 +74,13 @@ def test_the_real_file():
     }  # fmt: skip
     assert sum(graph.num_edges for graph in molecules) == 7442 and all(graph.is_undirected() for graph in molecules)
     by_path = data.load(os.path.join(os.environ["GRAPHREEL_DATA"], "mutag", "MUTAG.txt"))
-    assert len(by_path) == 188 and by_path.feature_names == list("0123456")
+    assert len(by_path) == 188 and by_path.feature_names == [f"tag {tag}" for tag in range(7)]
 
 
 def test_any_file_of_graphs(tmp_path):
     (tmp_path / "toy.txt").write_text("3\n1 -5\n9 0\n2 7\n1 1 1\n9 1 0\n1 9\n1 0\n")
     graphs = data.load(tmp_path / "toy.txt")
-    assert (graphs.name, graphs.class_names, graphs.feature_names) == ("toy", ["-5", "7", "9"], ["1", "9"])
+    assert (graphs.name, graphs.class_names, graphs.feature_names) == ("toy", ["-5", "7", "9"], ["tag 1", "tag 9"])
     assert graphs[1].x.tolist() == [[1, 0], [0, 1]] and graphs[2].num_edges == 0
     batch = next(iter(DataLoader(graphs, batch_size=3)))
     assert batch.num_graphs == 3 and batch.y.tolist() == [0, 1, 2]
@@ -115,7 +115,7 @@ def test_bad_tu_files(tmp_path, monkeypatch):
     folder = write_tu(tmp_path / "MUTAG/raw")
     monkeypatch.setenv("GRAPHREEL_DATA", str(tmp_path))
     (folder / "MUTAG_graph_labels.txt").write_text("1\n")
-    with pytest.raises(ValueError, match="is inconsistent: 5 atoms, 5 in 1 graphs"):
+    with pytest.raises(ValueError, match="is inconsistent: 5 nodes, 5 in 1 graphs"):
         data.load("mutag")
     (folder / "MUTAG_node_labels.txt").write_text("C\n")
     with pytest.raises(ValueError, match=r"MUTAG_node_labels.txt is damaged"):

@@ -1,0 +1,128 @@
+"""`graphreel gnn predict` and `gnn embed`: what a trained graph network says of every node or graph, as a table."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphreel.core.atomic_files import write_text, write_whole
+from graphreel.data.graphs.match_features import match_features
+from graphreel.data.registry import load_to_train
+from graphreel.experiments.graph_model import (
+    class_names_of,
+    edge_inputs,
+    edge_width,
+    in_batches,
+    prepare_graph,
+)
+from graphreel.inspect.load_run import TrainedRun, load_run
+
+_AT_ONCE = 256  # graphs in a batch
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a run is asked about: graphs in batches, and the names and known labels of their nodes, or of them."""
+
+    batches: Sequence[Data]
+    what: str
+    names: Sequence[str]
+    labels: Tensor | None
+    class_names: Sequence[str]
+    notes: Sequence[str]
+
+
+def predict(path: Path, data: str, out: Path | None) -> str:
+    """Write the class and the probabilities of every node or graph of `data` to a .csv; return what is printed.
+
+    Raises:
+        ValueError, OSError: no run of `gnn train`, data that cannot be read, or that do not fit the run.
+    """
+    trained = load_run(path, "gnn")
+    read = _read(trained, data)
+    shares = torch.cat([logits.softmax(-1) for logits in _answers(trained, read, hidden=False)])
+    classes = trained.entries.get("class_names") or [str(label) for label in range(shares.size(1))]
+    best = shares.argmax(1)
+    header = [read.what, "class", *(f"p({name})" for name in classes)]
+    rows = ([n, classes[b], *(f"{p:.6g}" for p in row)] for n, b, row in zip(read.names, best, shares, strict=True))
+    written = _write_csv(out or trained.folder.path / "predictions.csv", header, rows)
+    counts = best.bincount(minlength=len(classes)).tolist()
+    told = [f"{name} {count}" for name, count in zip(classes, counts, strict=True) if count]
+    lines = [*read.notes, f"{len(best)} {read.what}s: {', '.join(told[:20])}{', ...' * (len(told) > 20)}"]
+    if read.labels is not None and read.class_names:
+        known = read.labels >= 0
+        same = [classes[b] == read.class_names[y] for b, y in zip(best[known], read.labels[known], strict=True)]
+        if same:
+            lines.append(f"{sum(same) / len(same):.1%} of the {len(same)} with a label have this class")
+    return "\n".join([*(f"  {line}" for line in lines), f"  in {written}"])
+
+
+def embed(path: Path, data: str | None, out: Path | None) -> str:
+    """Write the hidden features that go into the last layer, one row a node or graph, to a .csv or .npy.
+
+    Raises:
+        ValueError, OSError: as for `predict`.
+    """
+    trained = load_run(path, "gnn")
+    read = _read(trained, data or trained.settings.data)
+    hidden = torch.cat(list(_answers(trained, read, hidden=True)))
+    place = out or trained.folder.path / "embedding.csv"
+    if place.suffix.lower() == ".npy":
+        write_whole(place, lambda beside: np.save(beside, hidden.numpy()))
+    else:
+        header = [read.what, *(f"h{column}" for column in range(hidden.size(1)))]
+        place = _write_csv(
+            place, header, ([name, *map("{:.6g}".format, row)] for name, row in zip(read.names, hidden, strict=True))
+        )
+    lines = [*read.notes, f"{len(hidden)} {read.what}s, {hidden.size(1)} hidden features"]
+    return "\n".join([*(f"  {line}" for line in lines), f"  in {place}"])
+
+
+def _read(trained: TrainedRun, data: str) -> _Read:
+    source, saved = load_to_train(data), trained.entries
+    of_graphs, alone, notes = saved["pool"] is not None, isinstance(source, Data), []
+    if not of_graphs and not alone:
+        raise ValueError(f"{data} is a set of graphs, but the run was trained on the nodes of one")
+    graphs = [source] if alone else list(source)
+    of_source = source.get if alone else lambda name: getattr(source, name, None)
+    notes += of_source("notes") or []
+    columns, trained_columns = of_source("feature_names") or (), saved.get("feature_names") or ()
+    matched = []
+    for graph in graphs:
+        graph = match_features(graph, columns, trained_columns, saved["num_features"], notes)
+        if saved.get("edge_dim") not in (None, edge_width(graph)):
+            raise ValueError(
+                f"{data} has {edge_width(graph)} features an edge, but the run was trained on {saved['edge_dim']}"
+            )
+        matched.append(prepare_graph(graph, trained.settings, "cpu"))
+    y = of_source("y") if of_graphs != alone else None  # the labels of nodes are none of their graph
+    classes = of_source("class_names") or [] if y is None else class_names_of(source)
+    if not of_graphs:
+        names = matched[0].get("node_names") or range(matched[0].x.size(0))
+        return _Read(matched, "node", list(map(str, names)), y, classes, notes)
+    names = [graph.get("name") or number for number, graph in enumerate(graphs)]
+    return _Read(list(in_batches(matched, _AT_ONCE)), "graph", list(map(str, names)), y, classes, notes)
+
+
+@torch.no_grad()
+def _answers(trained: TrainedRun, read: _Read, hidden: bool) -> Iterator[Tensor]:
+    for graph in read.batches:
+        inputs: dict[str, Any] = edge_inputs(graph, trained.settings)
+        if trained.entries["pool"] is not None:
+            inputs["batch"] = graph.batch
+        yield (trained.model.hidden if hidden else trained.model)(graph.x, **inputs)
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterator[list[Any]]) -> Path:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return write_text(path, text.getvalue())
