@@ -147,10 +147,10 @@ def _write_ogb(path: Path) -> list[Path]:
         content[f"split/random/{file}"] = [[place] for place, node in enumerate(nodes) if node[2] == part]
     written = []
     for name, rows in content.items():
-        file = path / f"{name}.csv.gz"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(gzip.compress("".join(",".join(map(str, row)) + "\n" for row in rows).encode(), mtime=0))
-        written.append(file)
+        place = path / f"{name}.csv.gz"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(gzip.compress("".join(",".join(map(str, row)) + "\n" for row in rows).encode(), mtime=0))
+        written.append(place)
     return written
 
 

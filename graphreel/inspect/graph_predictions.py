@@ -87,12 +87,12 @@ def embed(path: Path, data: str | None, out: Path | None) -> str:
 
 def _read(trained: TrainedRun, data: str) -> _Read:
     source, saved = load_to_train(data), trained.entries
-    of_graphs, alone, notes = saved["pool"] is not None, isinstance(source, Data), []
+    of_graphs, alone = saved["pool"] is not None, isinstance(source, Data)
     if not of_graphs and not alone:
         raise ValueError(f"{data} is a set of graphs, but the run was trained on the nodes of one")
     graphs = [source] if alone else list(source)
     of_source = source.get if alone else lambda name: getattr(source, name, None)
-    notes += of_source("notes") or []
+    notes: list[str] = list(of_source("notes") or [])
     columns, trained_columns = of_source("feature_names") or (), saved.get("feature_names") or ()
     matched = []
     for graph in graphs:
