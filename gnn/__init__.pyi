@@ -3,6 +3,7 @@ from .conv.gat_conv import GATConv
 from .conv.gatv2_conv import GATv2Conv
 from .conv.gcn_conv import GCNConv
 from .dense import dense_gat, dense_gatv2, dense_gcn
+from .explain.attention_page import AttentionPage, attention_page, show_attention
 from .explain.attention_report import write_attention
 from .explain.attention_summary import draw_summary
 from .explain.attention_weights import attention_weights
@@ -13,11 +14,13 @@ from .models.gat import GAT
 from .models.gcn import GCN
 
 __all__ = [
+    "AttentionPage",
     "GAT",
     "GCN",
     "GATConv",
     "GATv2Conv",
     "GCNConv",
+    "attention_page",
     "attention_weights",
     "dense_gat",
     "dense_gatv2",
@@ -27,6 +30,7 @@ __all__ = [
     "forget",
     "gradient_after",
     "normalized_adjacency",
+    "show_attention",
     "updates_between",
     "write_attention",
 ]

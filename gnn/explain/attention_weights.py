@@ -13,7 +13,7 @@ from torch_geometric.utils import is_torch_sparse_tensor, to_edge_index
 
 from ..conv.attention_base import AttentionConv
 
-__all__ = ["attention_weights", "watch_attention"]
+__all__ = ["attention_weights", "evaluate", "watch_attention"]
 
 _LAYERS = (AttentionConv, pyg.GATConv, pyg.GATv2Conv)
 
@@ -61,13 +61,18 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
         return result if asked.pop() else out
 
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(model))
-        stack.enter_context(torch.no_grad())
         for layer in layers:
             stack.callback(layer.register_forward_pre_hook(ask, with_kwargs=True).remove)
             stack.callback(layer.register_forward_hook(record, with_kwargs=True).remove)
-        model(data.x, data.edge_index, **_further_arguments(model, layers, data))
+        evaluate(model, data)
     return recorded
+
+
+def evaluate(model: nn.Module, data: Data) -> Any:
+    """What a model with attention makes of a graph, in evaluation mode and without gradients."""
+    layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
+    with _evaluating(model), torch.no_grad():
+        return model(data.x, data.edge_index, **_further_arguments(model, layers, data))
 
 
 def _further_arguments(model: nn.Module, layers: list[Any], data: Data) -> dict[str, Any]:

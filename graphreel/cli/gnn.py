@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Run, path_option
-from graphreel.cli.outputs import check_picture
+from graphreel.cli.options import Html, Run, path_option
+from graphreel.cli.outputs import PAGES, PICTURES, check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.data.registry import data_set
 
@@ -26,16 +26,17 @@ def attention(
     node: Annotated[str | None, typer.Option(help="Name or index of the node in the middle.")] = None,
     hops: Annotated[int, typer.Option(min=1, help="How far the neighbourhood reaches.")] = 1,
     graph: Annotated[int, typer.Option(help="Which graph, of a run on a set of graphs.")] = 0,
-    out: Annotated[Path | None, path_option("Picture to write.", show_default="RUN/attention.png")] = None,
+    html: Html = False,
+    out: Annotated[Path | None, path_option("Picture or page to write.", show_default="RUN/attention.png")] = None,
 ) -> None:
-    """Draw the attention of a trained GAT, and write the numbers beside it."""
+    """Draw the attention of a trained GAT, or make a page of it, and write the numbers beside it."""
     from graphreel.training.run_folder import RunFolder
 
     RunFolder.open(run, "gnn")
-    check_picture(out, [".json"], run=run)
+    check_picture(out, [".json"], run=run, suffixes=PAGES if html else PICTURES)
     from graphreel.inspect.graph_attention import draw
 
-    for path in draw(run, node, hops, graph, out):
+    for path in draw(run, node, hops, graph, out, html):
         typer.echo(path)
 
 

@@ -38,3 +38,4 @@ Resume = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --out already holds.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
+Html = Annotated[bool, typer.Option("--html", help="A page to walk through, as one file, instead of a picture.")]

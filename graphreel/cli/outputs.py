@@ -7,6 +7,7 @@ from pathlib import Path
 from graphreel.core.atomic_files import refuse_to_overwrite
 
 OF_A_RUN = ("config.json", "metrics.json", "history.csv", "curves.png", "checkpoint.pt", "samples.txt")
+PAGES = (".html", ".htm")
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
 
 
@@ -34,9 +35,9 @@ def check_picture(
     if out.is_dir():
         raise ValueError(f"--out expects a file, got the folder {out}")
     if out.suffix.lower() not in ("", *suffixes):
-        raise ValueError(
-            f"--out expects a {', '.join(suffixes[:-1])}{' or ' * (len(suffixes) > 1)}{suffixes[-1]}, got {out.name}"
-        )
+        choice = f"{', '.join(suffixes[:-1])}{' or ' * (len(suffixes) > 1)}{suffixes[-1]}"
+        page = ", or --html with it" if out.suffix.lower() in PAGES else ""
+        raise ValueError(f"--out expects a {choice}{page}, got {out.name}")
     sources = [*read, *_trained_on(run)]
     if run is not None:
         sources += [run / name for name in OF_A_RUN]

@@ -4,16 +4,17 @@ from pathlib import Path
 
 from graphreel.data.registry import load_to_train
 from graphreel.experiments.graph_model import prepare_graph
-from graphreel.gnn import write_attention
+from graphreel.gnn import attention_page, write_attention
 from graphreel.inspect.load_run import load_run
 from graphreel.training.run_folder import RunFolder
 
 
-def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | None) -> list[Path]:
+def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | None, page: bool = False) -> list[Path]:
     """Draw the attention of the run in `path`; return the files written.
 
     Args:
         graph_index: which graph, where the run was trained on a set of graphs.
+        page: a page to walk through instead of pictures.
 
     Raises:
         ValueError: the run holds no attention, or the node is unknown.
@@ -27,4 +28,8 @@ def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | 
             raise ValueError(f"--graph expects 0 to {len(source) - 1}, got {graph_index}")
         source = source[graph_index]
     graph = prepare_graph(source, trained.settings, "cpu")
+    if page:
+        title = f"Attention of {trained.folder.path.name}, on {Path(trained.settings.data).name}"
+        made = attention_page(trained.model, graph, node, title)
+        return made.write(out or trained.folder.path / "attention.html")
     return write_attention(trained.model, graph, node, hops, out or trained.folder.path / "attention.png")
