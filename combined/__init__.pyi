@@ -1,3 +1,4 @@
+from .attention_page import clip_attention_page
 from .layers.seasonal_traces import seasonal_traces
 from .layers.tgcn import TGCN
 from .layers.time_convolution import TimeConvolution
@@ -18,6 +19,7 @@ __all__ = [
     "NodeLayers",
     "TimeConvolution",
     "clip_attention",
+    "clip_attention_page",
     "draw_clip_attention",
     "forecast_errors",
     "graph_alone",

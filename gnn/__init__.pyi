@@ -14,9 +14,9 @@ from .models.gat import GAT
 from .models.gcn import GCN
 
 __all__ = [
-    "AttentionPage",
     "GAT",
     "GCN",
+    "AttentionPage",
     "GATConv",
     "GATv2Conv",
     "GCNConv",

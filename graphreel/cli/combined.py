@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Quiet, Run, a_path, path_option
-from graphreel.cli.outputs import check_picture
+from graphreel.cli.options import Html, Quiet, Run, a_path, path_option
+from graphreel.cli.outputs import PAGES, check_picture
 from graphreel.cli.train_command import add_training
 
 app = typer.Typer(help="Space x time: clips are classified, series of sensors forecast.", no_args_is_help=True)
@@ -82,17 +82,21 @@ def predict(
 def attention(
     run: Run,
     clip: Annotated[str, typer.Argument(help="A file, or the number of a test clip.")],
+    html: Html = False,
     out: Annotated[
         Path | None,
-        path_option("Picture to write; a .gif goes beside it.", show_default="RUN/attention-CLIP.png"),
+        path_option("Picture to write, and a .gif beside it, or page.", show_default="RUN/attention-CLIP.png"),
     ] = None,
 ) -> None:
-    """Draw a clip's frames with their graphs, edges as wide as their attention, and the weights of the frames."""
+    """Draw a clip's frames with their graphs, edges as wide as their attention, and the weights of the frames.
+
+    With --html all layers, heads and frames are a page to walk through.
+    """
     from graphreel.training.run_folder import RunFolder
 
     RunFolder.open(run, "combined")
-    check_picture(out, [".gif", ".json"], [Path(clip)], run, (".png", ".svg", ".pdf", ".gif"))
+    check_picture(out, [".gif", ".json"], [Path(clip)], run, PAGES if html else (".png", ".svg", ".pdf", ".gif"))
     from graphreel.inspect.clip_attention import draw
 
-    for path in draw(run, clip, out):
+    for path in draw(run, clip, out, html):
         typer.echo(path)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from graphreel.combined import draw_clip_attention
+from graphreel.combined import clip_attention_page, draw_clip_attention
 from graphreel.core.atomic_files import refuse_to_overwrite
 from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.clips import load_clips, visible_to_model
@@ -11,12 +11,13 @@ from graphreel.inspect.load_run import load_run
 from graphreel.inspect.predict import read_clips
 
 
-def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
+def draw(path: Path, clip: str, out: Path | None, page: bool = False) -> list[Path]:
     """Draw a clip with the attention of the run in `path`: a strip, a moving picture and the numbers.
 
     Args:
         clip: the number of a clip of the test part, or a file.
         out: the strip's picture; the others are called like it.
+        page: a page to walk through instead of pictures.
 
     Returns:
         The files written.
@@ -26,14 +27,18 @@ def draw(path: Path, clip: str, out: Path | None) -> list[Path]:
     """
     trained = load_run(path, "clips")
     settings, saved = trained.settings, trained.entries
-    picture = Path(out) if out is not None else trained.folder.path / f"attention-{Path(clip).stem}.png"
-    if picture.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
-        raise ValueError(f"--out expects a .png, .svg, .pdf or .gif, got {picture.name}")
-    targets = list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
+    kinds = (".html", ".htm") if page else (".png", ".svg", ".pdf", ".gif")
+    picture = Path(out) if out is not None else trained.folder.path / f"attention-{Path(clip).stem}{kinds[0]}"
+    if picture.suffix.lower() not in kinds:
+        raise ValueError(f"--out expects a {', '.join(kinds[:-1])} or {kinds[-1]}, got {picture.name}")
+    targets = [picture] if page else list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
     refuse_to_overwrite(targets, [Path(clip)])
     chosen, pictures = _find(clip, settings, saved)
     shown = visible_to_model(chosen, settings, saved.get("timeless"))
     picture.parent.mkdir(parents=True, exist_ok=True)
+    if page:
+        title = f"Attention of {trained.folder.path.name} on {Path(clip).name}"
+        return clip_attention_page(trained.model, shown, saved["classes"], pictures, title).write(picture)
     for target in targets:
         draw_clip_attention(trained.model, shown, target, saved["classes"], pictures)
     return [*targets, picture.with_suffix(".json")]

@@ -82,20 +82,21 @@
   const radius = () => { const n = current().length; return n <= 12 ? 17 : n <= 60 ? 8 : Math.max(1.6, Math.min(7, 2.6 * Math.sqrt(Math.min(state.view.k, 4)) * (n > 1500 ? 0.8 : 1.2))); };
 
   // ---- colours
-  const choices = [["class", data.y && data.classes], ["prediction", data.prediction && data.classes], ["entropy", true], ["one colour", true]].filter(c => c[1]).map(c => c[0]);
+  const heaviest = Math.max(...(data.node_weight || [0]), 1e-9);
+  const choices = [["node's weight", data.node_weight], ["class", data.y && data.classes], ["prediction", data.prediction && data.classes], ["entropy", true], ["one colour", true]].filter(c => c[1]).map(c => c[0]);
   const heat = v => `hsl(${265 - 215 * v} 75% ${dark.matches ? 45 + 22 * v : 38 + 20 * v}%)`;
   const shade = v => dark.matches ? `rgba(${130 + 125 * v},${140 + 70 * v},${165 - 45 * v},${0.16 + 0.84 * v})` : `rgba(${140 - 115 * v},${145 - 140 * v},${175 - 115 * v},${0.2 + 0.8 * v})`;
   function color(i) {
     const c = state.color === "class" ? data.y[i] : state.color === "prediction" ? data.prediction[i] : null;
-    return c !== null ? (c < 0 ? "#888" : data.colors[c]) : state.color === "entropy" ? heat(entropy[i]) : "#4c9be8";
+    return c !== null ? (c < 0 ? "#888" : data.colors[c]) : state.color === "entropy" ? heat(entropy[i]) : state.color === "node's weight" ? heat(data.node_weight[i] / heaviest) : "#4c9be8";
   }
   const inkOn = c => { const m = /^#(..)(..)(..)$/.exec(c); return !m || 0.299 * parseInt(m[1], 16) + 0.587 * parseInt(m[2], 16) + 0.114 * parseInt(m[3], 16) < 105 ? "#fff" : "#000"; };
   function legend() {
     const list = $("legend"); list.replaceChildren();
-    if (state.color === "entropy") {
+    if (state.color === "entropy" || state.color === "node's weight") {
       const item = list.appendChild(document.createElement("li")), bar = document.createElement("span");
       bar.className = "scale"; bar.style.background = `linear-gradient(90deg, ${[0, .25, .5, .75, 1].map(heat).join(",")})`;
-      item.append("entropy of the attention", bar, "0: one neighbour … 1: all alike");
+      item.append(...state.color === "entropy" ? ["entropy of the attention", bar, "0: one neighbour … 1: all alike"] : ["the node's weight in its frame", bar, `0 … ${heaviest.toFixed(3)}`]);
     } else if (state.color === "class" || state.color === "prediction") {
       const used = new Set(state.color === "class" ? data.y : data.prediction);
       data.classes.forEach((name, c) => { if (!used.has(c)) return; const item = list.appendChild(document.createElement("li")), dot = item.appendChild(document.createElement("i")); dot.style.background = data.colors[c]; item.append(name); });
@@ -117,19 +118,19 @@
     c.moveTo(x + 0.75 * r, y); c.arc(x, y, 0.75 * r, 0, 7);
   }
   function draw() {
-    const ratio = devicePixelRatio || 1, l = layers[state.layer], some = current(), few = small(), r = radius();
+    const ratio = devicePixelRatio || 1, l = layers[state.layer], some = current(), few = small(), r = radius(), picture = pictures[state.frame];
+    const least = picture && shown.length ? weight[shown[0]] : 0;  // over a picture the weakest edges are faint, however strong
     pen.setTransform(ratio, 0, 0, ratio, 0, 0); pen.clearRect(0, 0, width, height); pen.lineCap = "butt";
-    const picture = pictures[state.frame];
     if (picture && picture.complete) { pen.globalAlpha = 0.9; pen.drawImage(picture, state.view.applyX(0), state.view.applyY(0), data.canvas[0] * state.view.k, data.canvas[1] * state.view.k); pen.globalAlpha = 1; }
     const buckets = few ? 24 : 8, chunk = few ? 1 : 64;  // one stroke of all lines would be slower by far than short ones
     for (let e = 0; e < shown.length; e += chunk) {
-      const v = Math.min(1, (Math.floor(buckets * weight[shown[e]] / largest) + 0.5) / buckets);
+      const share = (weight[shown[e]] - least) / (largest - least || 1), v = Math.min(1, (Math.floor(buckets * share) + 0.5) / buckets);
       pen.beginPath();
       for (let k = e; k < Math.min(e + chunk, shown.length); k++) {
         const s = l.source[shown[k]], t = l.target[shown[k]];
-        if (s !== t) line(pen, s, t, few, few ? 7 + 4 * v : 0); else if (few) loop(pen, s);
+        if (s !== t) line(pen, s, t, few, few ? 7 + 4 * v : 0); else if (few && !picture) loop(pen, s);
       }
-      pen.strokeStyle = picture ? `hsla(${48 - 40 * v} 100% 52% / ${0.25 + 0.75 * v})` : shade(v); pen.lineWidth = few ? 0.8 + 5.2 * v : 1; pen.stroke();
+      pen.strokeStyle = picture ? `hsla(${48 - 40 * v} 100% 52% / ${0.1 + 0.9 * v * v})` : shade(v); pen.lineWidth = few ? 0.8 + 5.2 * v : 1; pen.stroke();
     }
     const groups = new Map();
     for (const i of some) { const c = color(i); if (!groups.has(c)) groups.set(c, []); groups.get(c).push(i); }
@@ -184,7 +185,7 @@
     table.className = side;
     [...edges].sort((a, b) => weight[b] - weight[a]).slice(0, most).forEach(e => {
       const row = tag("tr", undefined, table), j = end[e]; row.dataset.node = j; row.dataset.weight = weight[e];
-      tag("td", names[j] + (frameOf[j] !== state.frame ? ` (frame ${data.frames[frameOf[j]].title})` : ""), row);
+      tag("td", names[j] + (frameOf[j] !== state.frame ? ` (${data.frames[frameOf[j]].title})` : ""), row);
       const bar = tag("span", undefined, tag("td", undefined, row)); bar.className = "bar"; bar.style.width = `${100 * Math.min(1, weight[e] / (note ? 1 : Math.max(1, largest)))}%`;
       tag("td", number(weight[e]), row); row.onclick = () => choose(j);
     });

@@ -23,7 +23,9 @@ def model(six):
 
 
 def rows_of(browser, side):
-    script = f"[...document.querySelectorAll('.{side} tr[data-node]')].map(r => [r.cells[0].textContent, +r.dataset.weight])"
+    script = (
+        f"[...document.querySelectorAll('.{side} tr[data-node]')].map(r => [r.cells[0].textContent, +r.dataset.weight])"
+    )
     return dict(browser.evaluate(script))
 
 
