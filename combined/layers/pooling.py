@@ -1,10 +1,10 @@
 """Nodes pooled by frame, or ordered along their tracks, without a loop."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch_geometric.utils import scatter, softmax
 
-POOLS = ("mean", "max", "attention", "concat")
+POOLS = ("mean", "max", "attention", "concat", "people")
 
 
 def pool_nodes(x: Tensor, group: Tensor, groups: int, pool: str, scores: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -27,6 +27,36 @@ def concatenate_nodes(x: Tensor, group: Tensor, groups: int, place: Tensor, plac
     rows = x.new_zeros(groups * places, x.size(1)).index_put((group * places + place,), x)
     counts = torch.bincount(group, minlength=groups).clamp(min=1)
     return rows.view(groups, -1), counts.reciprocal().to(x.dtype)[group]
+
+
+def attend_people(
+    x: Tensor, group: Tensor, groups: int, place: Tensor, joints: int, score: nn.Module
+) -> tuple[Tensor, Tensor]:
+    r"""Lay each person's joints side by side, and pool the people of a group by attention:
+
+    .. math:: \sum_m \alpha_m p_m, \qquad \alpha = \mathrm{softmax}_m(w^\top p_m + b),
+
+    over those of whom a joint is there. In which order people come does not matter, nor how many there are.
+
+    Args:
+        x, group, groups: as for `pool_nodes`.
+        place: [nodes]; joint j of person m is m * joints + j.
+        joints: of a person.
+        score: takes p [..., joints * features] to [..., 1].
+
+    Returns:
+        rows [groups, joints * features], zeros where nobody is, and the weight [nodes] that each node's person has,
+        shared among the joints that are there.
+    """
+    people = int(place.max()) // joints + 1 if len(place) else 1
+    person = group * people + place // joints
+    rows = concatenate_nodes(x, person, groups * people, place % joints, joints)[0].view(groups, people, -1)
+    counts = torch.bincount(person, minlength=groups * people)
+    there = (counts > 0).view(groups, people)
+    scores = score(rows).squeeze(-1).masked_fill(~there, torch.finfo(x.dtype).min)
+    weights = scores.softmax(1) * there
+    shares = weights.flatten() / counts.clamp(min=1)
+    return torch.einsum("gm,gmf->gf", weights, rows), shares[person]
 
 
 def follow_tracks(frame: Tensor, track: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -92,6 +92,7 @@ def graph_alone(
     budget: int,
     dropout: float = 0.0,
     tracks: int | None = None,
+    pool: str | None = None,
 ) -> ClipClassifier:
     """The widest classifier within a budget that averages the frames: graph layers and a head of two layers.
 
@@ -102,14 +103,15 @@ def graph_alone(
         budget: the most parameters.
         dropout: as for `ClipClassifier`.
         tracks: lays the nodes of a frame side by side, so many in every clip; None averages them.
+        pool: as for `ClipClassifier`; with tracks "concat", else "mean".
     """
 
     def of(width: int) -> ClipClassifier:
         layers = make_graph(width)
         wide = width_of(layers)
         head = nn.Sequential(nn.Linear(wide * (tracks or 1), wide), nn.ReLU(), nn.Linear(wide, num_classes))
-        pool = "mean" if tracks is None else "concat"
-        return ClipClassifier(layers, None, num_classes, pool, dropout=dropout, head=head, tracks=tracks)
+        chosen = pool or ("mean" if tracks is None else "concat")
+        return ClipClassifier(layers, None, num_classes, chosen, dropout=dropout, head=head, tracks=tracks)
 
     low, high = hidden, 2 * hidden
     while parameters_of(of(high)) < budget:

@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 from graphreel.core.checks import invalid_index
 
 from ..layers.padding import pad_sequences
-from ..layers.pooling import POOLS, concatenate_nodes, follow_tracks, pool_nodes
+from ..layers.pooling import POOLS, attend_people, concatenate_nodes, follow_tracks, pool_nodes
 from ..layers.readout import Readout
 from ..layers.recurrence import run_over_time
 
@@ -53,16 +53,17 @@ class ClipClassifier(nn.Module):
             and the clips have them; None feeds the nodes on as they are.
         temporal: any recurrent layer of `rnn` or torch.nn; None averages the frames (nothing then sees their order).
         num_classes: how many classes.
-        pool: how nodes are pooled: "mean", "max", "attention" (a learned softmax score), or "concat" where every clip
-            has the same tracks, as the joints of a skeleton: side by side in their order, zeros where one is missing.
+        pool: how nodes are pooled: "mean", "max", "attention" (a learned softmax score), "concat" where every clip
+            has the same tracks, as the joints of a skeleton: side by side in their order, zeros where one is missing,
+            or "people": concat for each person, and people by attention.
         recurrence: "frames" (pool, then recur) or "nodes" (recur, then pool).
         readout: how steps are summed up: "last" state, "mean", "max" or "attention".
         dropout: on what the recurrent network gets (from `front`, where there is one) and on what the head gets.
         head: takes [clips, width] to logits; a linear layer by default.
         front: reads the frames before `temporal` does, as `TimeConvolution`: (frames [clips, time, in_channels],
             lengths) -> [clips, time, out_channels].
-        tracks: with pool="concat", how many tracks every clip has; `temporal` (or `front`) then reads frames that are
-            so many times wider than the output of `spatial`.
+        tracks: with pool="concat", how many tracks every clip has, with "people" the joints of a person; `temporal` (or
+            `front`) then reads frames that are so many times wider than the output of `spatial`.
 
     Raises:
         ValueError: an unknown pool, recurrence or readout, or a width that cannot be told; in forward: clips without
@@ -100,11 +101,12 @@ class ClipClassifier(nn.Module):
         step_width = width
         pooled = width if recurrence == "nodes" else entering
         self.tracks = tracks
-        if (pool == "concat") != (tracks is not None):
+        if (pool in ("concat", "people")) != (tracks is not None):
             raise ValueError(f'tracks, the number of them in every clip, goes with pool="concat", got {tracks}')
         if tracks is not None and recurrence == "nodes":
             width *= tracks
-        self.node_score = nn.Linear(pooled, 1) if pool == "attention" else None
+            pooled *= tracks
+        self.node_score = nn.Linear(pooled, 1) if pool in ("attention", "people") else None
         self.summing = Readout(readout if temporal is not None else "mean", step_width)
         self.dropout = nn.Dropout(dropout)
         self.head = head if head is not None else nn.Linear(width, num_classes)
@@ -162,18 +164,20 @@ class ClipClassifier(nn.Module):
 
     def _pool(self, x: Tensor, group: Tensor, groups: int, places: Tensor | None) -> tuple[Tensor, Tensor]:
         if places is not None and self.tracks is not None:
+            if self.node_score is not None:
+                return attend_people(x, group, groups, places, self.tracks, self.node_score)
             return concatenate_nodes(x, group, groups, places, self.tracks)
         scores = self.node_score(x).squeeze(-1) if self.node_score is not None else None
         return pool_nodes(x, group, groups, self.pool, scores)
 
     def _places(self, clips: Data, num_frames: Tensor) -> Tensor | None:
-        """With pool="concat", the track of every node counted from 0 in its clip, [nodes]."""
+        """With pool="concat" and "people", the track of every node counted from 0 in its clip, [nodes]."""
         if self.tracks is None:
             return None
         if clips.get("track") is None:
-            raise ValueError('pool="concat" needs clips with `track`, the identity of each node through time')
+            raise ValueError(f'pool="{self.pool}" needs clips with `track`, the identity of each node through time')
         given = torch.as_tensor(clips.num_tracks, device=clips.x.device).view(-1)
-        if int(given.max()) > self.tracks:
+        if self.pool == "concat" and int(given.max()) > self.tracks:
             raise ValueError(f"tracks is {self.tracks}, but a clip has {int(given.max())}")
         clip_of_frame = torch.repeat_interleave(torch.arange(len(num_frames), device=given.device), num_frames)
         return clips.track - (given.cumsum(0) - given)[clip_of_frame[clips.frame]]

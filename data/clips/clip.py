@@ -22,8 +22,9 @@ class Clip(Data):
         x [nodes of all frames, features]; frame [nodes], the frame that a node is in, 0 .. num_frames - 1;
         num_frames, an integer, [clips] in a batch; edge_index [2, edges] within frames and, where nodes are tracked,
         from a frame to the next; y [1], the class. Optional: edge_attr [edges, 1], how many frames lie between an
-        edge's ends (0 or 1); track [nodes] and num_tracks, who a node is through time; pos [nodes, 2 or 3], in pixels;
-        size [height, width] of the picture as `canvas` [1, 2].
+        edge's ends (0 or 1); track [nodes] and num_tracks, who a node is through time; num_people, who
+        have equally many of the tracks, one after the other; pos [nodes, 2 or 3], in pixels; size [height, width] of
+        the picture as `canvas` [1, 2].
     """
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -145,6 +146,15 @@ class Clip(Data):
         Of edges that fall together the largest value of each per-edge attribute stays.
         """
         return undirected(self.clone(), reduce="max")
+
+    def apart(self) -> "Clip":
+        """The clip, or batch of clips, without the edges between people."""
+        clip = self.clone()
+        joints = int(torch.as_tensor(self.num_tracks).max()) // int(torch.as_tensor(self.num_people).max())
+        source, target = (self.track // joints)[self.edge_index]
+        own = source == target
+        clip.edge_index, clip.edge_attr = self.edge_index[:, own], self.edge_attr[own]
+        return clip
 
     def reversed_in_time(self) -> "Clip":
         """The same clip played backwards: edges from a frame to the next turn round with it."""

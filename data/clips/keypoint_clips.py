@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -68,6 +69,7 @@ class KeypointReader:
             places, present = resampled(places, present, spans, torch.tensor([self.frames]))
         clip = self._joined(places, present, torch.tensor([places.size(1)]))
         clip.num_frames, clip.num_tracks = places.size(1), self.skeleton.nodes
+        clip.num_people = self.skeleton.people
         if label is not None:
             clip.y = torch.tensor([label])
         return clip.checked()
@@ -112,18 +114,21 @@ class KeypointReader:
 
         What PyG's `Batch` makes of clips one by one, made at once; with the labels of those that are `labelled`.
         """
-        clips, _, joints, _ = places.shape
-        x = self._features(places, present)
+        joints = self.skeleton.nodes
+        if self.skeleton.people == 1 and bool(present.all()):
+            edge_index, steps = _edges_of_all(self.skeleton, *places.shape[:2])
+        else:
+            edge_index, steps = self._edges(places, present)
         clip, frame, joint = present.nonzero(as_tuple=True)
-        edge_index, steps = self._edges(places, present)
         batch = Clip(
-            x=x,
+            x=self._features(places, present),
             edge_index=edge_index,
             edge_attr=steps,
             frame=frame + (lengths.cumsum(0) - lengths)[clip],
             num_frames=lengths,
             track=joint + clip * joints,
-            num_tracks=torch.full((clips,), joints),
+            num_tracks=torch.full((len(places),), joints),
+            num_people=torch.full((len(places),), self.skeleton.people),
             pos=places[present],
         )
         if labelled and labelled[0].get("y") is not None:
@@ -160,14 +165,7 @@ class KeypointReader:
 
     def _edges(self, places: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         number = (present.flatten().cumsum(0) - 1).view(present.shape)
-        source, target = self.skeleton.edge_index()
-        clip, at, bone = (present[..., source] & present[..., target]).nonzero(as_tuple=True)
-        within = torch.stack([number[clip, at, source[bone]], number[clip, at, target[bone]]])
-        between = self._nearest(places, present, number)
-        clip, at, joint = (present[:, :-1] & present[:, 1:]).nonzero(as_tuple=True)
-        onward = torch.stack([number[clip, at, joint], number[clip, at + 1, joint]])
-        steps = torch.cat([torch.zeros(within.size(1) + between.size(1), 1), torch.ones(onward.size(1), 1)])
-        return torch.cat([within, between, onward], dim=1), steps
+        return _joined_edges(self.skeleton, present, number, self._nearest(places, present, number))
 
     def _nearest(self, places: Tensor, present: Tensor, number: Tensor) -> Tensor:
         """Edges from every joint to the nearest one of each other person in its frame, in both directions."""
@@ -181,7 +179,32 @@ class KeypointReader:
             there = present[:, :, own] & least.isfinite()
             ends = torch.stack([number[:, :, own][there], number[:, :, theirs].gather(2, nearest)[there]])
             found += [ends, ends.flip(0)]
-        return torch.cat(found, dim=1).unique(dim=1) if people > 1 else found[0]
+        nodes = number.numel()
+        source, target = torch.cat(found, dim=1)
+        pairs = (source * nodes + target).unique()
+        return torch.stack([pairs // nodes, pairs % nodes])
+
+
+@lru_cache(maxsize=8)
+def _edges_of_all(skeleton: Skeleton, clips: int, frames: int) -> tuple[Tensor, Tensor]:
+    """The edges of clips of one person without missing joints: the same tensors each time, sorted once."""
+    present = torch.ones(clips, frames, skeleton.nodes, dtype=torch.bool)
+    number = torch.arange(present.numel()).view(present.shape)
+    return _joined_edges(skeleton, present, number, torch.zeros(2, 0, dtype=torch.long))
+
+
+def _joined_edges(skeleton: Skeleton, present: Tensor, number: Tensor, between: Tensor) -> tuple[Tensor, Tensor]:
+    """Edges [2, edges] along bones, `between` people and to the next frame, and how many frames each spans [edges, 1].
+
+    Shapes: present and number, whether a joint is there and its number among those that are, [clips, frames, joints].
+    """
+    source, target = skeleton.edge_index()
+    clip, at, bone = (present[..., source] & present[..., target]).nonzero(as_tuple=True)
+    within = torch.stack([number[clip, at, source[bone]], number[clip, at, target[bone]]])
+    clip, at, joint = (present[:, :-1] & present[:, 1:]).nonzero(as_tuple=True)
+    onward = torch.stack([number[clip, at, joint], number[clip, at + 1, joint]])
+    steps = torch.cat([torch.zeros(within.size(1) + between.size(1), 1), torch.ones(onward.size(1), 1)])
+    return torch.cat([within, between, onward], dim=1), steps
 
 
 def _steps(places: Tensor, mask: Tensor, lag: int) -> tuple[Tensor, Tensor]:

@@ -41,20 +41,29 @@ def build_temporal(cell: str, in_channels: int, hidden: int, **options: Any) -> 
 
 
 def build_classifier(
-    settings: ClipSettings, num_features: int, num_classes: int, tracks: int | None, timeless: Tensor | None
+    settings: ClipSettings,
+    num_features: int,
+    num_classes: int,
+    tracks: int | None,
+    timeless: Tensor | None,
+    people: int = 1,
 ) -> ClipClassifier:
     """The clip classifier of the settings, or one of the three of a comparison.
 
     Args:
-        tracks: with pool concat, how many tracks every clip has.
+        tracks: with pool concat or people, how many tracks every clip has.
         timeless: which features say nothing of time, None for all; the GNN of a comparison reads these alone.
+        people: how many share these tracks.
 
     Raises:
-        ValueError: pool concat, but the clips have no tracks.
+        ValueError: pool concat or people, but the clips have no tracks.
     """
-    if settings.pool == "concat" and tracks is None:
-        raise ValueError("--pool concat needs clips whose nodes keep their identity, all with the same number of them")
-    places = tracks if settings.pool == "concat" else None
+    placed = settings.pool in ("concat", "people")
+    if placed and tracks is None:
+        raise ValueError(
+            f"--pool {settings.pool} needs clips whose nodes keep their identity, all with the same number of them"
+        )
+    places = tracks // (people if settings.pool == "people" else 1) if placed and tracks else None
     read = num_features if timeless is None else len(timeless)
     if settings.compared and places is None:
         models = models_to_compare(
@@ -64,10 +73,10 @@ def build_classifier(
         )  # fmt: skip
         return models[settings.compared]
     if settings.compared == "gnn":
-        both = build_classifier(replace(settings, compared="both"), num_features, num_classes, tracks, timeless)
+        both = build_classifier(replace(settings, compared="both"), num_features, num_classes, tracks, timeless, people)
         return graph_alone(
             lambda width: _build_layers(settings, read, width),
-            settings.hidden, num_classes, parameters_of(both), settings.dropout, places,
+            settings.hidden, num_classes, parameters_of(both), settings.dropout, places, settings.pool,
         )  # fmt: skip
     if settings.compared == "rnn":
         settings = replace(settings, spatial="none")

@@ -13,6 +13,7 @@ from graphreel.training.settings import Settings
 
 SPATIAL = (*LAYERS, "none")
 COMPARED = ("both", "gnn", "rnn")
+APART = "apart"  # compared too, where there are several people: both networks, without the edges between them
 GRAPHS = ("auto", "patches", "superpixels", "poses")
 # what only some kinds of data have
 _OWN_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -45,13 +46,13 @@ class ClipSettings(Settings):
         "videos": _VIDEOS,
     }
 
-    compared: str = option("", "Which model of a comparison this is.", check=one_of("", *COMPARED))
+    compared: str = option("", "Which model of a comparison this is.", check=one_of("", *COMPARED, APART))
     spatial: str = option("gcn", "Graph layers; none: each node for itself", check=one_of(*SPATIAL))
     temporal: str = option("gru", "Recurrent layer; none: the mean of the frames", check=one_of(*CAUSAL_CELLS, "none"))
     bidirectional: bool = option(False, "Also read the frames backwards.", off="--one-way")
     pool: str = option(
-        "mean", "How a frame's nodes become one; concat needs the same tracks in every clip",
-        check=one_of("mean", "max", "attention", "concat"),
+        "mean", "How a frame's nodes become one; concat: the same tracks side by side; people: and these by attention",
+        check=one_of("mean", "max", "attention", "concat", "people"),
     )  # fmt: skip
     recurrence: str = option(
         "frames", "Recur over pooled frames, or along each node's track and pool then", check=one_of("frames", "nodes")
@@ -184,7 +185,7 @@ class CompareSettings(ClipSettings):
     }
     OFFERED: ClassVar[tuple[str, ...]] = (
         "data", "seed", "seeds", "device", "checkpoint_every", "spatial", "temporal", "hidden", "dropout",
-        *(name for names in _OWN_OPTIONS.values() for name in names if name != "folds"), "augment",
+        *(name for names in _OWN_OPTIONS.values() for name in names), "augment",
         "learning_rate", "schedule", "optimizer", "weight_decay", "label_smoothing", "batch_size",
         "epochs", "validation",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 from graphreel.combined import ClipClassifier, parameters_of
 from graphreel.data import load
 from graphreel.data.registry import data_set
+from graphreel.experiments.clip_baselines import baselines_of
 from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
@@ -57,8 +58,9 @@ class Clips(Experiment):
     @staticmethod
     def model(settings: ClipSettings, entries: Mapping[str, Any]) -> ClipClassifier:
         return build_classifier(
-            settings, entries["num_features"], len(entries["classes"]), entries.get("tracks"), entries.get("timeless")
-        )
+            settings, entries["num_features"], len(entries["classes"]), entries.get("tracks"), entries.get("timeless"),
+            entries.get("reader", {}).get("people", 1),
+        )  # fmt: skip
 
     def build(self, seed: int) -> Task:
         settings, splits = self.settings, fold_of(self.splits, seed)
@@ -89,8 +91,15 @@ class Clips(Experiment):
         }
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
-        shares = [fold.majority() for fold in self.splits.folds or [self.splits]]
-        return {"baselines": {"majority": sum(shares) / len(shares)}, "classes": list(self.splits.classes)}
+        return {"baselines": baselines_of(self.splits), "classes": list(self.splits.classes)}
+
+    def warnings(self, metrics: Mapping[str, Any]) -> list[str]:
+        own = metrics["test_accuracy"]["mean"]
+        return [
+            f"{name.replace('_', ' ')} reaches {100 * value:.1f} % of the test part, this model {100 * own:.1f} %"
+            for name, value in metrics["baselines"].items()
+            if value > own
+        ]
 
     def curves(self, metrics: Mapping[str, Any]) -> Curves:
         title = f"{Path(self.settings.data).name}, {self.settings.model}"
@@ -105,7 +114,7 @@ class Clips(Experiment):
             "model": f"{self.settings.model}, {metrics['parameters']:,} parameters",
             "test accuracy": over(percent(metrics["test_accuracy"]), rows, "fold" if self.splits.folds else "seed"),
             "validation": percent(metrics["val_accuracy"]),
-            "baselines": f"majority {100 * metrics['baselines']['majority']:.1f} %",
+            "baselines": ", ".join(f"{n.replace('_', ' ')} {100 * v:.1f} %" for n, v in metrics["baselines"].items()),
             "time": f"{sum(row['seconds'] for row in rows) / len(rows):.1f} s a seed",
         }
 
@@ -158,7 +167,11 @@ def collate(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
 
 
 def visible_to_model(batch: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
-    """What the model may see of a batch: the GNN of a comparison undirected edges and what says nothing of time."""
+    """What the model may see of a batch: in a comparison the GNN alone undirected edges and what says nothing of time,
+    and "apart" no edges between people.
+    """
+    if settings.compared == "apart":
+        batch = batch.apart()
     if settings.compared == "gnn":
         batch = batch.undirected()
         if timeless is not None:

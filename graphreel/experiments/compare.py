@@ -11,24 +11,30 @@ from matplotlib.figure import Figure
 
 from graphreel.core.atomic_files import write_whole
 from graphreel.core.labels import plain
-from graphreel.experiments.clip_settings import COMPARED, CompareSettings
+from graphreel.experiments.clip_baselines import baselines_of
+from graphreel.experiments.clip_settings import APART, COMPARED, CompareSettings
 from graphreel.experiments.clips import Clips, load_clips
 from graphreel.experiments.experiment import fit_part
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.summary import percent
 
-NAMES = {"both": "both", "gnn": "GNN alone", "rnn": "RNN alone"}
+NAMES = {"both": "both", "gnn": "GNN alone", "rnn": "RNN alone", APART: "people apart"}
+WITHOUT = {"rnn": "edges", APART: "edges between people"}  # what "both" has beside these
 CONFUSED = 0.2  # share of two classes' clips taken for each other from which they count as not told apart
 
 
 class Comparison:
-    """Three trainings on clips, each in a run folder of its own inside that of the comparison."""
+    """Three trainings on clips, each in a run folder of its own inside that of the comparison.
+
+    Of clips of several people a fourth, of both networks without the edges between these.
+    """
 
     name = "compare"
 
     def __init__(self, settings: CompareSettings, splits: Any) -> None:
         self.settings, self.splits = settings, splits
-        self.models = {name: Clips(replace(settings, compared=name), splits) for name in COMPARED}
+        compared = (*COMPARED, APART) if splits.settings.get("people", 1) > 1 else COMPARED
+        self.models = {name: Clips(replace(settings, compared=name), splits) for name in compared}
 
     @classmethod
     def load(cls, settings: CompareSettings) -> "Comparison":
@@ -51,7 +57,8 @@ class Comparison:
             "data": self.settings.data,
             "models": models,
             "classes": list(classes),
-            "baselines": {"majority": self.splits.majority()},
+            "differences": {name: difference(models, name) for name in WITHOUT if name in models},
+            "baselines": baselines_of(self.splits),
         }
         run.write_metrics(metrics)
         picture = draw_comparison(metrics, run.path / "compare.png")
@@ -85,6 +92,25 @@ def not_told_apart(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[s
     return [pair for pair in confusions(confusion, classes) if pair["confused"] >= CONFUSED]
 
 
+def difference(models: dict[str, Any], without: str) -> dict[str, float | None]:
+    """How much more "both" reaches than the model `without`, seed by seed: the mean, and its standard error."""
+    both, other = (np.array([row["test_accuracy"] for row in models[name]["seeds"]]) for name in ("both", without))
+    found = both - other
+    error = float(found.std(ddof=1)) / len(found) ** 0.5 if len(found) > 1 else None
+    return {"mean": float(found.mean()), "standard_error": error}
+
+
+def _verdict(name: str, found: dict[str, Any]) -> str:
+    said = f"{WITHOUT[name]}: {100 * found['mean']:+.1f} points of accuracy"
+    error = found["standard_error"]
+    if error is None:
+        return f"{said} with one seed"
+    said += f", standard error {100 * error:.1f}"
+    if abs(found["mean"]) <= 2 * error:
+        return f"{said}: within two of these, so they are not shown to matter"
+    return f"{said}: beyond two of these, so they {'help' if found['mean'] > 0 else 'do harm'}"
+
+
 def _said(model: dict[str, Any]) -> list[str]:
     """The pairs that a model does not tell apart; where it has none, the one that it confuses most."""
     if model["not_told_apart"]:
@@ -101,27 +127,27 @@ def table(metrics: dict[str, Any]) -> str:
     """The comparison as lines for the terminal."""
     models = metrics["models"]
     lines = [f"  {'model':<12}{'test accuracy':<18}{'seeds':>5}{'parameters':>12}  takes for each other, 20 % or more"]
-    for name in COMPARED:
-        model = models[name]
+    for name, model in models.items():
         pairs = _said(model)
         start = f"  {NAMES[name]:<12}{percent(model['test_accuracy']):<18}{len(model['seeds']):>5}"
         start += f"{model['parameters']:>12,}  "
         lines.append(start + pairs[0])
         lines += [" " * len(start) + pair for pair in pairs[1:]]
-    lines.append(f"  {'majority':<12}{100 * metrics['baselines']['majority']:.1f} %")
+    lines += [f"  {name.replace('_', ' '):<20}{100 * value:.1f} %" for name, value in metrics["baselines"].items()]
+    lines += [f"  {_verdict(name, found)}" for name, found in metrics.get("differences", {}).items()]
     return "\n".join(lines)
 
 
 def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
     """Draw the confusion matrices side by side, with the pairs that a model cannot tell apart framed and named."""
     classes = metrics["classes"]
-    lines = min(9, max(len(_said(metrics["models"][name])) for name in COMPARED))
+    models = metrics["models"]
+    lines = min(9, max(len(_said(model)) for model in models.values()))
     height = 6.2 + 0.2 * lines + 0.06 * max(map(len, classes))
-    figure = Figure(figsize=(15, height), layout="constrained")
+    figure = Figure(figsize=(5 * len(models), height), layout="constrained")
     figure.suptitle(plain(f"{Path(metrics['data']).name}: space, time, and both"))
     names = [plain(name) for name in classes]
-    for axis, name in zip(figure.subplots(1, 3), COMPARED, strict=True):
-        model = metrics["models"][name]
+    for axis, (name, model) in zip(figure.subplots(1, len(models)), models.items(), strict=True):
         axis.set_anchor("N")
         counts = np.array(model["confusion"], dtype=float)
         share = counts / np.maximum(1, counts.sum(1, keepdims=True))

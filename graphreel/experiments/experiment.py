@@ -82,6 +82,10 @@ class Experiment(ABC):
     def metrics(self, rows: Rows) -> dict[str, Any]:
         """What metrics.json holds beside data, model and seeds."""
 
+    def warnings(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Sentences on what a reader of these metrics should know."""
+        return []
+
     @abstractmethod
     def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """What is printed at the end, name by name."""
@@ -131,6 +135,7 @@ class Experiment(ABC):
             "seeds": rows,
             **self.inner_runs(run, quiet),
         }
+        metrics["warnings"] += self.warnings(metrics)
         try:
             run.write_metrics(metrics)
         except ValueError:

@@ -11,14 +11,16 @@ from graphreel.combined import ClipClassifier, GraphLayers, TimeConvolution
 from graphreel.data.clips.clip import Clip
 
 OPTIONS = list(
-    itertools.product(("mean", "max", "attention", "concat"), ("frames", "nodes"), ("last", "mean", "max", "attention"))
+    itertools.product(
+        ("mean", "max", "attention", "concat", "people"), ("frames", "nodes"), ("last", "mean", "max", "attention")
+    )
 )
 
 
 def model(pool: str = "mean", recurrence: str = "frames", readout: str = "last", bidirectional: bool = True):
     torch.manual_seed(0)
-    tracks = 4 if pool == "concat" else None
-    width = 20 if tracks and recurrence == "frames" else 5
+    tracks = {"concat": 4, "people": 2}.get(pool)
+    width = 5 * tracks if tracks and recurrence == "frames" else 5
     temporal = rnn.GRU(width, 4, batch_first=True, bidirectional=bidirectional)
     return ClipClassifier(gnn.GCNConv(3, 5), temporal, 3, pool, recurrence, readout, tracks=tracks).double()
 
@@ -190,7 +192,7 @@ def test_a_clip_of_empty_frames_is_classified_by_its_length_alone():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"pool": "sum"}, "pool must be one of mean, max, attention, concat, got 'sum'"),
+        ({"pool": "sum"}, "pool must be one of mean, max, attention, concat, people, got 'sum'"),
         ({"pool": "concat"}, 'tracks, the number of them in every clip, goes with pool="concat", got None'),
         ({"recurrence": "edges"}, "recurrence must be one of frames, nodes, got 'edges'"),
         ({"readout": "first"}, "readout must be one of last, mean, max, attention, got 'first'"),

@@ -126,3 +126,24 @@ def test_a_series_cannot_be_compared(tmp_path, capsys):
     (tmp_path / "s.csv").write_text("1,2\n3,4\n")
     assert run(["combined", "compare", "--data", str(tmp_path / "s.csv")]) == 2
     assert "is a series" in capsys.readouterr().err
+
+
+def test_people_are_compared_with_and_without_the_edges_between_them(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    file, out = tmp_path / "pairs.npz", tmp_path / "run"
+    labels, groups = ["a", "b"] * 9, np.repeat(np.arange(6), 3)
+    np.savez(file, keypoints=random.normal(size=(18, 4, 2, 15, 2)), labels=np.array(labels), groups=groups)
+    typed = ["--hidden", "4", "--epochs", "1", "--seeds", "1", "--frames", "4", "--folds", "3", "--out", str(out)]
+    assert run(["combined", "compare", "--data", str(file), *typed]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert list(metrics["models"]) == ["both", "gnn", "rnn", "apart"]
+    own = [[row["test_accuracy"] for row in metrics["models"][name]["seeds"]] for name in ("both", "apart")]
+    found = np.subtract(*own)
+    assert metrics["differences"]["apart"] == pytest.approx(
+        {"mean": found.mean(), "standard_error": found.std(ddof=1) / 3**0.5}
+    )
+    assert "edges between people: " in capsys.readouterr().out
+    clip = load(str(file)).train[0]
+    apart = collate([clip], ClipSettings(str(file), compared="apart", device="cpu"), None)
+    between = (clip.track[clip.edge_index] // 15).diff(dim=0).abs().sum()
+    assert between > 0 and apart.edge_index.size(1) == clip.edge_index.size(1) - between
