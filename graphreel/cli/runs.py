@@ -1,76 +1,102 @@
-"""`graphreel runs`: a table of the run folders below a folder."""
+"""`graphreel runs`: the run folders below a folder as a table or a page, and two of them compared."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from graphreel.training.run_folder import FORMAT, RunFolder
-from graphreel.training.settings import BESIDE
+from graphreel.cli.options import path_option
+from graphreel.cli.outputs import PAGES, check_picture
 from graphreel.training.summary import percent
 
 _WIDE = 200  # columns where the output is no terminal
 _FIGURES = {"bits_per_char": "bits per character", "test_rmse": "test RMSE"}
 
 
-def runs(folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs")) -> None:
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs"),
+    html: Annotated[
+        bool, typer.Option("--html", help="Write a page: tables to sort, curves, two side by side.")
+    ] = False,
+    compare: Annotated[
+        list[Path] | None, typer.Option(help="Given twice: the difference of two runs, with a test over their seeds.")
+    ] = None,
+    out: Annotated[Path | None, path_option("Page to write.", show_default="FOLDER/runs.html")] = None,
+) -> None:
     """Print a table of the runs below a folder: data, model, settings that differ, figures, baselines, pictures."""
-    if not folder.is_dir():
-        raise FileNotFoundError(2, "no such folder", str(folder))
+    if compare:
+        if len(compare) != 2:
+            raise ValueError(f"--compare expects two runs, as in --compare A --compare B, got {len(compare)}")
+        _print_comparison(*compare)
+    elif html:
+        check_picture(out, suffixes=PAGES)
+        from graphreel.inspect.runs_page import write_runs_page
+
+        typer.echo(write_runs_page(folder, out))
+    elif out is not None:
+        raise ValueError("--out goes with --html, got no --html")
+    else:
+        _print_table(folder)
+
+
+def _print_table(folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    found = {run: run.metrics() if run.metrics_path.is_file() else {} for run in _runs_below(folder)}
+    from graphreel.inspect.run_table import runs_below
+
+    found = runs_below(folder)
     if not found:
         typer.echo(f"no run below {folder}")
         return
     console = Console()
     console = console if console.is_terminal else Console(width=_WIDE)
     table = Table("run", "data", "model", "where they differ", "parameters", "result", "seeds", "baselines", box=None)
-    for run, metrics in found.items():
-        config = run.config()
-        alike = [one.config() for one in found if _key(one.config()) == _key(config)]
-        result = ", ".join(_result(metrics)) or "not finished"
+    for entry in found:
+        metrics, config = entry.metrics, entry.config
         table.add_row(
-            str(run.path.relative_to(folder)), str(config.get("data", "")), _model_of(config),
-            ", ".join(_differing(config, alike)), f"{metrics['parameters']:,}" if "parameters" in metrics else "",
-            result, str(config.get("seeds", "")), ", ".join(_baselines(metrics)),
+            entry.name, str(config.get("data", "")), entry.model,
+            ", ".join(f"{name} {value}" for name, value in entry.differing.items()),
+            f"{metrics['parameters']:,}" if "parameters" in metrics else "",
+            ", ".join(_result(metrics)) or "not finished", str(config.get("seeds", "")), ", ".join(_baselines(metrics)),
         )  # fmt: skip
     console.print(table, highlight=False)
-    if not all(found.values()):
+    if not all(entry.metrics for entry in found):
         console.print("\n  what is not finished goes on with --resume RUN")
     console.print("\n  pictures:")
-    for run in found:
-        pictures = "  ".join(picture.name for picture in sorted(run.path.glob("*.png")))
-        if pictures:
-            console.print(f"  {run.path}/  {pictures}", highlight=False, soft_wrap=True)
+    for entry in found:
+        if entry.pictures:
+            names = "  ".join(picture.name for picture in entry.pictures)
+            console.print(f"  {entry.run.path}/  {names}", highlight=False, soft_wrap=True)
 
 
-def _runs_below(folder: Path) -> list[RunFolder]:
-    found = [RunFolder(config.parent) for config in sorted(folder.rglob("config.json"))]
-    return [run for run in found if run.config().get("format") == FORMAT]
+def _print_comparison(first: Path, second: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from graphreel.inspect.compare_runs import compare_runs, differing_settings
+    from graphreel.inspect.run_table import entry
+
+    a, b = entry(first), entry(second)
+    table = Table("figure", a.name, b.name, "difference", "95 % of it within", "p (Welch)", box=None)
+    for row in compare_runs(a, b):
+        name = row["figure"]
+        sure = [_spread([row["low"], row["high"]]), f"{row['p']:.2g}"] if row["p"] is not None else ["one seed", ""]
+        sure = ["no spread", ""] if row["p"] is None and min(len(row["a"]), len(row["b"])) > 1 else sure
+        means = [f"{figures[name]['mean']:.4g} ± {figures[name]['std']:.2g}" for figures in (a.figures, b.figures)]
+        table.add_row(name.replace("_", " "), *means, f"{row['difference']:+.4g}", *sure)
+    console = Console()
+    console = console if console.is_terminal else Console(width=_WIDE)
+    console.print(table, highlight=False)
+    for name, (one, other) in differing_settings(a, b).items():
+        console.print(f"  {name}: {one} | {other}", highlight=False)
+    if a.config.get("data") != b.config.get("data"):
+        console.print("\n  they were trained on different data, so a difference says nothing about the models")
 
 
-def _key(config: Mapping[str, Any]) -> tuple[Any, ...]:
-    return config.get("data"), _model_of(config)
-
-
-def _model_of(config: Mapping[str, Any]) -> str:
-    """What metrics.json would call the model."""
-    kind = config.get("kind")
-    if kind == "compare":
-        return "compare"
-    named = config.get("compared") or config.get("model") or config.get("cell")
-    return str(named or f"{config.get('spatial')}+{config.get('temporal')}")
-
-
-def _differing(config: Mapping[str, Any], alike: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The settings in which a run is not like all others on the same data with the same model."""
-    alike = list(alike)
-    for name, value in config.items():
-        if name not in BESIDE | {"seeds", "device"} and any(other.get(name) != value for other in alike):
-            yield f"{name} {value}"
+def _spread(ends: list[float]) -> str:
+    return f"{ends[0]:+.4g} … {ends[1]:+.4g}"
 
 
 def _result(metrics: Mapping[str, Any]) -> Iterator[str]:
