@@ -38,6 +38,20 @@ def _sizes(source: Any) -> list[str]:
             _classes(source.get("class_names") or [str(label) for label in range(len(classes))], classes),
             f"parts: {parts}",
         ]
+    if hasattr(source, "reader"):
+        lengths = sorted(len(item) for item in source.items)
+        read = source.reader.read
+        width = (
+            f"{source.reader.width} values a step"
+            if read == "numbers"
+            else f"{len(source.reader.vocabulary)} different"
+        )
+        return [
+            f"{len(source)} sequences of {read}, {width}, {lengths[0]} to {lengths[-1]} steps "
+            f"(median {lengths[len(lengths) // 2]})",
+            _classes(source.classes, source.y.bincount().tolist()),
+            "parts: " + ", ".join(f"{len(places)} {part}" for part, places in source.parts.items()),
+        ]
     if hasattr(source, "text"):
         parts = f"{len(source.train):,} train, {len(source.validation):,} validation, {len(source.held_out):,} held out"
         return [f"{len(source.text):,} characters, {len(source.vocabulary)} symbols", f"parts: {parts}"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .graphs.graph_examples import GRAPH_EXAMPLES
+from .sequences.sequence_examples import SEQUENCE_EXAMPLES
 
 _DAY = 24
 
@@ -78,4 +79,5 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], list[Path]]]] = {
     "series": {".csv": _write_series},
     "clips": {".npz": _write_clips},
     "text": {".txt": _write_text},
+    "sequences": SEQUENCE_EXAMPLES,
 }

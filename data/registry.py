@@ -2,7 +2,9 @@
 
 import importlib
 import inspect
+import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -85,6 +87,51 @@ def _is_text(path: Path) -> bool:
     return b"\0" not in start or start.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
+def _is_text_folder(path: Path) -> bool:
+    return path.is_dir() and any(_is_text(one) for one in path.iterdir() if one.name[0] != ".")
+
+
+def _holds_classes(path: Path) -> bool:
+    """A folder with two folders or more and no files, in each of which texts are; or with such a folder, train."""
+    place = path / "train" if (path / "train").is_dir() else path
+    inside = [one for one in place.iterdir() if one.name[0] != "."] if path.is_dir() else []
+    return len(inside) > 1 and all(_is_text_folder(one) for one in inside)
+
+
+def _is_labelled(path: Path) -> bool:
+    """Labels, and beside them texts, tokens or values: columns of a table, keys of JSON lines, or arrays."""
+    suffix = path.suffix.lower()
+    if suffix == ".npz" and zipfile.is_zipfile(path):
+        names = {name.removesuffix(".npy") for name in zipfile.ZipFile(path).namelist()}
+        return bool(names & {"labels", "label", "y"}) and bool(names & {"values", "tokens"})
+    if suffix not in {".csv", ".tsv", ".jsonl", ".ndjson"} or not path.is_file():
+        return _holds_classes(path)
+    names = _names_in(path)
+    contents = {"text", "sentence", "review", "tokens", "sequence", "values", "signal"}
+    steps = "id" in names and names & {"step", "time", "order", "position"}
+    return bool(names & {"label", "class", "category"}) and bool(names & contents or steps)
+
+
+def _names_in(path: Path) -> set[str]:
+    """The words of a table's first row, or the keys of the first JSON line."""
+    with path.open("rb") as file:
+        line = file.readline(2**20).decode("utf-8", "replace")
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        return {word.lower() for word in re.findall(r"\w+", line)}
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return set()
+    return {str(key).lower() for key in row} if isinstance(row, dict) else set()
+
+
+def _is_texts(path: Path) -> bool:
+    """A text; a folder of them; JSON lines with texts and no labels."""
+    if path.suffix.lower() in {".jsonl", ".ndjson"} and path.is_file():
+        return "text" in _names_in(path) and not _is_labelled(path)
+    return _is_text(path) or _is_text_folder(path)
+
+
 def _has_nodes_beside(path: Path) -> bool:
     """edges.csv with nodes.csv, NAME_edges.csv with NAME_nodes.csv, or a folder with the first two."""
     edges = path / "edges.csv" if path.is_dir() else path
@@ -138,6 +185,9 @@ class Format:
     recognises: Callable[[Path], bool]
     data_set: DataSet
 
+
+_BOOK = DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")
+_LABELLED = DataSet("rnn", "sequences", "graphreel.data.sequences.labelled_sequences:load_labelled")
 
 # the first that recognises a path loads it, one of the asking room before others
 FORMATS: list[Format] = [
@@ -202,7 +252,10 @@ FORMATS: list[Format] = [
         _is_graph_text,
         DataSet("gnn", "graphs", "graphreel.data.graphs.mutag:load_graph_text"),
     ),
-    Format("a .txt book", _ends_with(".txt"), DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")),
+    Format(
+        "labelled sequences as .csv, .tsv, .jsonl or .npz, or a folder of texts for each class", _is_labelled, _LABELLED
+    ),
+    Format("a .txt book", _ends_with(".txt"), _BOOK),
     Format(
         "a sensor .csv, .tsv, .parquet, .h5, .npy or .npz",
         lambda path: _ends_with(".csv", ".tsv", ".parquet", ".h5", ".hdf5", ".npy")(path) or _is_array(path),
@@ -218,7 +271,12 @@ FORMATS: list[Format] = [
         _ends_with(".json"),
         DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
     ),
-    Format("a text", _is_text, DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")),
+    Format("a text, a .jsonl of texts or a folder of them", _is_texts, _BOOK),
+    Format(
+        "a table, .jsonl or .npz whose columns are told",
+        _ends_with(".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".npz"),
+        _LABELLED,
+    ),
 ]
 
 
@@ -227,7 +285,7 @@ def names() -> list[str]:
     return list(NAMES)
 
 
-def load(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
+def load(name_or_path: str | os.PathLike[str], *, room: str | None = None, **options: Any) -> Any:
     """Load a data set by its name or from a path.
 
     A name is looked up first (`load("cora")`, `load("palindrome", length=10)`), then a path (`load("clips.npz")`);
@@ -236,13 +294,14 @@ def load(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
 
     Args:
         name_or_path: one of `names()`, or a file or folder in one of `FORMATS`.
+        room: gnn, rnn or combined; a path that fits formats of several is read as this one's.
         options: passed on to the data set's own loader.
 
     Raises:
         ValueError: an unknown name or option, or a file that is in none of the formats.
         FileNotFoundError: there is no such path, or the data set's files are nowhere to be found.
     """
-    target, arguments = locate(name_or_path)
+    target, arguments = locate(name_or_path, room)
     return _call(target, os.fspath(name_or_path), arguments, options)
 
 
@@ -251,14 +310,14 @@ def load_to_train(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
     return load(name_or_path, **{**data_set(name_or_path).training, **options})
 
 
-def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, list[Path]]:
+def locate(name_or_path: str | os.PathLike[str], room: str | None = None) -> tuple[str, list[Path]]:
     """Find what would load `name_or_path`, without importing or reading it: ("module:function", [path] or []).
 
     Raises:
         ValueError: an unknown name, or a file that is in none of the formats.
         FileNotFoundError: there is no such path.
     """
-    found = data_set(name_or_path)
+    found = data_set(name_or_path, room)
     return found.loader, [] if os.fspath(name_or_path) in NAMES else [Path(name_or_path).expanduser()]
 
 

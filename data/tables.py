@@ -20,6 +20,8 @@ SENSOR_NAMES = {"sensor", "sensor_id", "sensorid", "id", "node", "station", "det
 SOURCE_NAMES, TARGET_NAMES = {"source", "from", "src", "u", "head"}, {"target", "to", "dst", "v", "tail"}
 WEIGHT_NAMES, DISTANCE_NAMES = {"weight", "w", "value"}, {"distance", "dist", "cost", "length"}
 LATITUDES, LONGITUDES = {"lat", "latitude"}, {"lon", "lng", "long", "longitude"}
+LABEL_NAMES, SPLIT_NAMES = {"label", "class", "y", "category", "club"}, {"split", "set", "part"}
+PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _WORDS = (
     TIME_NAMES | SENSOR_NAMES | SOURCE_NAMES | TARGET_NAMES | WEIGHT_NAMES | DISTANCE_NAMES | LATITUDES | LONGITUDES
 )
@@ -107,8 +109,7 @@ def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
     import pandas
 
     text, notes = read_text(path, options.encoding)
-    lines = [line for line in islice(StringIO(text), _SAMPLE) if line.strip()]
-    separator = options.separator or _separator(lines)
+    separator = options.separator or find_separator(text)
     blank = r"\s" if len(separator) > 1 else rf"\s\"{re.escape(separator)}"
     text = re.sub(rf"\n[{blank}]*\Z", "\n", text)  # rows without a field at the end, as spreadsheets write them
     rows = list(islice(_rows(text, separator, path.name), _SAMPLE))
@@ -195,8 +196,9 @@ def _check_widths(text: str, separator: str, name: str, header: bool) -> None:
             raise ValueError(f"row {number} of {name} has {len(row)} fields, but the first has {width}")
 
 
-def _separator(lines: list[str]) -> str:
-    """The sign that cuts every line into as many fields."""
+def find_separator(text: str) -> str:
+    """The sign that cuts every line of a text into as many fields."""
+    lines = [line for line in islice(StringIO(text), _SAMPLE) if line.strip()]
     for separator in _SEPARATORS:
         widths = [len(row) for row in csv.reader(lines[:50], delimiter=separator) if row]
         if widths and min(widths) > 1 and max(widths) == sorted(widths)[len(widths) // 2]:

@@ -1,9 +1,11 @@
 """The text of a file: UTF-8 unless it is told or found otherwise, with the place of every doubt."""
 
 import gzip
+import json
 import os
 import zlib
 from pathlib import Path
+from typing import Any
 
 _REPLACED = "�"
 _MIB = 2**20
@@ -45,6 +47,26 @@ def read_bytes(path: Path) -> bytes:
     if len(raw) > most:
         raise ValueError(f"{path.name} unpacks to more than {most // _MIB} MB: expected a file of text")
     return raw
+
+
+def json_lines(text: str, name: str) -> dict[str, list[Any]]:
+    """The values of JSON objects, one a line, by key; "" where one lacks it.
+
+    Raises:
+        ValueError: a line is none.
+    """
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} of {name} expects a JSON object, got {line[:40]!r}")
+        rows.append(row)
+    return {key: [row.get(key, "") for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
 
 
 def _decode(raw: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..holdout import hold_out
 from .clip import Clip
 
 
@@ -108,10 +109,10 @@ class Split:
         elif self.folds:
             parts = self._folds(labels, groups)
         else:
-            parts = [self._holdout(range(len(clips)), labels, groups, self.test, self.seed)]
+            parts = [hold_out(range(len(clips)), labels, groups, self.test, self.seed)]
         made = []
         for kept, held in parts:
-            training, choosing = self._holdout(kept, labels, groups, self.validation, self.seed)
+            training, choosing = hold_out(kept, labels, groups, self.validation, self.seed)
             if not choosing or not held:
                 part = "validation" if held else "test"
                 raise ValueError(
@@ -121,18 +122,6 @@ class Split:
             chosen = [[clips[i] for i in part] for part in (training, choosing, held)]
             made.append(replace(splits, train=chosen[0], validation=chosen[1], test=chosen[2]))
         return replace(made[0], folds=made) if self.folds else made[0]
-
-    def _holdout(
-        self, among: Sequence[int], labels: Tensor, groups: Sequence[str] | None, fraction: float, seed: int
-    ) -> tuple[list[int], list[int]]:
-        if groups is None:
-            kept, held = stratified_holdout(labels[list(among)], fraction, seed)
-            return [among[i] for i in kept], [among[i] for i in held]
-        names = sorted({groups[i] for i in among})
-        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
-        count = min(len(names) - 1, max(1, round(fraction * len(names))))
-        chosen = {names[i] for i in order[:count]}
-        return [i for i in among if groups[i] not in chosen], [i for i in among if groups[i] in chosen]
 
     def _folds(self, labels: Tensor, groups: Sequence[str] | None) -> list[tuple[list[int], list[int]]]:
         clips = range(len(labels))
@@ -198,17 +187,3 @@ def shared_recording(names: Sequence[str], labels: Sequence[int]) -> str | None:
                 f"recordings or persons, keep each in one part with --split-by '({kind}[0-9]+)'"
             )
     return None
-
-
-def stratified_holdout(labels: Tensor, fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Split indices into (kept, held out): `fraction` of every class is held out, at least one where it has two."""
-    generator = torch.Generator().manual_seed(seed)
-    kept: list[int] = []
-    held: list[int] = []
-    for label in labels.unique().tolist():
-        members = (labels == label).nonzero().flatten()
-        members = members[torch.randperm(len(members), generator=generator)].tolist()
-        count = min(len(members) - 1, max(1, round(fraction * len(members))))
-        held += members[:count]
-        kept += members[count:]
-    return sorted(kept), sorted(held)

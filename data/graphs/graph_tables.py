@@ -10,12 +10,21 @@ import torch
 from torch_geometric.data import Data
 
 from ..match_names import match_names
-from ..tables import SENSOR_NAMES, SOURCE_NAMES, TARGET_NAMES, WEIGHT_NAMES, Table, TableOptions, name_of, read_table
+from ..tables import (
+    LABEL_NAMES,
+    PARTS,
+    SENSOR_NAMES,
+    SOURCE_NAMES,
+    SPLIT_NAMES,
+    TARGET_NAMES,
+    WEIGHT_NAMES,
+    Table,
+    TableOptions,
+    name_of,
+    read_table,
+)
 from .complete_graph import complete_graph
 
-LABELS = {"label", "class", "y", "category", "club", "target"}
-SPLIT = {"split", "set", "part"}
-_PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _WORDS = 30  # different words of a column up to which they become features
 
 
@@ -74,7 +83,7 @@ def graph_of_columns(
     features, used = [], []
     for title, column in columns.items():
         word = title.strip().lower() if labels else ""
-        if word in LABELS and data.get("y") is None:
+        if word in LABEL_NAMES | {"target"} and data.get("y") is None:
             classes = sorted({value for value in column if not _absent(value)}, key=lambda v: (isinstance(v, str), v))
             if not isinstance(column, list):
                 data.target = torch.from_numpy(column).float()
@@ -83,7 +92,7 @@ def graph_of_columns(
                 data.class_names = [name_of(value) for value in classes]
             else:
                 data.y = torch.from_numpy(column)
-        elif word in SPLIT or (word.removesuffix("_mask") in _PARTS and word.endswith("_mask")):
+        elif word in SPLIT_NAMES or (word.removesuffix("_mask") in PARTS and word.endswith("_mask")):
             _add_split(data, word, column, name)
         elif not isinstance(column, list):
             features.append(np.nan_to_num(column)[:, None])
@@ -119,14 +128,14 @@ def _absent(value: Any) -> bool:
 
 
 def _add_split(data: Data, word: str, column: Any, name: str) -> None:
-    if word in SPLIT:
+    if word in SPLIT_NAMES:
         for value in column:
-            if not _absent(value) and _PARTS.get(str(value).strip().lower()) is None:
+            if not _absent(value) and PARTS.get(str(value).strip().lower()) is None:
                 raise ValueError(f"{word} of {name} holds {value!r}, expected train, val or test")
         for part in ("train", "val", "test"):
-            mask = [not _absent(v) and _PARTS[str(v).strip().lower()] == part for v in column]
+            mask = [not _absent(v) and PARTS[str(v).strip().lower()] == part for v in column]
             if any(mask):
                 data[f"{part}_mask"] = torch.tensor(mask)
     else:
-        part = _PARTS[word.removesuffix("_mask")]
+        part = PARTS[word.removesuffix("_mask")]
         data[f"{part}_mask"] = torch.tensor([str(value).lower() in ("1", "1.0", "true") for value in column])

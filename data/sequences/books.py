@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..text_files import read_text
+from ..text_files import json_lines, read_text
 
 HELD_OUT = 0.05  # of the text, at its end
 VALIDATION = 0.02  # of the text, before the held-out part
@@ -127,21 +127,45 @@ class Book:
 
 
 def load_book(path: str | os.PathLike[str], encoding: str | None = None) -> Book:
-    """Read a text file as a `Book`: Gutenberg's headers and footers, byte order marks and foreign newlines removed.
+    """Read a text as a `Book`: Gutenberg's headers and footers, byte order marks and foreign newlines removed.
 
     Args:
-        path: the file.
+        path: a file of any name; JSON lines with a `text`; or a folder, whose texts follow one another by name.
         encoding: UTF-8 by default, or what `read_text` finds out, which `notes` say.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is empty, shorter than 100 characters, of one symbol only, or no text at all.
     """
+    path = Path(path)
+    if path.is_dir():
+        return _load_folder(path, encoding)
     text, notes = read_text(path, encoding)
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        texts = [str(one) for one in json_lines(text, path.name).get("text", [])]
+        notes.append(f"{path.name}: one text is made of {len(texts)}")
+        text = "\n\n".join(texts)
     bodies = _bodies(text)
     if len(bodies) > 1:
-        notes.append(f"{Path(path).name} holds {len(bodies)} books of Project Gutenberg: one text is made of them")
-    return Book(Path(path).name, strip_gutenberg(text).strip(), notes)
+        notes.append(f"{path.name} holds {len(bodies)} books of Project Gutenberg: one text is made of them")
+    return Book(path.name, strip_gutenberg(text).strip(), notes)
+
+
+def _load_folder(path: Path, encoding: str | None) -> Book:
+    texts, notes, skipped = [], [], 0
+    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+        if any(part.startswith(".") for part in file.relative_to(path).parts):
+            continue
+        try:
+            text, told = read_text(file, encoding)
+        except ValueError:
+            skipped += 1
+            continue
+        notes += told
+        texts.append(strip_gutenberg(text).strip())
+    left_out = f", {skipped} that are no texts left out" if skipped else ""
+    notes.append(f"{path.name}: one text is made of {len(texts)} files{left_out}")
+    return Book(path.name, "\n\n".join(texts), notes)
 
 
 def load_embedded_book() -> Book:

@@ -36,7 +36,7 @@ def describe(file: Annotated[str, typer.Argument(help="A data set by name, or th
 @app.command()
 def example(
     kind: Annotated[
-        str, typer.Argument(help="graph, graphs, graph-classes, graph-tu, graph-ogb, series, clips or text.")
+        str, typer.Argument(help="graph, graphs, graph-classes, graph-tu, graph-ogb, series, clips, text or sequences.")
     ],
     out: Annotated[Path, typer.Option(help="Where it goes: a new file or folder; its suffix chooses the format.")],
 ) -> None:

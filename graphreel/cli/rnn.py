@@ -1,11 +1,11 @@
-"""`graphreel rnn ...`: train, generate, gates, gradients. torch is imported only when work starts."""
+"""`graphreel rnn ...`: train, generate, predict, gates, gradients. torch is imported only when work starts."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from graphreel.cli.options import Quiet, Run, path_option
+from graphreel.cli.options import Quiet, Run, a_path, path_option
 from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
 
@@ -13,9 +13,9 @@ app = typer.Typer(help="Time: sequence tasks, a model that writes, gradients thr
 add_training(
     app,
     "train",
-    "Train on a sequence task, or a character model on a text.",
-    ("task", "text"),
-    "palindrome, baum-sweet, random-combinations; book, or the path of a text file.",
+    "Train on a sequence task, a character model on a text, or a classifier on labelled sequences.",
+    ("task", "text", "sequences"),
+    "palindrome, baum-sweet, random-combinations; book, or the path of a text; sequences as .csv, .jsonl or .npz.",
 )
 
 
@@ -62,6 +62,26 @@ def generate(
         map_unknown=map_unknown,
     )  # fmt: skip
     write(run, prompt, length, seed, options)
+
+
+@app.command()
+def predict(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Sequences as in training, or a text.", parser=a_path, metavar="FILE")],
+    out: Annotated[
+        Path | None, path_option("Table of classes and probabilities.", show_default="RUN/predictions.csv")
+    ] = None,
+) -> None:
+    """Write the class of each sequence with its probabilities; of a text, print how well the model predicts it."""
+    from graphreel.training.run_folder import RunFolder
+
+    RunFolder.open(run, "rnn")
+    if not file.exists():
+        raise FileNotFoundError(2, "no such file", str(file))
+    check_picture(out, (), [file], run, (".csv", ".tsv"))
+    from graphreel.inspect.predict_sequences import predict as predict_file
+
+    typer.echo(predict_file(run, file, out))
 
 
 @app.command("gates")

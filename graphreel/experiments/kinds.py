@@ -6,6 +6,7 @@ from typing import Any
 
 from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.sequence_settings import SequenceSettings
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
@@ -41,6 +42,7 @@ class Kind:
 KINDS = {
     "gnn": Kind("a graph", GnnSettings, "nodes_or_graphs:NodesOrGraphs"),
     "task": Kind("a sequence task", TaskSettings, "sequences:Sequences"),
+    "sequences": Kind("labelled sequences", SequenceSettings, "labelled_sequences:LabelledSequences"),
     "text": Kind("a text", TextSettings, "text:Text"),
     "clips": Kind("clips", ClipSettings, "clips:Clips"),
     "series": Kind("a series", SeriesSettings, "series:Series"),

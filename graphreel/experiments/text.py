@@ -49,7 +49,9 @@ class Text(Experiment):
 
     @classmethod
     def load(cls, settings: TextSettings) -> "Text":
-        return cls(settings, load(settings.data, **({"encoding": settings.encoding} if settings.encoding else {})))
+        return cls(
+            settings, load(settings.data, room="rnn", **({"encoding": settings.encoding} if settings.encoding else {}))
+        )
 
     @staticmethod
     def model(settings: TextSettings, entries: Mapping[str, Any]) -> CharLM:

@@ -15,6 +15,7 @@ TRAINED = {
     "series": ("combined", "--epochs", "1", "480 steps, 2024-01-01T00:00:00"),
     "clips": ("combined", "--epochs", "1", "parts: 2"),
     "text": ("rnn", "--steps", "2", "characters"),
+    "sequences": ("rnn", "--steps", "2", "120 sequences of "),
 }
 TRAINED |= {"graph-ogb": TRAINED["graph"], "graph-tu": TRAINED["graphs"], "graph-classes": TRAINED["graphs"]}
 
@@ -32,6 +33,11 @@ def test_an_example_goes_from_its_file_to_a_run(tmp_path, capsys, kind, suffix):
     train = [room, "train", "--data", str(path), flag, count, "--out", str(out), "--quiet"]
     assert run([*train, *(["--seeds", "1"] if room == "gnn" else [])]) == 0
     assert json.loads((out / "metrics.json").read_text())["parameters"] > 0
+    if room == "rnn":
+        assert run(["rnn", "predict", str(out), str(path)]) == 0
+        said = "bits per character" if kind == "text" else "of 120 that have a label are right"
+        assert said in capsys.readouterr().out
+        assert kind == "text" or len((out / "predictions.csv").read_text().splitlines()) == 121
     if room == "gnn":
         assert run(["gnn", "predict", str(out), str(path)]) == 0
         rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
@@ -49,5 +55,5 @@ def test_examples_go_to_new_places_alone(tmp_path):
         write_example("text", tmp_path / "a.txt")
     with pytest.raises(ValueError, match=r"an example of series goes to a .csv, got a.xls"):
         write_example("series", tmp_path / "a.xls")
-    with pytest.raises(ValueError, match=r"KIND expects one of graph, graphs, .*, text, got 'song'"):
+    with pytest.raises(ValueError, match=r"KIND expects one of graph, graphs, .*, sequences, got 'song'"):
         write_example("song", tmp_path / "a")

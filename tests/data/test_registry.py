@@ -92,10 +92,10 @@ def test_a_data_set_of_another_room_is_named(tmp_path):
 
 
 def test_a_room_takes_a_path_that_fits_formats_of_several(tmp_path, monkeypatch):
-    mine = DataSet("rnn", "text", "my.module:load_mine")
+    mine = DataSet("gnn", "graph", "my.module:load_mine")
     monkeypatch.setattr("graphreel.data.registry.FORMATS", [*FORMATS, Format("mine", lambda path: True, mine)])
     (tmp_path / "a.csv").touch()
-    assert data_set(tmp_path / "a.csv", "rnn") is mine
+    assert data_set(tmp_path / "a.csv", "gnn") is mine
     assert data_set(tmp_path / "a.csv").room == "combined"
 
 

@@ -26,7 +26,7 @@ class Noise:
 
 
 def write_inputs(folder: Path) -> None:
-    """Write book.txt, clips.npz (labelled), clip.npz, sensors.csv with sensors_adj.csv, and series.json."""
+    """Write book.txt, clips.npz and sentences.csv (labelled), clip.npz, sensors.csv, sensors_adj.csv, series.json."""
     _book(folder / "book.txt")
     _clips(folder / "clips.npz", 24, labelled=True)
     _clips(folder / "clip.npz", 2, labelled=False)
@@ -34,6 +34,8 @@ def write_inputs(folder: Path) -> None:
     lines = ["north,east,south", *(",".join(map(str, row)) for row in sensors)]
     (folder / "sensors.csv").write_text("\n".join(lines) + "\n")
     (folder / "sensors_adj.csv").write_text("0,1,0.5\n1,0,0\n0.5,0.25,0\n")
+    rows = [f"{SENTENCES[n % 4]} {SENTENCES[n // 4 % 4]},{'ab'[n % 2]}" for n in range(24)]
+    (folder / "sentences.csv").write_text("\n".join(["text,label", *rows]).replace(", ", " ") + "\n")
     edges = [[0, 1], [1, 2], [2, 3], [3, 0], [1, 0]]
     series = {"edges": edges, "node_ids": {"a": 0, "b": 1, "c": 2, "d": 3}, "FX": _waves(80, 4, 2)}
     (folder / "series.json").write_text(json.dumps(series))

@@ -4,7 +4,7 @@ from torch.testing import assert_close
 from torch_geometric.data import Batch
 
 from graphreel.data.clips.clip import Clip, edges_through_time
-from graphreel.data.clips.splits import stratified_holdout
+from graphreel.data.holdout import stratified_holdout
 
 NONE = torch.empty(2, 0, dtype=torch.long)
 

@@ -8,6 +8,7 @@ import torch
 
 from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.sequence_settings import SequenceSettings
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
@@ -20,6 +21,7 @@ TRAININGS: dict[str, tuple[type[Settings], str, dict[str, Any]]] = {
     "graphs": (GnnSettings, "alkanes", {"model": "gat", "epochs": 4, "hidden": 8, "heads": 2}),
     "task": (TaskSettings, "palindrome", {"length": 3, "steps": 12, "evaluate_every": 5, "hidden": 6, "batch_size": 8}),
     "text": (TextSettings, "book.txt", {"steps": 14, "evaluate_every": 5, "hidden": 6, "batch_size": 4, "window": 10}),
+    "sequences": (SequenceSettings, "sentences.csv", {"steps": 12, "evaluate_every": 5, "hidden": 6, "batch_size": 5}),
     "clips": (ClipSettings, "clips.npz", {**_CLIPS, "dropout": 0.2}),
     "compare": (CompareSettings, "clips.npz", {**_CLIPS, "epochs": 2}),
     "series": (SeriesSettings, "sensors.csv", {"epochs": 3, "lags": 4, "horizon": 2, "hidden": 4, "dropout": 0.1}),

@@ -117,3 +117,29 @@ def test_another_default_device(padding: int | None) -> None:
     with torch.device("meta"):
         got = model(tokens)
     torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("cell", ["gru", "bilstm"])
+@pytest.mark.parametrize("numbers", [False, True])
+@pytest.mark.parametrize("pool", ["last", "mean"])
+def test_lengths_read_each_sequence_alone(cell: str, numbers: bool, pool: str) -> None:
+    torch.manual_seed(0)
+    lengths = [5, 1, 3, 7]
+    model = SequenceClassifier(3, 4, 6, 2, cell=cell, numbers=numbers, pool=pool).double()
+    x = torch.randn(4, 7, 3).double() if numbers else torch.randint(3, (4, 7))
+    got, want = model(x, lengths=lengths), []
+    for row, length in zip(x, lengths, strict=True):
+        with scan_path("plain"):
+            outputs, final = model.recurrent(model.embedding(row[:length]))
+        h = final[0] if isinstance(final, tuple) else final
+        want.append(model.head(outputs.mean(0) if pool == "mean" else h.flatten()))
+    torch.testing.assert_close(got, torch.stack(want), rtol=1e-11, atol=1e-12)
+
+
+def test_numbers_and_pools_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"pool must be one of last, mean, but got 'max'"):
+        SequenceClassifier(3, 4, 6, 2, pool="max")
+    with pytest.raises(ValueError, match=r"tokens must have shape \[B, T, 3\], but got \(2, 5, 2\)"):
+        SequenceClassifier(3, 4, 6, 2, numbers=True)(torch.randn(2, 5, 2))
+    with pytest.raises(ValueError, match="lengths must lie between 1 and the number of steps 5, but got 6"):
+        SequenceClassifier(3, 4, 6, 2)(torch.zeros(1, 5, dtype=torch.long), [6])

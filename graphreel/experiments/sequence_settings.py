@@ -1,0 +1,50 @@
+"""Settings of `graphreel rnn train` on labelled sequences."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphreel.rnn.registry import CELLS
+from graphreel.training.option import at_least, one_of, option, positive, share, size
+from graphreel.training.settings import Settings
+
+_PANEL = "Labelled sequences"
+
+
+@dataclass(frozen=True)
+class SequenceSettings(Settings):
+    """Every setting of a training on labelled sequences of different length."""
+
+    ROOM = "rnn"
+    KINDS = ("sequences",)
+    CALLED = "labelled sequences"
+    PANEL = _PANEL
+
+    sequence: str = option("", "Column of the texts, tokens or numbers; several with commas.", panel=_PANEL)
+    label: str = option("", "Column of the classes.", panel=_PANEL)
+    split: str = option("", "Column of train, val or test.", panel=_PANEL)
+    group: str = option("", "Column of what stays in one part, such as a person.", panel=_PANEL)
+    id: str = option("", "Where a row is a step: column of the sequence that it is of.", panel=_PANEL)
+    order: str = option("", "Where a row is a step: column of its place or time.", panel=_PANEL)
+    read: str = option(
+        "", "What a sequence is made of; left out, it is found out",
+        check=one_of("", "characters", "words", "tokens", "numbers"), panel=_PANEL,
+    )  # fmt: skip
+    longest: int = option(1000, "Steps that are read of a sequence.", check=size, panel=_PANEL)
+    encoding: str | None = option(None, "Of the file; left out, UTF-8 or found out.", panel="Data")
+    cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CELLS))
+    steps: int = option(2000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
+    batch_size: int = option(32, "Sequences or windows in a batch.", check=size, panel="Training")
+    hidden: int = option(64, "Units of a layer.", check=size)
+    embedding: int = option(32, "Features of a token.", check=size)
+    pool: str = option("mean", "What is classified: last state or mean over steps", check=one_of("mean", "last"))
+    dropout: float = option(0.3, "Between layers and before the head.", check=share)
+    learning_rate: float = option(3e-3, "Step size of Adam.", check=positive, names="--lr", panel="Training")
+    weight_decay: float = option(1e-4, "Of AdamW, on matrices alone.", check=at_least(0), panel="Training")
+    clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
+    evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
+    patience: int = option(10, "Evaluations without a better one before it ends.", check=at_least(1), panel="Training")
+
+    def reading(self) -> dict[str, Any]:
+        """The arguments of `load` by which the file is read."""
+        names = ("sequence", "label", "split", "group", "id", "order", "read", "longest", "encoding")
+        return {name: getattr(self, name) for name in names}
