@@ -2,9 +2,7 @@
 
 import importlib
 import inspect
-import json
 import os
-import re
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from graphreel.core.near_names import did_you_mean
+
+from .sequences.recognise import is_labelled, is_texts
 
 
 @dataclass(frozen=True)
@@ -76,60 +76,6 @@ def _is_graph_text(path: Path) -> bool:
     with path.open("rb") as file:
         first, second = file.readline(64).split(), file.readline(64).split()
     return len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
-
-
-def _is_text(path: Path) -> bool:
-    """A file of any name but those of tables and graphs, whose beginning holds no zero byte, or is UTF-16."""
-    if not path.is_file() or path.suffix.lower() in {".csv", ".tsv", ".json", ".jsonl", ".graphml", ".gml", ".gz"}:
-        return False
-    with path.open("rb") as file:
-        start = file.read(4096)
-    return b"\0" not in start or start.startswith((b"\xff\xfe", b"\xfe\xff"))
-
-
-def _is_text_folder(path: Path) -> bool:
-    return path.is_dir() and any(_is_text(one) for one in path.iterdir() if one.name[0] != ".")
-
-
-def _holds_classes(path: Path) -> bool:
-    """A folder with two folders or more and no files, in each of which texts are; or with such a folder, train."""
-    place = path / "train" if (path / "train").is_dir() else path
-    inside = [one for one in place.iterdir() if one.name[0] != "."] if path.is_dir() else []
-    return len(inside) > 1 and all(_is_text_folder(one) for one in inside)
-
-
-def _is_labelled(path: Path) -> bool:
-    """Labels, and beside them texts, tokens or values: columns of a table, keys of JSON lines, or arrays."""
-    suffix = path.suffix.lower()
-    if suffix == ".npz" and zipfile.is_zipfile(path):
-        names = {name.removesuffix(".npy") for name in zipfile.ZipFile(path).namelist()}
-        return bool(names & {"labels", "label", "y"}) and bool(names & {"values", "tokens"})
-    if suffix not in {".csv", ".tsv", ".jsonl", ".ndjson"} or not path.is_file():
-        return _holds_classes(path)
-    names = _names_in(path)
-    contents = {"text", "sentence", "review", "tokens", "sequence", "values", "signal"}
-    steps = "id" in names and names & {"step", "time", "order", "position"}
-    return bool(names & {"label", "class", "category"}) and bool(names & contents or steps)
-
-
-def _names_in(path: Path) -> set[str]:
-    """The words of a table's first row, or the keys of the first JSON line."""
-    with path.open("rb") as file:
-        line = file.readline(2**20).decode("utf-8", "replace")
-    if path.suffix.lower() in {".csv", ".tsv"}:
-        return {word.lower() for word in re.findall(r"\w+", line)}
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return set()
-    return {str(key).lower() for key in row} if isinstance(row, dict) else set()
-
-
-def _is_texts(path: Path) -> bool:
-    """A text; a folder of them; JSON lines with texts and no labels."""
-    if path.suffix.lower() in {".jsonl", ".ndjson"} and path.is_file():
-        return "text" in _names_in(path) and not _is_labelled(path)
-    return _is_text(path) or _is_text_folder(path)
 
 
 def _has_nodes_beside(path: Path) -> bool:
@@ -253,7 +199,7 @@ FORMATS: list[Format] = [
         DataSet("gnn", "graphs", "graphreel.data.graphs.mutag:load_graph_text"),
     ),
     Format(
-        "labelled sequences as .csv, .tsv, .jsonl or .npz, or a folder of texts for each class", _is_labelled, _LABELLED
+        "labelled sequences as .csv, .tsv, .jsonl or .npz, or a folder of texts for each class", is_labelled, _LABELLED
     ),
     Format("a .txt book", _ends_with(".txt"), _BOOK),
     Format(
@@ -271,7 +217,7 @@ FORMATS: list[Format] = [
         _ends_with(".json"),
         DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
     ),
-    Format("a text, a .jsonl of texts or a folder of them", _is_texts, _BOOK),
+    Format("a text, a .jsonl of texts or a folder of them", is_texts, _BOOK),
     Format(
         "a table, .jsonl or .npz whose columns are told",
         _ends_with(".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".npz"),

@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 from ..tables import SENSOR_NAMES, SOURCE_NAMES, TARGET_NAMES, TableOptions, read_table
 from .complete_graph import complete_set
 from .graph_dataset import GraphDataset
-from .graph_tables import LABELS, column_of, graph_of_columns
+from .graph_tables import LABEL_NAMES, column_of, graph_of_columns
 from .networkx_files import SUFFIXES, columns_of, edge_columns, pairs_of, read_network
 
 TABLES = ("graphs", "nodes", "edges")
@@ -39,7 +39,7 @@ def load_graph_folder(path: Path) -> GraphDataset:
 
     key = {name: place(name, _GRAPH | ({"id", "name"} if name == "graphs" else set())) for name in TABLES}
     names = tables["graphs"].texts(key["graphs"])
-    label = tables["graphs"].find(LABELS)
+    label = tables["graphs"].find(LABEL_NAMES)
     number = {name: place for place, name in enumerate(names)}
     of_node, of_edge = (tables[name].texts(key[name]) for name in ("nodes", "edges"))
     for name, rows in (("nodes", of_node), ("edges", of_edge)):

@@ -116,7 +116,8 @@ def _of_table(name: str, table: Mapping[str, list[Any]], columns: Columns, read:
             raise ValueError(f"{name} has no column {asked!r} for --{what}: it has {', '.join(table)}")
         if asked:
             return asked if asked in table else None
-        return next((key for key in among if key.strip().lower() in known), None)
+        found = [key for key in among if key.strip().lower() in known]
+        return min(found, key=lambda key: key == "y", default=None)  # beside a label, y is a feature
 
     known = {"label": LABEL_NAMES, "split": SPLIT_NAMES, "group": _GROUPS}
     special = {what: find(what, words) for what, words in known.items()}

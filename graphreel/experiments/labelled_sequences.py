@@ -80,7 +80,7 @@ class LabelledSequences(Experiment):
             return F.cross_entropy(scored, source.y[places].to(settings.device))
 
         optimizer = build_optimizer(
-            "adamw", model, settings.learning_rate, settings.weight_decay, lambda p: p.dim() > 1
+            settings.optimizer, model, settings.learning_rate, settings.weight_decay, lambda p: p.dim() > 1
         )
         return Task(model, optimizer, batch, loss, lambda: self._scores(model, "val"))
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphreel.rnn.registry import CELLS
+from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, one_of, option, positive, share, size
+from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
 _PANEL = "Labelled sequences"
@@ -38,8 +40,10 @@ class SequenceSettings(Settings):
     embedding: int = option(32, "Features of a token.", check=size)
     pool: str = option("mean", "What is classified: last state or mean over steps", check=one_of("mean", "last"))
     dropout: float = option(0.3, "Between layers and before the head.", check=share)
-    learning_rate: float = option(3e-3, "Step size of Adam.", check=positive, names="--lr", panel="Training")
-    weight_decay: float = option(1e-4, "Of AdamW, on matrices alone.", check=at_least(0), panel="Training")
+    learning_rate: float = option(3e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
+    schedule: str = schedule_option("constant")
+    optimizer: str = optimizer_option("adamw")
+    weight_decay: float = option(1e-4, "Of matrices alone.", check=at_least(0), panel="Training")
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
     patience: int = option(10, "Evaluations without a better one before it ends.", check=at_least(1), panel="Training")

@@ -1,7 +1,5 @@
 """`graphreel gnn predict` and `gnn embed`: what a trained graph network says of every node or graph, as a table."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphreel.core.atomic_files import write_text, write_whole
+from graphreel.core.atomic_files import write_whole
 from graphreel.data.graphs.match_features import match_features
 from graphreel.data.registry import load_to_train
 from graphreel.experiments.graph_model import (
@@ -22,6 +20,7 @@ from graphreel.experiments.graph_model import (
     in_batches,
     prepare_graph,
 )
+from graphreel.inspect.class_table import write_classes, write_csv
 from graphreel.inspect.load_run import TrainedRun, load_run
 
 _AT_ONCE = 256  # graphs in a batch
@@ -50,9 +49,7 @@ def predict(path: Path, data: str, out: Path | None) -> str:
     shares = torch.cat([logits.softmax(-1) for logits in _answers(trained, read, hidden=False)])
     classes = trained.entries.get("class_names") or [str(label) for label in range(shares.size(1))]
     best = shares.argmax(1)
-    header = [read.what, "class", *(f"p({name})" for name in classes)]
-    rows = ([n, classes[b], *(f"{p:.6g}" for p in row)] for n, b, row in zip(read.names, best, shares, strict=True))
-    written = _write_csv(out or trained.folder.path / "predictions.csv", header, rows)
+    written = write_classes(out or trained.folder.path / "predictions.csv", read.what, read.names, classes, shares)
     counts = best.bincount(minlength=len(classes)).tolist()
     told = [f"{name} {count}" for name, count in zip(classes, counts, strict=True) if count]
     lines = [*read.notes, f"{len(best)} {read.what}s: {', '.join(told[:20])}{', ...' * (len(told) > 20)}"]
@@ -78,7 +75,7 @@ def embed(path: Path, data: str | None, out: Path | None) -> str:
         write_whole(place, lambda beside: np.save(beside, hidden.numpy()))
     else:
         header = [read.what, *(f"h{column}" for column in range(hidden.size(1)))]
-        place = _write_csv(
+        place = write_csv(
             place, header, ([name, *map("{:.6g}".format, row)] for name, row in zip(read.names, hidden, strict=True))
         )
     lines = [*read.notes, f"{len(hidden)} {read.what}s, {hidden.size(1)} hidden features"]
@@ -118,11 +115,3 @@ def _answers(trained: TrainedRun, read: _Read, hidden: bool) -> Iterator[Tensor]
         if trained.entries["pool"] is not None:
             inputs["batch"] = graph.batch
         yield (trained.model.hidden if hidden else trained.model)(graph.x, **inputs)
-
-
-def _write_csv(path: Path, header: list[str], rows: Iterator[list[Any]]) -> Path:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return write_text(path, text.getvalue())

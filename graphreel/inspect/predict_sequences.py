@@ -1,13 +1,11 @@
 """`graphreel rnn predict`: the class of new sequences, or how well a character model predicts a new text."""
 
-import csv
-import io
 from pathlib import Path
 
-from graphreel.core.atomic_files import write_text
 from graphreel.data import load
 from graphreel.data.sequences.labelled_sequences import SequenceReader
 from graphreel.experiments.labelled_sequences import logits_of_items
+from graphreel.inspect.class_table import write_classes
 from graphreel.inspect.load_run import TrainedRun, load_run
 from graphreel.rnn import Vocabulary, bits_per_character
 
@@ -29,12 +27,7 @@ def predict(path: Path, file: Path, out: Path | None) -> str:
     raw = reader.raw(file)
     shares = logits_of_items(trained.model, reader.tensors(raw)).softmax(1)
     best = [classes[place] for place in shares.argmax(1).tolist()]
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(["sequence", "class", *classes])
-    told = zip(raw.names, best, shares.tolist(), strict=True)
-    writer.writerows([name, one, *(f"{share:.4f}" for share in each)] for name, one, each in told)
-    table = write_text(out or trained.folder.path / "predictions.csv", rows.getvalue())
+    table = write_classes(out or trained.folder.path / "predictions.csv", "sequence", raw.names, classes, shares)
     width = max(len(name) for name in raw.names[:_SHOWN]) + 2
     shown = zip(raw.names[:_SHOWN], best, shares.amax(1).tolist(), strict=False)
     lines = [f"  {name:<{width}}{one}  {share:.3f}" for name, one, share in shown]
