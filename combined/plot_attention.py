@@ -18,6 +18,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.core.evaluation import evaluating
 from graphreel.core.labels import plain
 from graphreel.gnn import attention_weights
 
@@ -39,10 +40,8 @@ def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] 
     Raises:
         ValueError: more than one clip, or as many names of classes as there are not classes.
     """
-    training = classify.training
-    with torch.no_grad():
-        logits, weights = classify.eval().attend(clip)
-    classify.train(training)
+    with torch.no_grad(), evaluating(classify.modules()):
+        logits, weights = classify.attend(clip)
     if len(logits) != 1:
         raise ValueError(f"expected one clip, got a batch of {len(logits)}")
     names = list(classes) if classes is not None else [str(number) for number in range(logits.size(1))]

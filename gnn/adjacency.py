@@ -103,11 +103,9 @@ def check_weight(edge_weight: Tensor, num_edges: int) -> None:
 
 def _sum_duplicates(edges: CSRGraph, values: Tensor) -> Tensor:
     """Sparse CSR with at most one entry per target and source."""
+    places = torch.stack([edges.target, edges.by_target.neighbor]).long()
     size = (edges.num_targets, edges.num_sources)
-    place, entry = torch.unique(edges.target.long() * size[1] + edges.by_target.neighbor, return_inverse=True)
-    pointer = torch.searchsorted(place, torch.arange(size[0] + 1, device=place.device) * size[1])
-    summed = values.new_zeros(place.numel()).index_add(0, entry, values)
-    return torch.sparse_csr_tensor(pointer, place % max(size[1], 1), summed, size, check_invariants=False)
+    return torch.sparse_coo_tensor(places, values, size, check_invariants=False).coalesce().to_sparse_csr()
 
 
 def _inverse_root(degree: Tensor) -> Tensor:

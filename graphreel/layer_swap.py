@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 from torch_geometric.nn import MessagePassing
 
 from graphreel import gnn, rnn
+from graphreel.core.evaluation import evaluating
 
 __all__ = ["accelerate", "restore"]
 
@@ -120,16 +121,11 @@ def _become(module: nn.Module, kind: type, attributes: dict[str, Any]) -> None:
 
 
 def _evaluate(model: nn.Module, sample: Any) -> list[Any]:
-    flags = [(module, module.training) for module in model.modules()]
     args, kwargs = (sample if isinstance(sample, tuple) else (sample,)), {}
     if isinstance(sample, dict):
         args, kwargs = (), sample
-    try:
-        with torch.no_grad():
-            return tree_leaves(model.eval()(*args, **kwargs))
-    finally:
-        for module, flag in flags:
-            module.training = flag
+    with torch.no_grad(), evaluating(model.modules()):
+        return tree_leaves(model(*args, **kwargs))
 
 
 def _difference(before: list[Any], after: list[Any]) -> str | None:

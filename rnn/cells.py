@@ -31,14 +31,6 @@ def _product(x: Tensor, weights: Weights, which: str) -> Tensor:
     return linear(x, weight, bias) if gain is None else layer_norm(linear(x, weight), gain.shape, gain, bias)
 
 
-def _input_matmul(x: Tensor, weights: Weights) -> Tensor:
-    return _product(x, weights, "ih")
-
-
-def _recurrent_matmul(h: Tensor, weights: Weights) -> Tensor:
-    return _product(h, weights, "hh")
-
-
 def _squashed(c: Tensor, weights: Weights) -> Tensor:
     gain = weights.get("norm_c")
     return torch.tanh(c if gain is None else layer_norm(c, gain.shape, gain, weights.get("bias_c")))
@@ -46,13 +38,13 @@ def _squashed(c: Tensor, weights: Weights) -> Tensor:
 
 def rnn_tanh_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)."""
-    h = torch.tanh(_input_matmul(x, weights) + _recurrent_matmul(_dropped(state[0], drop), weights))
+    h = torch.tanh(_product(x, weights, "ih") + _product(_dropped(state[0], drop), weights, "hh"))
     return (h,), {}
 
 
 def rnn_relu_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:
     """h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)."""
-    h = torch.relu(_input_matmul(x, weights) + _recurrent_matmul(_dropped(state[0], drop), weights))
+    h = torch.relu(_product(x, weights, "ih") + _product(_dropped(state[0], drop), weights, "hh"))
     return (h,), {}
 
 
@@ -63,7 +55,7 @@ def lstm_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = N
     c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t).
     """
     h, c = state
-    z_i, z_f, z_g, z_o = (_input_matmul(x, weights) + _recurrent_matmul(_dropped(h, drop), weights)).chunk(4, dim=1)
+    z_i, z_f, z_g, z_o = (_product(x, weights, "ih") + _product(_dropped(h, drop), weights, "hh")).chunk(4, dim=1)
     i, f, g, o = torch.sigmoid(z_i), torch.sigmoid(z_f), torch.tanh(z_g), torch.sigmoid(z_o)
     c = f * c + i * g
     return (o * _squashed(c, weights), c), {"i": i, "f": f, "g": g, "o": o}
@@ -77,7 +69,7 @@ def peephole_gers_cell(x: Tensor, state: State, weights: Weights, drop: Tensor |
     """
     h, c = state
     p_i, p_f, p_o = weights["weight_peephole"].unbind()
-    z_i, z_f, z_g, z_o = (_input_matmul(x, weights) + _recurrent_matmul(_dropped(h, drop), weights)).chunk(4, dim=1)
+    z_i, z_f, z_g, z_o = (_product(x, weights, "ih") + _product(_dropped(h, drop), weights, "hh")).chunk(4, dim=1)
     i, f, g = torch.sigmoid(z_i + p_i * c), torch.sigmoid(z_f + p_f * c), torch.tanh(z_g)
     c = f * c + i * g
     o = torch.sigmoid(z_o + p_o * c)
@@ -92,7 +84,7 @@ def peephole_uva_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | 
     `weight_ch` [3H, H] stacks V for i, f, o; `weight_ih` and the biases stack i, f, g, o.
     """
     _, c = state
-    z = _input_matmul(x, weights)
+    z = _product(x, weights, "ih")
     if "bias_hh" in weights:
         z = z + weights["bias_hh"]
     z_i, z_f, z_g, z_o = z.chunk(4, dim=1)
@@ -109,8 +101,8 @@ def gru_torch_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | Non
     h_t = (1 - z) * n + z * h_{t-1}.
     """
     (h,) = state
-    x_r, x_z, x_n = _input_matmul(x, weights).chunk(3, dim=1)
-    h_r, h_z, h_n = _recurrent_matmul(_dropped(h, drop), weights).chunk(3, dim=1)
+    x_r, x_z, x_n = _product(x, weights, "ih").chunk(3, dim=1)
+    h_r, h_z, h_n = _product(_dropped(h, drop), weights, "hh").chunk(3, dim=1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
     n = torch.tanh(x_n + r * h_n)
     return ((1 - z) * n + z * h,), {"r": r, "z": z, "n": n}
@@ -128,8 +120,8 @@ def gru_uva_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None 
     recurrent = {name: weight for name, weight in weights.items() if name.endswith("hh")}
     of_rz = {name: weight[: 2 * size] for name, weight in recurrent.items()}
     of_n = {name: weight[2 * size :] for name, weight in recurrent.items()}
-    x_r, x_z, x_n = _input_matmul(x, weights).chunk(3, dim=1)
-    h_r, h_z = _recurrent_matmul(dropped, of_rz).chunk(2, dim=1)
+    x_r, x_z, x_n = _product(x, weights, "ih").chunk(3, dim=1)
+    h_r, h_z = _product(dropped, of_rz, "hh").chunk(2, dim=1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + _recurrent_matmul(r * dropped, of_n))
+    n = torch.tanh(x_n + _product(r * dropped, of_n, "hh"))
     return ((1 - z) * h + z * n,), {"r": r, "z": z, "n": n}

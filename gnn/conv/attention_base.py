@@ -45,16 +45,9 @@ class AttentionConv(MessagePassing):
         **kwargs: Any,
     ) -> None:
         super().__init__(node_dim=0, **kwargs)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.heads = heads
-        self.concat = concat
-        self.negative_slope = negative_slope
-        self.dropout = dropout
-        self.add_self_loops = add_self_loops
-        self.edge_dim = edge_dim
-        self.fill_value = fill_value
-        self.residual = residual
+        self.in_channels, self.out_channels, self.heads, self.concat = in_channels, out_channels, heads, concat
+        self.negative_slope, self.dropout, self.residual = negative_slope, dropout, residual
+        self.add_self_loops, self.edge_dim, self.fill_value = add_self_loops, edge_dim, fill_value
 
     def _linear(self, channels: int, bias: bool = False) -> Linear:
         return Linear(channels, self.heads * self.out_channels, bias=bias, weight_initializer="glorot")

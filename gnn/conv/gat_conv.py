@@ -66,18 +66,9 @@ class GATConv(AttentionConv):
     ) -> None:
         kwargs.setdefault("aggr", "add")
         super().__init__(
-            in_channels,
-            out_channels,
-            heads,
-            concat,
-            negative_slope,
-            dropout,
-            add_self_loops,
-            edge_dim,
-            fill_value,
-            residual,
-            **kwargs,
-        )
+            in_channels, out_channels, heads, concat, negative_slope, dropout, add_self_loops, edge_dim, fill_value,
+            residual, **kwargs,
+        )  # fmt: skip
         self.lin = self.lin_src = self.lin_dst = None
         if isinstance(in_channels, int):
             self.lin = self._linear(in_channels)

@@ -30,25 +30,10 @@ class GATv2Conv(AttentionConv):
     :class:`torch_geometric.nn.GATv2Conv`; :meth:`edge_update` and :meth:`message` are the definition.
 
     Args:
-        in_channels: features per node, -1 to take it from the first input, a pair (source, target) if bipartite.
-        out_channels: features per node and head of the result.
-        heads: number of attention heads.
-        concat: concatenate the heads; False averages them.
-        negative_slope: slope of LeakyReLU below zero.
-        dropout: probability of dropping an attention weight in training.
-        add_self_loops: drop self-loops and add one to every node.
-        edge_dim: features per edge, if there are any.
-        fill_value: edge features of the added loops: a number, a tensor, or how to reduce those of the edges that enter
-            the node (``"add"``, ``"mean"``, ``"min"``, ``"max"``, ``"mul"``).
         bias: add learned biases, to the linear maps too.
         share_weights: W_r is W_l.
-        residual: add a learned linear map of the target's features.
-        **kwargs: arguments of :class:`torch_geometric.nn.MessagePassing`.
 
-    Shapes:
-        x ``[N, F]``, ``[..., N, F]``, sparse CSR ``[N, F]``, or a pair of source and target features;
-        edge_index ``[2, E]`` or sparse ``[targets, sources]``; edge_attr ``[E, D]``; result ``[..., N, heads * C]``
-        or ``[..., N, C]`` where heads are averaged.
+    The other arguments, and the shapes, are those of :class:`GATConv`.
     """
 
     _worth_sorting = (1 << 21, 1 << 14)  # more than GATConv's: features are gathered for every edge all the same
@@ -70,18 +55,9 @@ class GATv2Conv(AttentionConv):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            in_channels,
-            out_channels,
-            heads,
-            concat,
-            negative_slope,
-            dropout,
-            add_self_loops,
-            edge_dim,
-            fill_value,
-            residual,
-            **kwargs,
-        )
+            in_channels, out_channels, heads, concat, negative_slope, dropout, add_self_loops, edge_dim, fill_value,
+            residual, **kwargs,
+        )  # fmt: skip
         self.share_weights = share_weights
         sources, targets = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
         self.lin_l = self._linear(sources, bias)

@@ -77,19 +77,13 @@ class GCNConv(MessagePassing):
                 f"'{self.__class__.__name__}' does not support adding self-loops to the graph when no "
                 "on-the-fly normalization is applied"
             )
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.improved = improved
-        self.cached = cached
-        self.add_self_loops = add_self_loops
-        self.normalize = normalize
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.improved, self.cached = improved, cached
+        self.add_self_loops, self.normalize = add_self_loops, normalize
         self._cached_edge_index: tuple[Tensor, Tensor] | None = None
         self._cached_adj_t: Any = None
         self.lin = Linear(in_channels, out_channels, bias=False, weight_initializer="glorot")
-        if bias:
-            self.bias = Parameter(torch.empty(out_channels))
-        else:
-            self.register_parameter("bias", None)
+        self.register_parameter("bias", Parameter(torch.empty(out_channels)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -1,7 +1,6 @@
 """Which attention weight is which edge, in every layer and head of a model."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from inspect import signature
 from typing import Any
 
@@ -10,6 +9,8 @@ import torch_geometric.nn as pyg
 from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.utils import is_torch_sparse_tensor, to_edge_index
+
+from graphreel.core.evaluation import evaluating
 
 from ..conv.attention_base import AttentionConv
 
@@ -71,7 +72,7 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
 def evaluate(model: nn.Module, data: Data) -> Any:
     """What a model with attention makes of a graph, in evaluation mode and without gradients."""
     layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model.modules()), torch.no_grad():
         return model(data.x, data.edge_index, **_further_arguments(model, layers, data))
 
 
@@ -94,14 +95,3 @@ def _edges_and_weights(weights: Any) -> tuple[Tensor, Tensor]:
     if is_torch_sparse_tensor(edges):
         edges = to_edge_index(edges)[0].flip(0)
     return edges, alpha
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    flags = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, flag in flags:
-            module.training = flag

@@ -142,30 +142,17 @@ def _draw(
             _draw_loop(
                 axes, places[node], outward, size * shrink, shades(scale(value)), shrink * (0.6 + 5.0 * value / highest)
             )
-        for (s, t, value), color in zip(edges, shades(scale(values)) if values else (), strict=True):
-            networkx.draw_networkx_edges(
-                graph,
-                places,
-                edgelist=[(s, t)],
-                ax=axes,
-                width=shrink * (0.6 + 5.0 * value / highest),
-                edge_color=[color],
-                node_size=size * shrink,
-                arrowsize=max(6, 13 * shrink),
-                connectionstyle="arc3,rad=0.14",
-            )
+        networkx.draw_networkx_edges(
+            graph, places, edgelist=[(s, t) for s, t, _ in edges], ax=axes, node_size=size * shrink,
+            width=[shrink * (0.6 + 5.0 * value / highest) for value in values], edge_color=list(shades(scale(values))),
+            arrowsize=max(6, 13 * shrink), connectionstyle="arc3,rad=0.14",
+        )  # fmt: skip
         colors = ["white" if classes is None else palette[classes[node]] for node in nodes]
         outlines = ["black" if node == center else "#555555" for node in nodes]
         networkx.draw_networkx_nodes(
-            graph,
-            places,
-            nodelist=nodes,
-            ax=axes,
-            node_size=size * shrink,
-            node_color=colors,
-            edgecolors=outlines,
+            graph, places, nodelist=nodes, ax=axes, node_size=size * shrink, node_color=colors, edgecolors=outlines,
             linewidths=[2.6 * shrink if node == center else 0.8 for node in nodes],
-        )
+        )  # fmt: skip
         labels = {node: plain(node_label(data, node)) for node in nodes}
         longest = max(map(len, labels.values()), default=1)
         if longest <= _FITS_IN_A_NODE and (shrink == 1.0 or len(nodes) <= 20):
@@ -193,17 +180,11 @@ def _draw(
         shown = sorted({classes[node] for node in nodes})
         handles = [
             Line2D(
-                [],
-                [],
-                marker="o",
-                linestyle="",
-                markersize=9,
-                markeredgecolor="#555555",
-                markerfacecolor=palette[value],
-                label=legend_entry(value if names is None else names[value]),
+                [], [], marker="o", linestyle="", markersize=9, markeredgecolor="#555555",
+                markerfacecolor=palette[value], label=legend_entry(value if names is None else names[value]),
             )
             for value in shown
-        ]
+        ]  # fmt: skip
         main.legend(handles=handles, title="class", loc="lower right", fontsize=9)
     if bottom:
         grid = bottom[0].subplots(rows, min(4, heads), squeeze=False).flatten()
@@ -221,16 +202,9 @@ def _draw_loop(axes: "Axes", place: tuple[float, float], angle: float, size: flo
     inches = 0.75 * math.sqrt(size) / 72
     beside = ScaledTranslation(inches * math.cos(angle), inches * math.sin(angle), axes.figure.dpi_scale_trans)
     axes.scatter(
-        place[0],
-        place[1],
-        s=size,
-        facecolors="none",
-        edgecolors=[color],
-        linewidths=width,
-        zorder=0.5,
-        clip_on=False,
+        *place, s=size, facecolors="none", edgecolors=[color], linewidths=width, zorder=0.5, clip_on=False,
         transform=axes.transData + beside,
-    )
+    )  # fmt: skip
 
 
 def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple[float, float]], distance: int) -> None:
@@ -257,9 +231,8 @@ def _label_outside(axes: "Axes", labels: dict[int, str], places: dict[int, tuple
 
 def _classes(data: Data) -> list[int] | None:
     y = data.y
-    if not isinstance(y, Tensor) or y.dim() != 1 or y.numel() != data.num_nodes or y.is_floating_point():
-        return None
-    return [int(value) for value in y.tolist()]
+    known = isinstance(y, Tensor) and y.dim() == 1 and y.numel() == data.num_nodes and not y.is_floating_point()
+    return y.tolist() if known else None
 
 
 def _matrix(

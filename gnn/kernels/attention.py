@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
+from graphreel.core.double_backward import differentiable_gradients
 from graphreel.core.dropout import dropout_factors
 
 from .block_diagonal import block_diagonal
 from .csr import CSRGraph
-from .double_backward import differentiable_gradients
 from .edge_list_attention import attend_edge_list
 from .segment_softmax import segment_softmax
 from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
@@ -222,8 +222,7 @@ class _Attend(Function):
                     s, t = (part.reshape(-1) for part in node_scores(h, a))
                 return attend_by_edges(h.reshape(-1, h.size(-1)), s, t, u, edges, slope, factor)
 
-            above = [g] if grad_weight is None else [g, grad_weight]
-            return *differentiable_gradients(by_edges, (h, s, t, u, a), above), None, None, None
+            return *differentiable_gradients(by_edges, (h, s, t, u, a), (g, grad_weight)), None, None, None
         given = (edges, slope, signed, factor, h.view(-1, h.size(-1)), g.contiguous(), out)
         if u is None and grad_weight is None:
             grad_h, *others = _gradients(*given)

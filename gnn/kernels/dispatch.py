@@ -22,18 +22,8 @@ _path: ContextVar[str | None] = ContextVar("path", default=None)
 
 _HALF = (torch.bfloat16, torch.float16)
 
-_HOOKS = (
-    "_propagate_forward_pre_hooks",
-    "_propagate_forward_hooks",
-    "_message_forward_pre_hooks",
-    "_message_forward_hooks",
-    "_aggregate_forward_pre_hooks",
-    "_aggregate_forward_hooks",
-    "_message_and_aggregate_forward_pre_hooks",
-    "_message_and_aggregate_forward_hooks",
-    "_edge_update_forward_pre_hooks",
-    "_edge_update_forward_hooks",
-)
+_HOOKED = ("propagate", "message", "aggregate", "message_and_aggregate", "edge_update")
+_HOOKS = tuple(f"_{step}_forward{pre}_hooks" for step in _HOOKED for pre in ("_pre", ""))
 _STEPS = ("propagate", "message", "aggregate", "message_and_aggregate", "update", "edge_update", "explain_message")
 
 

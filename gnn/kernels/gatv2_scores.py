@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
+from graphreel.core.double_backward import differentiable_gradients
+
 from .csr import CSRGraph
-from .double_backward import differentiable_gradients
 
 __all__ = ["edge_scores", "edge_scores_by_edges"]
 

@@ -25,10 +25,7 @@ class GAT(GraphNetwork):
         heads: Attention heads of the hidden layers, concatenated.
         output_heads: Attention heads of the layer that yields a result per node, averaged.
         v2: Use :class:`GATv2Conv`.
-        activation: A function, or the name of one in ``torch.nn.functional``.
-        norm: ``"batch"``, ``"layer"`` or None, after each hidden convolution.
-        residual: Add a skip connection around each hidden convolution.
-        pool: ``"mean"``, ``"sum"`` or ``"max"`` for one result per graph, None for one per node.
+        activation, norm, residual, pool: As in :class:`GraphNetwork`.
         **kwargs: Arguments of :class:`GATConv`, such as ``edge_dim``.
 
     Raises:
@@ -58,15 +55,9 @@ class GAT(GraphNetwork):
         ends = None if pool else output_heads
         super().__init__(
             make_layers("gatv2" if v2 else "gat", widths, heads, ends, dropout=dropout, **kwargs),
-            widths,
-            out_channels,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            activation=activation,
-            norm=norm,
-            residual=residual,
-            pool=pool,
-        )
+            widths, out_channels, dropout=dropout, input_dropout=input_dropout, activation=activation, norm=norm,
+            residual=residual, pool=pool,
+        )  # fmt: skip
 
     def forward(  # type: ignore[override]
         self,
@@ -76,16 +67,5 @@ class GAT(GraphNetwork):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Classify the nodes, or the graphs if the network pools.
-
-        Args:
-            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
-            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
-            edge_attr: ``[E, edge_dim]``.
-            batch: ``[N]``, the graph of each node, where the network pools; left out, all are one graph.
-            batch_size: The number of graphs, read from ``batch`` if left out.
-
-        Returns:
-            ``[..., N, out_channels]``, or ``[..., graphs, out_channels]``.
-        """
+        """Classify the nodes, or the graphs if the network pools; arguments as :meth:`GraphNetwork.forward`'s."""
         return self.run(x, edge_index, edge_attr, batch, batch_size)

@@ -22,10 +22,7 @@ class GCN(GraphNetwork):
         out_channels: Numbers per node, or per graph if pooled.
         dropout: Probability of dropping a hidden feature.
         input_dropout: Probability of dropping an input feature.
-        activation: A function, or the name of one in ``torch.nn.functional``.
-        norm: ``"batch"``, ``"layer"`` or None, after each hidden convolution.
-        residual: Add a skip connection around each hidden convolution.
-        pool: ``"mean"``, ``"sum"`` or ``"max"`` for one result per graph, None for one per node.
+        activation, norm, residual, pool: As in :class:`GraphNetwork`.
         **kwargs: Arguments of :class:`GCNConv`.
 
     Raises:
@@ -50,15 +47,9 @@ class GCN(GraphNetwork):
         widths = layer_widths(in_channels, hidden_channels, num_layers, out_channels, pool)
         super().__init__(
             make_layers("gcn", widths, **kwargs),
-            widths,
-            out_channels,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            activation=activation,
-            norm=norm,
-            residual=residual,
-            pool=pool,
-        )
+            widths, out_channels, dropout=dropout, input_dropout=input_dropout, activation=activation, norm=norm,
+            residual=residual, pool=pool,
+        )  # fmt: skip
 
     def forward(  # type: ignore[override]
         self,
@@ -68,16 +59,5 @@ class GCN(GraphNetwork):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Classify the nodes, or the graphs if the network pools.
-
-        Args:
-            x: ``[N, F]``, ``[..., N, F]`` or sparse CSR ``[N, F]``.
-            edge_index: ``[2, E]``, or a sparse adjacency ``[targets, sources]``.
-            edge_weight: ``[E]``.
-            batch: ``[N]``, the graph of each node, where the network pools; left out, all are one graph.
-            batch_size: The number of graphs, read from ``batch`` if left out.
-
-        Returns:
-            ``[..., N, out_channels]``, or ``[..., graphs, out_channels]``.
-        """
+        """Classify the nodes, or the graphs if the network pools; arguments as :meth:`GraphNetwork.forward`'s."""
         return self.run(x, edge_index, edge_weight, batch, batch_size)

@@ -83,12 +83,9 @@ class GraphNetwork(nn.Module):
             if not hasattr(F, activation):
                 raise ValueError(f"activation must name a function of torch.nn.functional, but is {activation!r}")
             activation = getattr(F, activation)
-        self.out_channels = out_channels
-        self.dropout = dropout
-        self.input_dropout = input_dropout
+        self.out_channels, self.dropout, self.input_dropout = out_channels, dropout, input_dropout
         self.activation: Any = activation
-        self.pool = pool
-        self.edges = edges
+        self.pool, self.edges = pool, edges
         if isinstance(convs, Mapping):
             self._names = tuple(convs)
             for name, conv in convs.items():

@@ -8,6 +8,7 @@ import typer
 from graphreel.cli.options import Html, Quiet, Run, a_path, path_option
 from graphreel.cli.outputs import PAGES, check_picture
 from graphreel.cli.train_command import add_training
+from graphreel.training.run_folder import RunFolder
 
 app = typer.Typer(help="Space x time: clips are classified, series of sensors forecast.", no_args_is_help=True)
 
@@ -65,8 +66,6 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Clips: so many classes.")] = 5,
 ) -> None:
     """Print the classes of a clip with their probabilities, or the forecast of a series."""
-    from graphreel.training.run_folder import RunFolder
-
     RunFolder.open(run, "combined")
     if file.is_dir():
         raise ValueError(f"combined predict expects a video, a keypoint .npz or a series, got the folder {file}")
@@ -92,8 +91,6 @@ def attention(
 
     With --html all layers, heads and frames are a page to walk through.
     """
-    from graphreel.training.run_folder import RunFolder
-
     RunFolder.open(run, "combined")
     check_picture(out, [".gif", ".json"], [Path(clip)], run, PAGES if html else (".png", ".svg", ".pdf", ".gif"))
     from graphreel.inspect.clip_attention import draw

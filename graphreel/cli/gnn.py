@@ -9,6 +9,7 @@ from graphreel.cli.options import Html, Run, path_option
 from graphreel.cli.outputs import PAGES, PICTURES, check_picture
 from graphreel.cli.train_command import add_training
 from graphreel.data.registry import data_set
+from graphreel.training.run_folder import RunFolder
 
 app = typer.Typer(help="Space: GCN, GAT and GATv2 on graphs.", no_args_is_help=True)
 add_training(
@@ -30,8 +31,6 @@ def attention(
     out: Annotated[Path | None, path_option("Picture or page to write.", show_default="RUN/attention.png")] = None,
 ) -> None:
     """Draw the attention of a trained GAT, or make a page of it, and write the numbers beside it."""
-    from graphreel.training.run_folder import RunFolder
-
     RunFolder.open(run, "gnn")
     check_picture(out, [".json"], run=run, suffixes=PAGES if html else PICTURES)
     from graphreel.inspect.graph_attention import draw
@@ -72,8 +71,6 @@ def embed(
 
 
 def _check_table(run: Path, data: str | None, out: Path | None, suffixes: tuple[str, ...]) -> None:
-    from graphreel.training.run_folder import RunFolder
-
     RunFolder.open(run, "gnn")
     read = []
     if data is not None:

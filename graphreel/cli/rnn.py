@@ -8,6 +8,7 @@ import typer
 from graphreel.cli.options import Quiet, Run, a_path, path_option
 from graphreel.cli.outputs import check_picture
 from graphreel.cli.train_command import add_training
+from graphreel.training.run_folder import RunFolder
 
 app = typer.Typer(help="Time: sequence tasks, a model that writes, gradients through time.", no_args_is_help=True)
 add_training(
@@ -52,8 +53,6 @@ def generate(
     ] = False,
 ) -> None:
     """Let a trained character model go on from a prompt."""
-    from graphreel.training.run_folder import RunFolder
-
     RunFolder.open(run, "rnn")
     from graphreel.inspect.generate import write
 
@@ -95,8 +94,6 @@ def draw_gates(
     out: Annotated[Path | None, path_option("Picture to write.", show_default="RUN/gates.png")] = None,
 ) -> None:
     """Draw what the gates of a trained model do along a sequence."""
-    from graphreel.training.run_folder import RunFolder
-
     RunFolder.open(run, "rnn")
     check_picture(out, run=run)
     from graphreel.inspect.gates import show

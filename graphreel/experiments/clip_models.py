@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from graphreel.combined import (
@@ -111,8 +110,3 @@ def _layer_of(settings: ClipSettings) -> Any:
         return made
 
     return make
-
-
-def parameters_in(state: dict[str, Tensor]) -> int:
-    """Numbers in a state dict, those that are trained and those that are not."""
-    return sum(value.numel() for value in state.values() if torch.is_tensor(value))

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import typer
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from graphreel.core.atomic_files import write_whole
 from graphreel.core.labels import plain
@@ -79,11 +81,9 @@ def confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[dict[str, 
         classes: their names.
     """
     found = []
-    for i in range(len(classes)):
-        for j in range(i + 1, len(classes)):
-            clips = max(1, confusion[[i, j]].sum())
-            share = float(confusion[i, j] + confusion[j, i]) / clips
-            found.append({"classes": [classes[i], classes[j]], "confused": round(share, 4)})
+    for i, j in combinations(range(len(classes)), 2):
+        share = float(confusion[i, j] + confusion[j, i]) / max(1, confusion[[i, j]].sum())
+        found.append({"classes": [classes[i], classes[j]], "confused": round(share, 4)})
     return sorted(found, key=lambda pair: -pair["confused"])
 
 
@@ -157,10 +157,10 @@ def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
                 j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", fontsize=8,
                 color="white" if share[i, j] > 0.5 else "black",
             )  # fmt: skip
-        pairs = [pair["classes"] for pair in model["not_told_apart"]]
-        for a, b in pairs:
-            for i, j in ((classes.index(a), classes.index(b)), (classes.index(b), classes.index(a))):
-                axis.add_patch(_frame(i, j))
+        for a, b in ([classes.index(one) for one in pair["classes"]] for pair in model["not_told_apart"]):
+            for row, column in ((a, b), (b, a)):
+                frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8)
+                axis.add_patch(frame)
         axis.set_xticks(range(len(classes)), names, rotation=60, ha="right", fontsize=8)
         axis.set_yticks(range(len(classes)), names if name == COMPARED[0] else [], fontsize=8)
         axis.set_title(f"{NAMES[name]}: {percent(model['test_accuracy'])}", fontsize=11)
@@ -168,9 +168,3 @@ def draw_comparison(metrics: dict[str, Any], path: Path) -> Path:
         label = "takes for each other, 20 % or more:\n" + "\n".join(said[:8] + ["..."] * (len(said) > 8))
         axis.set_xlabel(plain(f"predicted, % of the true class\n\n{label}"), fontsize=9)
     return write_whole(path, lambda beside: figure.savefig(beside, dpi=130, bbox_inches="tight"))
-
-
-def _frame(row: int, column: int) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8)

@@ -35,7 +35,6 @@ class SamplesFile:
 
     def write(self, model: CharLM, title: str, step: int) -> None:
         """Sample from the model as it is, leaving its mode and the global random state alone."""
-        training = model.training
         body = [f"{_RULE}\n{title}\n{_RULE}"]
         for mode, settings in MODES.items():
             for length in LENGTHS:
@@ -53,9 +52,7 @@ class SamplesFile:
             )  # fmt: skip
             body.append(f'"{COMPLETED}" completed, temperature 0.5: {describe(text_measures(completed, self._known))}')
             body += [f"    {COMPLETED}{_one_line(text)}" for text in completed]
-        model.train(training)
-        before = self._before(title)
-        write_text(self.path, before + "\n".join(body) + "\n\n")
+        write_text(self.path, self._before(title) + "\n".join(body) + "\n\n")
 
     def _before(self, title: str) -> str:
         if not self.path.exists():

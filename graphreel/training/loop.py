@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from graphreel.training.errors import NotFinite
-from graphreel.training.progress import Bar, Progress
+from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.signals import REQUEST
 from graphreel.training.task import Task, train_step
@@ -79,16 +78,16 @@ def train(
             torch.manual_seed(seed)
             task = build(seed)
             task.seed = seed
-            loop = _Loop(task, plan, book, on_step, partial(_reach, bar, index * plan.steps))
+
+            def show(done: int, line: str, before: int = index * plan.steps) -> None:
+                bar.reach(before + done, line)
+
+            loop = _Loop(task, plan, book, on_step, show)
             loop.run()
             book.finish(loop.row(evaluate(task)), loop.best_score * loop.sign, task, last=index + 1 == len(seeds))
             del task, loop
             gc.collect()  # closures refer to one another: a seed's memory would outlive it
     return book.finished
-
-
-def _reach(bar: Bar, before: int, done: int, line: str) -> None:
-    bar.reach(before + done, line)
 
 
 @contextmanager

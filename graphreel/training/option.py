@@ -102,6 +102,13 @@ class Setting:
     def choices(self) -> tuple[str, ...]:
         return next((check.choices for check in self.checks if check.choices), ())
 
+    def typed(self, value: Any) -> str:
+        """What a command line has for a value."""
+        on, _, off = self.flags[0].partition("/")
+        if self.kind is bool:
+            return on if value else off
+        return f"{on} {value:g}" if isinstance(value, float) else f"{on} {value}"
+
     def accepted(self, value: Any) -> Any:
         """The value, a whole number as a float where one is expected.
 

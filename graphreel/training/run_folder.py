@@ -27,12 +27,10 @@ class RunFolder:
 
     def __init__(self, path: Path, outer: "RunFolder | None" = None):
         self.path, self.outer = Path(path), outer
+        self.config_path, self.metrics_path, self.history_path, self.curves_path, self.checkpoint_path = (
+            self.path / name for name in _FIVE
+        )
         self._replacing: dict[str, Any] | None = None  # the config that waits for the first checkpoint
-
-    @classmethod
-    def create(cls, path: Path, config: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
-        """A folder for a new training: `begin` in `path`."""
-        return cls(path).begin(config, overwrite)
 
     def begin(self, config: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
         """Make the folder and write config.json into it, before any work is done.
@@ -118,26 +116,6 @@ class RunFolder:
             return self.config().get("format") == FORMAT
         except (OSError, ValueError):
             return False
-
-    @property
-    def config_path(self) -> Path:
-        return self.path / "config.json"
-
-    @property
-    def metrics_path(self) -> Path:
-        return self.path / "metrics.json"
-
-    @property
-    def history_path(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
-    def curves_path(self) -> Path:
-        return self.path / "curves.png"
-
-    @property
-    def checkpoint_path(self) -> Path:
-        return self.path / "checkpoint.pt"
 
     @property
     def has_checkpoint(self) -> bool:

@@ -6,11 +6,13 @@ them need around these stands here, once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from graphreel.core.double_backward import differentiable_gradients
 from graphreel.core.transforms import is_batched
 
 from ..cells import Cell, State, Weights
@@ -132,7 +134,8 @@ def _forward(
     recurring = state[len(state) - len(buffers.state) :]
     entering = schedule.entering()
     with torch.inference_mode():  # which saves a fifth of what a small operation costs
-        for steps, rows in schedule.stretches():
+        every = [(range(len(schedule.counts)), slice(None))]
+        for steps, rows in every if before is None else schedule.stretches():
             if before is not None:
                 before(steps, rows)
             for t in steps:
@@ -218,8 +221,15 @@ class _Fused(torch.autograd.Function):
         x, *others = ctx.saved_tensors
         kernel, call, state, weights = ctx.kernel, ctx.call, others[: ctx.parts], others[ctx.parts :]
         needs = ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled() or is_batched(grads):
-            return None, None, *_differentiable_backward(kernel, call, grads, needs, x, state, weights)
+        if torch.is_grad_enabled() or is_batched(grads):  # differentiated again, or many at once under vmap
+
+            def by_steps(x: Tensor, *others: Any) -> list[Tensor]:
+                state, weights = others[: ctx.parts], zip(kernel.names, others[ctx.parts :], strict=True)
+                given = {name: weight for name, weight in weights if weight is not None}
+                y, final = plain_scan(kernel.cell, x, call.schedule, state, given)
+                return [y if call.outputs else y[:0], *final]
+
+            return None, None, *differentiable_gradients(by_steps, (x, *others), grads)
         buffers, ctx.buffers = ctx.buffers, None
         if buffers is None:  # an earlier backward through the same graph has used it up
             _, _, buffers = _forward(kernel, call, x, state, weights)
@@ -227,43 +237,6 @@ class _Fused(torch.autograd.Function):
         results = _backward(kernel, call, grads, x, state, weights, buffers, *wanted)
         call.buffer_pool.give_back(buffers)
         return None, None, *(result if need else None for result, need in zip(results, needs, strict=True))
-
-
-def _differentiable_backward(
-    kernel: Kernel,
-    call: ScanCall,
-    grads: Sequence[Tensor | None],
-    needs: Sequence[bool],
-    x: Tensor,
-    state: Sequence[Tensor],
-    weights: Sequence[Tensor | None],
-) -> list[Tensor | None]:
-    """The gradients of a fused scan by the plain loop: they can be differentiated again, or be many under vmap."""
-    inputs = [x, *state, *weights]
-    create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        # Aliases, so that only this scan lies between them and its results, whatever the inputs have in common before.
-        aliases: list[Any] = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-        first, last = 1, 1 + len(state)
-        named = {name: weight for name, weight in zip(kernel.names, aliases[last:], strict=True) if weight is not None}
-        y, final = plain_scan(kernel.cell, aliases[0], call.schedule, tuple(aliases[first:last]), named)
-    outputs = [(y if call.outputs else y[:0]), *final]
-    reached = [
-        (output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None and output.requires_grad
-    ]
-    wanted = [alias for alias, need in zip(aliases, needs, strict=True) if need]
-    if not reached:
-        return [None] * len(inputs)
-    found = iter(
-        torch.autograd.grad(
-            [output for output, _ in reached],
-            wanted,
-            [grad for _, grad in reached],
-            create_graph=create_graph,
-            allow_unused=True,
-        )
-    )
-    return [next(found) if need else None for need in needs]
 
 
 def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
@@ -274,8 +247,8 @@ def first_rows(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
 def joined_weights(weights: Sequence[Any]) -> Tensor:
     """[U | W | b + b'], the weights of [h | x | 1]; without biases, without the last column."""
     weight_ih, weight_hh, *biases = weights[:4]
-    given = [bias.unsqueeze(1) for bias in biases if bias is not None]
-    return torch.cat((weight_hh, weight_ih, *([sum(given)] if given else [])), dim=1)
+    given = [bias for bias in biases if bias is not None]
+    return torch.cat((weight_hh, weight_ih, *([reduce(torch.add, given).unsqueeze(1)] if given else [])), dim=1)
 
 
 def fill(rows: Tensor, hidden: int, x: Tensor) -> None:

@@ -34,6 +34,7 @@ class GRU(Recurrent):
     """
 
     autocast_output = False
+    gates = 3
 
     def __init__(self, *args: Any, variant: str = "torch", **options: Any) -> None:
         check_one_of("variant", variant, _KERNELS)
@@ -43,11 +44,6 @@ class GRU(Recurrent):
     @property
     def kernel(self) -> Kernel:
         return _KERNELS[self.variant]
-
-    def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
-        h = self.hidden_size
-        biases = {"bias_ih": (3 * h,), "bias_hh": (3 * h,)} if self.bias else {}
-        return {"weight_ih": (3 * h, input_size), "weight_hh": (3 * h, h), **biases}
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.variant == "torch" else f", variant={self.variant}")

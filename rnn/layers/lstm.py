@@ -26,6 +26,7 @@ class LSTM(Recurrent):
     """
 
     state_names = ("h_0", "c_0")
+    gates = 4
 
     def __init__(
         self,
@@ -53,11 +54,6 @@ class LSTM(Recurrent):
     @property
     def kernel(self) -> Kernel:
         return LSTM_KERNEL
-
-    def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
-        h = self.hidden_size
-        biases = {"bias_ih": (4 * h,), "bias_hh": (4 * h,)} if self.bias else {}
-        return {"weight_ih": (4 * h, input_size), "weight_hh": (4 * h, h), **biases}
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

@@ -26,7 +26,7 @@ from .initialization import INITIALIZATIONS
 class Recurrent(nn.Module):
     """A stack of scanned cells with the calling conventions of torch.nn.LSTM.
 
-    Subclasses give a `kernel`, `state_names` and `weight_shapes`.
+    Subclasses give a `kernel`, `state_names` and `gates`, how many blocks of H rows their weights stack.
 
     Args:
         input_size: features I of each step.
@@ -49,6 +49,7 @@ class Recurrent(nn.Module):
     """
 
     state_names: tuple[str, ...] = ("h_0",)
+    gates = 1
     autocast_output = True  # whether autocast on a CPU decides the type of what comes out
 
     def __init__(
@@ -111,7 +112,9 @@ class Recurrent(nn.Module):
 
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of one layer's parameters in one direction, in the order of the state dict."""
-        raise NotImplementedError
+        rows = self.gates * self.hidden_size
+        biases = {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {}
+        return {"weight_ih": (rows, input_size), "weight_hh": (rows, self.hidden_size), **biases}
 
     def _shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """`weight_shapes`, and those of the gains and shifts that normalise."""
@@ -130,11 +133,10 @@ class Recurrent(nn.Module):
         return {name: getattr(self, _full_name(name, layer, direction)) for name in names}
 
     @property
-    def all_weights(self) -> list[list[nn.Parameter]]:
+    def all_weights(self) -> list[list[Tensor]]:
         """The parameters of each layer and direction, as torch.nn's layers list them."""
         places = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
-        names = self._shapes(self.input_size)
-        return [[getattr(self, _full_name(name, *place)) for name in names] for place in places]
+        return [list(self.layer_weights(*place).values()) for place in places]
 
     def _dropped(self, weights: Weights) -> Weights:
         recurrent = ("weight_hh", "weight_ch")
@@ -196,7 +198,8 @@ class Recurrent(nn.Module):
             if lengths is not None:
                 raise ValueError("lengths must be left out with a PackedSequence, which brings its own")
             self._check_features(input.data, dims=(2,))
-            packings = sequence_packing(input.batch_sizes, _on_cpu(input.sorted_indices), input.data.device)
+            order = None if input.sorted_indices is None else input.sorted_indices.cpu()
+            packings: tuple[Packing, ...] = sequence_packing(input.batch_sizes, order, input.data.device)
             states = self._initial_states(hx, int(input.batch_sizes[0]), input.data, unbatched=False)
             flat, final = self.scan_stack(input.data, packings, states)
             packed = PackedSequence(flat, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
@@ -208,18 +211,16 @@ class Recurrent(nn.Module):
         steps, batch, width = x.shape
         if steps == 0:
             raise ValueError("input must have at least one step, but got 0")
-        if lengths is None and (by_torch := self._by_torch(x, hx, unbatched)) is not None:
-            y, final = by_torch
-            y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
-            return y, self._as_hx(final, unbatched)
-        if lengths is None:
-            packings = full_packing(steps, batch, x.device)
-        else:
-            first, spans = spans_of(lengths, steps, batch, padding_side)
-            packings = span_packing(first, spans, steps, x.device)
-        states = self._initial_states(hx, batch, x, unbatched)
-        flat, final = self.scan_stack(x.reshape(steps * batch, width), packings, states)
-        y = flat.view(steps, batch, flat.shape[1])
+        found = self._by_torch(x, hx, unbatched) if lengths is None else None
+        if found is None:
+            if lengths is None:
+                packings = full_packing(steps, batch, x.device, self.num_directions)
+            else:
+                packings = span_packing(*spans_of(lengths, steps, batch, padding_side), steps, x.device)
+            states = self._initial_states(hx, batch, x, unbatched)
+            flat, final = self.scan_stack(x.reshape(steps * batch, width), packings, states)
+            found = flat.view(steps, batch, flat.shape[1]), final
+        y, final = found
         y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
         return y, self._as_hx(final, unbatched)
 
@@ -243,7 +244,7 @@ class Recurrent(nn.Module):
         return by_torch(op, x, states, weights, self.bias, self.num_layers, self.bidirectional)
 
     def scan_stack(
-        self, flat: Tensor, packings: tuple[Packing, Packing], states: State | None
+        self, flat: Tensor, packings: tuple[Packing, ...], states: State | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """All layers and directions over flat rows [rows, I] (see graphreel.rnn.sequence.packing).
 
@@ -342,7 +343,3 @@ def autocasts(x: Tensor) -> bool:
     """Whether autocast is on and converts this tensor: it leaves float64 alone, and some devices have none."""
     kind, converts = x.device.type, x.is_floating_point() and x.dtype != torch.float64
     return converts and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-
-
-def _on_cpu(index: Tensor | None) -> Tensor | None:
-    return None if index is None else index.cpu()

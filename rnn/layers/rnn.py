@@ -41,8 +41,3 @@ class RNN(Recurrent):
     @property
     def kernel(self) -> Kernel:
         return _KERNELS[self.nonlinearity]
-
-    def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
-        h = self.hidden_size
-        biases = {"bias_ih": (h,), "bias_hh": (h,)} if self.bias else {}
-        return {"weight_ih": (h, input_size), "weight_hh": (h, h), **biases}

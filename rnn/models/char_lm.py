@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from graphreel.core.dropout import Dropout
+from graphreel.core.evaluation import evaluating
 
 from ..layers.recurrent import Recurrent
 from ..registry import CAUSAL_CELLS, CELLS, build_layer
@@ -23,30 +25,17 @@ class _Skipping(nn.Module):
         self.dropout = dropout
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        parts = () if state is None else (state,) if isinstance(state, Tensor) else state
-        for part in parts:
+        for part in () if state is None else tree_leaves(state):
             if len(part) != len(self.layers):
                 raise ValueError(f"state must be that of {len(self.layers)} layers, got one of {len(part)}")
         outputs: list[Tensor] = []
         states: list[State] = []
         for number, layer in enumerate(self.layers):
-            before = None if state is None else _part(state, number)
+            before = None if state is None else tree_map(lambda part, at=number: part[at : at + 1], state)
             output, after = layer(torch.cat((x, outputs[-1]), 2) if outputs else x, before)
             outputs.append(self.dropout(output))
             states.append(after)
-        return torch.cat(outputs, 2), _stacked(states)
-
-
-def _part(state: State, layer: int) -> State:
-    if isinstance(state, Tensor):
-        return state[layer : layer + 1]
-    return tuple(part[layer : layer + 1] for part in state)
-
-
-def _stacked(states: list[State]) -> State:
-    if isinstance(states[0], Tensor):
-        return torch.cat([state for state in states if isinstance(state, Tensor)])
-    return tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+        return torch.cat(outputs, 2), tree_map(lambda *parts: torch.cat(parts), *states)
 
 
 class CharLM(nn.Module):
@@ -143,7 +132,7 @@ class CharLM(nn.Module):
 
 def detached(state: State) -> State:
     """The state without its history: what truncated back-propagation carries into the next window."""
-    return state.detach() if isinstance(state, Tensor) else tuple(part.detach() for part in state)
+    return tree_map(Tensor.detach, state)
 
 
 @torch.no_grad()
@@ -156,14 +145,10 @@ def bits_per_character(model: CharLM, tokens: Tensor, chunk: int = 2048) -> floa
         raise ValueError(f"tokens must be a text of at least 2 characters, got shape {list(tokens.shape)}")
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    training = model.training
-    model.eval()
     state, nats = None, 0.0
-    try:
+    with evaluating(model.modules()):
         for start in range(0, tokens.numel() - 1, chunk):
             window = tokens[None, start : start + chunk + 1]
             _, loss, state = model(window[:, :-1], window[:, 1:], state)
             nats += loss.item() * (window.numel() - 1)
-    finally:
-        model.train(training)
     return nats / (tokens.numel() - 1) / log(2)

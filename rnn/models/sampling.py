@@ -1,10 +1,11 @@
 """Writing with a character model, one character after another."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+
+from graphreel.core.evaluation import evaluating
 
 from .char_lm import CharLM
 from .vocabulary import Vocabulary
@@ -118,7 +119,7 @@ def _stream(
     inputs, state = tokens.to(device), None
     written, parts = [""] * len(tokens), list(model.modules())
     for _ in range(length):
-        with torch.no_grad(), _evaluating(parts):
+        with torch.no_grad(), evaluating(parts):
             logits, _, state = model(inputs, None, state)
         chosen = next_tokens(logits[:, -1].cpu(), *how)
         over = [stop is not None and text.endswith(stop) for text in written]
@@ -128,19 +129,6 @@ def _stream(
         written = [text + character for text, character in zip(written, new, strict=True)]
         yield new
         inputs = chosen[:, None].to(device)
-
-
-@contextmanager
-def _evaluating(parts: Iterable[torch.nn.Module]) -> Iterator[None]:
-    """Eval mode within the block; afterwards every part of a model is in the mode in which it was."""
-    trained = [part for part in parts if part.training]
-    for part in trained:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part in trained:
-            part.training = True
 
 
 def generate(
@@ -163,5 +151,5 @@ def generate(
         model, vocabulary, prompt, length, temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, stop=stop,
         count=count, generator=generator, map_unknown=map_unknown,
     )  # fmt: skip
-    with _evaluating(model.modules()):  # at once, which spares the steps from doing it
+    with evaluating(model.modules()):  # at once, which spares the steps from doing it
         return ["".join(text) for text in zip(*steps, strict=True)]

@@ -51,14 +51,17 @@ class Packing:
         return state if self.order is None else state.index_select(0, self.order.argsort())
 
 
-def full_packing(steps: int, batch: int, device: torch.device) -> tuple[Packing, Packing]:
-    """Packings (forward, reverse) of a time-major rectangle [T * B, F] without padding."""
+def full_packing(steps: int, batch: int, device: torch.device, directions: int = 2) -> tuple[Packing, ...]:
+    """Packings (forward, reverse, or the first alone) of a time-major rectangle [T * B, F] without padding."""
     schedule, num_rows = BatchSchedule((batch,) * steps), steps * batch
+    forward = Packing(schedule, None, None, num_rows)
+    if directions == 1:
+        return (forward,)
     backward = torch.arange(num_rows, device=device).view(steps, batch).flip(0).flatten()
-    return Packing(schedule, None, None, num_rows), Packing(schedule, backward, None, num_rows)
+    return forward, Packing(schedule, backward, None, num_rows)
 
 
-def span_packing(first: Tensor, lengths: Tensor, steps: int, device: torch.device) -> tuple[Packing, Packing]:
+def span_packing(first: Tensor, lengths: Tensor, steps: int, device: torch.device) -> tuple[Packing, ...]:
     """Packings (forward, reverse) of a rectangle [T * B, F] where sequence b fills lengths[b] steps from first[b]."""
     batch = len(lengths)
     if bool((lengths == steps).all()):

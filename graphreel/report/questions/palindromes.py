@@ -76,10 +76,7 @@ def learn(
         settings = TaskSettings.resolve("palindrome", typed)
         name = f"palindrome-{length}-{cell}{'-plain' if plain else ''}"
         run = workspace.trainings.train(name, settings)
-        options = " ".join(
-            f"--{key.replace('_', '-')} {value:g}" if isinstance(value, float) else f"--{key.replace('_', '-')} {value}"
-            for key, value in typed.items()
-        )
+        options = " ".join(TaskSettings.options()[key].typed(value) for key, value in typed.items())
         command = f"graphreel rnn train --data palindrome {options}"
         history = workspace.trainings.history(name)
         found[length] = Learning(history, {**_look(run.metrics(), history, sizes.steps), "command": command})

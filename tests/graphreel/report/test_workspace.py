@@ -27,7 +27,7 @@ def train(monkeypatch):
         def start(settings, out, overwrite, quiet):
             how.append("start")
             config = {**settings.as_dict(), "device": "cpu", "room": "rnn"}
-            return RunFolder.create(out, config, overwrite)
+            return RunFolder(out).begin(config, overwrite)
 
         def resume(path, quiet):
             how.append("resume")

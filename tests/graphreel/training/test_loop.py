@@ -48,7 +48,7 @@ def loop_step(optimizer: torch.optim.Optimizer) -> int:
 
 
 def _run(tmp_path, name: str) -> RunFolder:
-    return RunFolder.create(tmp_path / name, {"room": "gnn"})
+    return RunFolder(tmp_path / name).begin({"room": "gnn"})
 
 
 PLAN = Plan(steps=40, evaluate_every=4, patience=6, checkpoint_seconds=0)
@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
-    run, other = _run(tmp_path, "run"), RunFolder.create(tmp_path / "other", {"room": "gnn", "seeds": 7})
+    run, other = _run(tmp_path, "run"), RunFolder(tmp_path / "other").begin({"room": "gnn", "seeds": 7})
     _train(run, _task)
     other.checkpoint_path.write_bytes(run.checkpoint_path.read_bytes())
     with pytest.raises(ValueError, match=r"checkpoint\.pt was not left by the training that .*config\.json describes"):

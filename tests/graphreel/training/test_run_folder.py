@@ -10,7 +10,7 @@ from graphreel.training.run_folder import FORMAT, RunFolder, free_folder
 
 @pytest.fixture
 def run(tmp_path) -> RunFolder:
-    return RunFolder.create(tmp_path / "run", {"room": "gnn", "seed": 3})
+    return RunFolder(tmp_path / "run").begin({"room": "gnn", "seed": 3})
 
 
 def test_config_holds_settings_versions_and_commit(run):
@@ -23,9 +23,9 @@ def test_config_holds_settings_versions_and_commit(run):
 def test_a_run_is_not_replaced_unless_asked(run):
     run.write_metrics({"a": 1})
     with pytest.raises(ValueError, match="already holds a run: continue it with --resume"):
-        RunFolder.create(run.path, {"room": "gnn"})
+        RunFolder(run.path).begin({"room": "gnn"})
     assert run.metrics() == {"a": 1}
-    new = RunFolder.create(run.path, {"room": "rnn"}, overwrite=True)
+    new = RunFolder(run.path).begin({"room": "rnn"}, overwrite=True)
     assert run.metrics() == {"a": 1} and run.config()["room"] == "gnn" and not new.has_checkpoint
     new.save_checkpoint({"model": {}})
     assert not run.metrics_path.exists() and run.config()["room"] == "rnn" and new.has_checkpoint
@@ -34,7 +34,7 @@ def test_a_run_is_not_replaced_unless_asked(run):
 def test_a_file_is_not_a_run_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="--out expects a folder, got the file"):
-        RunFolder.create(tmp_path / "file", {})
+        RunFolder(tmp_path / "file").begin({})
 
 
 def test_open_refuses_what_is_no_run(tmp_path, run):

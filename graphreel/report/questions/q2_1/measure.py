@@ -19,9 +19,9 @@ from graphreel.report.disk_data import WANTED
 from graphreel.report.questions.q2_1.samples import Group, read_samples, visible
 from graphreel.report.workspace import Workspace
 from graphreel.rnn import Vocabulary, generate, known_words, text_measures
-from graphreel.training.option import dashed
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
+EMBEDDED = "the Python language reference, which comes with every Python"
 STRETCH = 5  # characters
 _SHOWN = (("greedy", 60), ("temperature 0.5", 60), ("temperature 1", 40), ("temperature 2", 30))
 
@@ -63,10 +63,9 @@ def measure(sizes: Sizes, workspace: Workspace) -> dict[str, Any]:
     workspace.picture("curves", trained.curves_path)
     metrics, groups, text = trained.metrics(), read_samples(trained.path / "samples.txt"), load(data).text
     named = data if data == "book" else quote(Path(data).name)
+    options = " ".join(TextSettings.options()[name].typed(value) for name, value in typed.items())
     return {
-        "data": "the Python language reference, which comes with every Python"
-        if data == "book"
-        else WANTED["grimm"].title,
+        "data": EMBEDDED if data == "book" else WANTED["grimm"].title,
         "on_disk": data != "book",
         **{key: metrics[key] for key in ("bits_per_char", "train_accuracy", "baselines")},
         "steps": sizes.steps,
@@ -78,7 +77,7 @@ def measure(sizes: Sizes, workspace: Workspace) -> dict[str, Any]:
         "written": _written(groups),
         "prompt": COMPLETED,
         "completed": [[g.third, visible(text)] for g in groups if not g.mode for text in g.texts[:3]],
-        "command": f"graphreel rnn train --data {named} {_options(typed)} --out RUN",
+        "command": f"graphreel rnn train --data {named} {options} --out RUN",
     }
 
 
@@ -103,18 +102,6 @@ def verdicts(numbers: Mapping[str, Any]) -> dict[str, str]:
     }
     first = "confirmed" if reached else "completed" if short else "corrected"
     return {"a": first} | {part: "confirmed" if holds else "corrected" for part, holds in held.items()}
-
-
-def _options(typed: dict[str, Any]) -> str:
-    flags = {"skip": ("--no-skip", "--skip"), "carried": ("--fresh", "--carried")}
-    return " ".join(
-        flags[name][value]
-        if name in flags
-        else f"--{dashed(name)} {value:g}"
-        if isinstance(value, float)
-        else f"--{dashed(name)} {value}"
-        for name, value in typed.items()
-    )
 
 
 def _drawn(run_folder: Path, text: str, sizes: Sizes) -> dict[str, dict[str, float]]:
