@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
 
 
 def make_run(folder, figure, values, **settings):
-    run = RunFolder.create(folder, {"room": "gnn", "data": "cora", "model": "gat", "seeds": len(values), **settings})
+    run = RunFolder(folder).begin({"room": "gnn", "data": "cora", "model": "gat", "seeds": len(values), **settings})
     rows = [{"seed": seed, "seconds": 1.0, figure: value} for seed, value in enumerate(values)]
     run.write_metrics({"parameters": 8, **over_seeds(rows, [figure]), "baselines": {"majority": 0.3}, "seeds": rows})
     run.write_history([{"seed": seed, "step": step, "train_loss": 1 / step} for seed in range(3) for step in (1, 2, 9)])
