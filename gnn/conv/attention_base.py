@@ -14,11 +14,11 @@ from torch_geometric.utils import add_self_loops, is_torch_sparse_tensor, remove
 from torch_geometric.utils.loop import compute_loop_attr
 from torch_geometric.utils.sparse import set_sparse_value
 
-from graphreel.core.transforms import is_transforming
+from graphreel.core.transforms import is_compiled, is_transforming
 
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, split_loops, to_csr
-from ..kernels.dispatch import fast_path_serves, is_little, is_plain_linear, upcast
+from ..kernels.dispatch import fast_path_serves, fastest_way, is_plain_linear, upcast
 from ..kernels.tensor_cache import remember
 
 
@@ -28,7 +28,7 @@ class AttentionConv(MessagePassing):
     A subclass makes its linear maps and defines ``edge_update`` (the weights) and ``message``.
     """
 
-    _worth_sorting = (1 << 16, 1 << 13)  # numbers and edges, see is_little
+    _worth_sorting = (1 << 16, 1 << 13)  # numbers and edges, see fastest_way
 
     def __init__(
         self,
@@ -116,12 +116,7 @@ class AttentionConv(MessagePassing):
     def _check_edges(self, edge_index: Adj, edge_attr: OptTensor, nodes: tuple[int, int]) -> None:
         if not isinstance(edge_index, Tensor) or is_torch_sparse_tensor(edge_index) or is_transforming():
             return
-        check_edges(edge_index, nodes, self.flow)
-        if edge_attr is not None and edge_attr.size(0) != edge_index.size(1):
-            raise ValueError(
-                f"edge_attr must have a row for each of the {edge_index.size(1)} edges, "
-                f"but its shape is {list(edge_attr.shape)}"
-            )
+        check_attributed(edge_index, edge_attr, nodes, self.flow)
 
     def _is_direct(
         self, defined_in: type, h_source: Tensor, h_target: Tensor, edge_index: Adj, edge_attr: OptTensor, size: Size
@@ -142,13 +137,6 @@ class AttentionConv(MessagePassing):
         layouts = (torch.strided, torch.sparse_csr, torch.sparse_coo)
         return fast_path_serves(self, defined_in, h_source, edge_index, node_dim=0, layouts=layouts)
 
-    def _to_csr(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, loops: bool) -> CSRGraph | None:
-        """The CSR graph, or None where it costs less to leave them an edge list."""
-        nodes = (h_source.size(0), h_target.size(0))
-        if is_little(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting):
-            return None
-        return to_csr(edge_index, nodes, loops)
-
     def _without_messages(
         self,
         h_source: Tensor,
@@ -162,22 +150,34 @@ class AttentionConv(MessagePassing):
         """What ``forward`` returns, over a CSR graph, or over few edges as an edge list.
 
         A subclass defines ``_attend`` (over a CSR graph), which gives what `attend` in kernels/attention.py does,
-        and ``_attend_edge_list``, which gives what `attend_edge_list` in kernels/edge_list_attention.py does.
+        ``_operator``, the same without weights as an operator of compilers, and ``_attend_edge_list``, which gives what
+        `attend_edge_list` in kernels/edge_list_attention.py does.
+
+        Returns:
+            The result, or None where messages have to be passed after all.
         """
-        given, loops = edge_index, self.add_self_loops
+        given, loops, nodes = edge_index, self.add_self_loops, (h_source.size(0), h_target.size(0))
         if edge_index.layout != torch.strided:
+            if is_compiled():
+                return None
             (given, edge_index), loops = self._entries(edge_index), False
-        edges = self._to_csr(h_source, h_target, edge_index, loops)
+        way = fastest_way(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting)
         dtype, wide, alpha = h_source.dtype, upcast(h_source), None
         wide_target = wide if h_target is h_source else upcast(h_target)
-        if edges is not None:
-            out, alpha = self._attend(wide, wide_target, edge_attr, edges, bool(return_attention_weights))
+        if way == "operator" and not return_attention_weights and not isinstance(self.fill_value, Tensor):
+            out = self._operator(wide, wide_target, edge_index, edge_attr)
+        elif way in ("operator", "messages"):
+            return None
+        elif way == "csr":
+            edges = to_csr(edge_index, nodes, loops)
+            features = None if edge_attr is None else by_target(edges, edge_attr, self.fill_value)
+            out, alpha = self._attend(wide, wide_target, features, edges, bool(return_attention_weights))
             if alpha is not None:
                 alpha = torch.empty_like(alpha).index_copy(0, edges.by_target.position.long(), alpha)
                 alpha = alpha.view(-1, *h_source.shape[1:-1])
                 edge_index = edge_index if edges.given is None else edges.edge_list()
         else:
-            edge_index, edge_attr = self._edge_list(edge_index, edge_attr, (h_source.size(0), h_target.size(0)), loops)
+            edge_index, edge_attr = self._edge_list(edge_index, edge_attr, nodes, loops)
             out, weight, total = self._attend_edge_list(wide, wide_target, edge_index, edge_attr)
             if return_attention_weights:
                 alpha = weight / total.index_select(0, edge_index[1])
@@ -218,18 +218,6 @@ class AttentionConv(MessagePassing):
             edge_attr = torch.cat([edge_attr, added])
         return looped, edge_attr
 
-    def _by_target(self, edges: CSRGraph, edge_attr: Tensor) -> Tensor:
-        """Edge features ``[E, D]`` in the by-target order of ``edges``, those of added loops filled in."""
-        if edge_attr.dim() == 1:
-            edge_attr = edge_attr.view(-1, 1)
-        if edges.given is not None:
-            num_loops = min(edges.num_sources, edges.num_targets)
-            edge_attr = edge_attr.index_select(0, edges.given[:-num_loops] if num_loops else edges.given)
-            ends = edges.edge_list()[:, : edge_attr.size(0)]
-            loops = compute_loop_attr(ends, edge_attr, num_loops, False, self.fill_value)
-            edge_attr = torch.cat([edge_attr, loops])
-        return edge_attr.index_select(0, edges.by_target.position)
-
     def _edge_features(self, edge_attr: Tensor, batched: bool) -> Tensor:
         """Edge features mapped to ``[E, heads, C]``, or ``[E, 1, heads, C]`` beside batched nodes."""
         assert self.lin_edge is not None
@@ -237,8 +225,57 @@ class AttentionConv(MessagePassing):
         mapped = mapped.view(-1, self.heads, self.out_channels)
         return mapped.unsqueeze(1) if batched else mapped
 
+    def _edge_weight(self, edge_attr: OptTensor) -> OptTensor:
+        """The weight of the map of edge features, a lazy one with its size, or None if there are no features."""
+        if edge_attr is None or self.lin_edge is None:
+            return None
+        self.lin_edge(edge_attr[:0] if edge_attr.dim() > 1 else edge_attr[:0, None])
+        weight: Tensor = self.lin_edge.weight
+        return weight
+
+    def _seed(self) -> OptTensor:
+        """A seed for the dropout within an operator, which itself draws nothing from the generator."""
+        return torch.randint(2**62, ()) if self.training and self.dropout else None
+
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, heads={self.heads})"
+
+
+def check_attributed(
+    edge_index: Tensor, edge_attr: OptTensor, nodes: tuple[int, int], flow: str = "source_to_target"
+) -> None:
+    """Raise a ValueError unless the edges join nodes that exist, each with a row of features if there are any."""
+    check_edges(edge_index, nodes, flow)
+    if edge_attr is not None and edge_attr.size(0) != edge_index.size(1):
+        raise ValueError(
+            f"edge_attr must have a row for each of the {edge_index.size(1)} edges, "
+            f"but its shape is {list(edge_attr.shape)}"
+        )
+
+
+def by_target(edges: CSRGraph, edge_attr: Tensor, fill_value: float | Tensor | str) -> Tensor:
+    """Edge features ``[E, D]`` in the by-target order of ``edges``, those of added loops filled in."""
+    if edge_attr.dim() == 1:
+        edge_attr = edge_attr.view(-1, 1)
+    if edges.given is not None:
+        num_loops = min(edges.num_sources, edges.num_targets)
+        edge_attr = edge_attr.index_select(0, edges.given[:-num_loops] if num_loops else edges.given)
+        ends = edges.edge_list()[:, : edge_attr.size(0)]
+        loops = compute_loop_attr(ends, edge_attr, num_loops, False, fill_value)
+        edge_attr = torch.cat([edge_attr, loops])
+    return edge_attr.index_select(0, edges.by_target.position)
+
+
+def edges_of_operator(
+    edge_index: Tensor, edge_attr: Tensor | None, nodes: tuple[int, int], self_loops: bool, fill_value: str
+) -> tuple[CSRGraph, Tensor | None]:
+    """The CSR graph and its edge features for an operator, whose arguments are tensors, numbers and strings."""
+    check_attributed(edge_index, edge_attr, nodes)
+    edges = to_csr(edge_index, nodes, self_loops)
+    if edge_attr is None:
+        return edges, None
+    words = ("add", "mean", "min", "max", "mul")
+    return edges, by_target(edges, edge_attr, fill_value if fill_value in words else float(fill_value))
 
 
 def _is_sparse(linear: Linear, x: Tensor) -> bool:

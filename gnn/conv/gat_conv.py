@@ -10,11 +10,13 @@ from torch.nn import Parameter
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import softmax
 
+from graphreel.core.opaque import opaque, seeded
+
 from ..kernels.attention import attend, node_scores
 from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import upcast, wide_index
 from ..kernels.edge_list_attention import attend_edge_list
-from .attention_base import AttentionConv, with_attention
+from .attention_base import AttentionConv, edges_of_operator, with_attention
 
 
 class GATConv(AttentionConv):
@@ -111,9 +113,11 @@ class GATConv(AttentionConv):
         if h_target is not None:
             self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
             if self._is_direct(GATConv, h_source, h_target, edge_index, edge_attr, size):
-                return self._without_messages(
+                result = self._without_messages(
                     h_source, h_target, edge_index, edge_attr, leading, residual, return_attention_weights
                 )
+                if result is not None:
+                    return result
 
         targets = None if h_target is None else h_target.size(0)
         edge_index, edge_attr = self._with_loops(wide_index(edge_index), edge_attr, h_source.size(0), targets, size)
@@ -128,34 +132,24 @@ class GATConv(AttentionConv):
         self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool
     ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s, head by head of each leading index."""
-        batch = math.prod(h_source.shape[1:-2])
-        edge_score = None
-        if edge_attr is not None and self.lin_edge is not None:
-            # a^T (W f) = (W^T a)^T f: a number per edge and head in place of C
-            features = self._by_target(edges, edge_attr)
-            self.lin_edge(features[:0])  # gives a lazy weight its size
-            weight = torch.einsum(
-                "hcd,hc->hd", self.lin_edge.weight.unflatten(0, self.att_edge.shape[1:]), self.att_edge[0]
-            )
-            edge_score = upcast(F.linear(features, weight)).repeat(1, batch)
-        h, attention = h_source.flatten(1, -2), None
-        source_score: OptTensor = None
-        target_score: OptTensor = None
-        if h_target is not h_source:
-            source_score, target_score = self._scores(h_source, h_target)
-        else:
-            attention = upcast(torch.stack([self.att_src[0], self.att_dst[0]], -1))
-            if h_source.dim() > 3:
-                source_score, target_score = node_scores(h_source.flatten(0, -3), attention)
-                attention = None
-        source_score, target_score = (
-            None if part is None else part.reshape(-1, h.size(1)) for part in (source_score, target_score)
-        )
         dropout = self.dropout if self.training else 0.0
-        out, alpha = attend(
-            h, source_score, target_score, edge_score, edges, self.negative_slope, dropout, attention, want_weights
-        )
-        return out.view(edges.num_targets, *h_source.shape[1:]), alpha
+        weights = self._attention(edge_attr)
+        return _attend(h_source, h_target, edge_attr, *weights, edges, self.negative_slope, dropout, want_weights)
+
+    def _operator(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor) -> Tensor:
+        settings = (self.add_self_loops, str(self.fill_value), self.negative_slope, self.dropout, self._seed())
+        targets = None if h_target is h_source else h_target
+        out: Tensor = _gat(h_source, targets, edge_index, edge_attr, *self._attention(edge_attr), *settings)[0]
+        return out
+
+    def _attention(self, edge_attr: OptTensor) -> tuple[Tensor, OptTensor]:
+        """What scores a source and a target ``[heads, C, 2]``, and the features of an edge ``[heads, D]``."""
+        ends = upcast(torch.stack([self.att_src[0], self.att_dst[0]], -1))
+        weight = self._edge_weight(edge_attr)
+        if weight is None:
+            return ends, None
+        # a^T (W f) = (W^T a)^T f: a number per edge and head in place of C
+        return ends, torch.einsum("hcd,hc->hd", weight.unflatten(0, self.att_edge.shape[1:]), self.att_edge[0])
 
     def _attend_edge_list(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
@@ -206,3 +200,52 @@ class GATConv(AttentionConv):
 
     def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
         return alpha.unsqueeze(-1) * x_j
+
+
+def _attend(
+    h_source: Tensor,
+    h_target: Tensor,
+    edge_attr: OptTensor,
+    attention: Tensor,
+    edge_attention: OptTensor,
+    edges: CSRGraph,
+    negative_slope: float,
+    dropout: float,
+    want_weights: bool = False,
+) -> OptPairTensor:
+    """What `attend` of the kernels gives, for h ``[N, (B,) heads, C]`` and edge_attr in the by-target order."""
+    edge_score = None
+    if edge_attr is not None and edge_attention is not None:
+        edge_score = upcast(F.linear(edge_attr, edge_attention)).repeat(1, math.prod(h_source.shape[1:-2]))
+    h = h_source.flatten(1, -2)
+    scores: tuple[OptTensor, OptTensor] = (None, None)
+    ends: OptTensor = attention
+    if h_target is not h_source:
+        scores, ends = ((h_source * attention[..., 0]).sum(-1), (h_target * attention[..., 1]).sum(-1)), None
+    elif h_source.dim() > 3:
+        scores, ends = node_scores(h_source.flatten(0, -3), attention), None
+    source_score, target_score = (None if part is None else part.reshape(-1, h.size(1)) for part in scores)
+    out, alpha = attend(h, source_score, target_score, edge_score, edges, negative_slope, dropout, ends, want_weights)
+    return out.view(edges.num_targets, *h_source.shape[1:]), alpha
+
+
+@opaque("gat", lambda h, target, *_: [h.new_empty((h if target is None else target).shape)])
+def _gat(
+    h_source: Tensor,
+    h_target: Tensor | None,
+    edge_index: Tensor,
+    edge_attr: Tensor | None,
+    attention: Tensor,
+    edge_attention: Tensor | None,
+    add_self_loops: bool,
+    fill_value: str,
+    negative_slope: float,
+    dropout: float,
+    seed: Tensor | None,
+) -> list[Tensor]:
+    h_target = h_source if h_target is None else h_target
+    nodes = (h_source.size(0), h_target.size(0))
+    edges, features = edges_of_operator(edge_index, edge_attr, nodes, add_self_loops, fill_value)
+    weights = (attention, edge_attention, edges, negative_slope)
+    with seeded(seed):
+        return [_attend(h_source, h_target, features, *weights, 0.0 if seed is None else dropout)[0]]

@@ -10,12 +10,14 @@ from torch.nn import Parameter
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
 from torch_geometric.utils import softmax
 
+from graphreel.core.opaque import opaque, seeded
+
 from ..kernels.attention import attend
 from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import upcast, wide_index
 from ..kernels.edge_list_attention import attend_edge_list
 from ..kernels.gatv2_scores import edge_scores
-from .attention_base import AttentionConv, with_attention
+from .attention_base import AttentionConv, edges_of_operator, with_attention
 
 
 class GATv2Conv(AttentionConv):
@@ -100,9 +102,11 @@ class GATv2Conv(AttentionConv):
 
         self._check_edges(edge_index, edge_attr, (h_source.size(0), h_target.size(0)))
         if self._is_direct(GATv2Conv, h_source, h_target, edge_index, edge_attr, None):
-            return self._without_messages(
+            result = self._without_messages(
                 h_source, h_target, edge_index, edge_attr, leading, residual, return_attention_weights
             )
+            if result is not None:
+                return result
         nodes = (h_source.size(0), h_target.size(0))
         edge_index, edge_attr = self._with_loops(wide_index(edge_index), edge_attr, *nodes, None)
         # edge_updater_type: (x: PairTensor, edge_attr: OptTensor)
@@ -117,16 +121,15 @@ class GATv2Conv(AttentionConv):
         self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool
     ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s; no features are kept per edge unless there are any."""
-        batch = math.prod(h_source.shape[1:-2])
-        on_edge = None
-        if edge_attr is not None and self.lin_edge is not None:
-            on_edge = upcast(self._edge_features(self._by_target(edges, edge_attr), False)).repeat(1, batch, 1)
-        att = upcast(self.att[0]).repeat(batch, 1)
-        h = h_source.flatten(1, -2)
-        score = edge_scores(h, h_target.flatten(1, -2), on_edge, att, edges, self.negative_slope)
         dropout = self.dropout if self.training else 0.0
-        out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
-        return out.view(edges.num_targets, *h_source.shape[1:]), alpha
+        weights = (self.att[0], self._edge_weight(edge_attr))
+        return _attend(h_source, h_target, edge_attr, *weights, edges, self.negative_slope, dropout, want_weights)
+
+    def _operator(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor) -> Tensor:
+        settings = (self.add_self_loops, str(self.fill_value), self.negative_slope, self.dropout, self._seed())
+        weights = (self.att[0], self._edge_weight(edge_attr))
+        out: Tensor = _gatv2(h_source, h_target, edge_index, edge_attr, *weights, *settings)[0]
+        return out
 
     def _attend_edge_list(
         self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor
@@ -158,3 +161,45 @@ class GATv2Conv(AttentionConv):
 
     def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
         return alpha.unsqueeze(-1) * x_j
+
+
+def _attend(
+    h_source: Tensor,
+    h_target: Tensor,
+    edge_attr: OptTensor,
+    att: Tensor,
+    edge_weight: OptTensor,
+    edges: CSRGraph,
+    negative_slope: float,
+    dropout: float,
+    want_weights: bool = False,
+) -> OptPairTensor:
+    """What `attend` of the kernels gives, for h ``[N, (B,) heads, C]`` and edge_attr in the by-target order."""
+    batch, on_edge = math.prod(h_source.shape[1:-2]), None
+    if edge_attr is not None and edge_weight is not None:
+        on_edge = upcast(F.linear(edge_attr, edge_weight)).view(-1, *att.shape).repeat(1, batch, 1)
+    h = h_source.flatten(1, -2)
+    score = edge_scores(h, h_target.flatten(1, -2), on_edge, upcast(att).repeat(batch, 1), edges, negative_slope)
+    out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
+    return out.view(edges.num_targets, *h_source.shape[1:]), alpha
+
+
+@opaque("gatv2", lambda h, target, *_: [h.new_empty(target.shape)])
+def _gatv2(
+    h_source: Tensor,
+    h_target: Tensor,
+    edge_index: Tensor,
+    edge_attr: Tensor | None,
+    att: Tensor,
+    edge_weight: Tensor | None,
+    add_self_loops: bool,
+    fill_value: str,
+    negative_slope: float,
+    dropout: float,
+    seed: Tensor | None,
+) -> list[Tensor]:
+    nodes = (h_source.size(0), h_target.size(0))
+    edges, features = edges_of_operator(edge_index, edge_attr, nodes, add_self_loops, fill_value)
+    weights = (att, edge_weight, edges, negative_slope)
+    with seeded(seed):
+        return [_attend(h_source, h_target, features, *weights, 0.0 if seed is None else dropout)[0]]

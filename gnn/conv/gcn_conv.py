@@ -1,5 +1,6 @@
 """Graph convolution (GCN): every node averages its neighbours, weighted by their degrees."""
 
+from collections.abc import Callable
 from functools import partial
 from math import prod
 from typing import Any
@@ -15,12 +16,13 @@ from torch_geometric.nn.inits import zeros
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
 
+from graphreel.core.opaque import opaque
 from graphreel.core.transforms import is_transforming
 
 from ..adjacency import check_weight, normalize_values, weight_by_target
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, to_csr
-from ..kernels.dispatch import fast_path_serves, is_little, is_plain_linear, upcast, wide_index
+from ..kernels.dispatch import fast_path_serves, fastest_way, is_plain_linear, upcast, wide_index
 from ..kernels.edge_list_convolution import EdgeList, convolve_edge_list, normalize_edge_list
 from ..kernels.spmm import SparseMatrix, sparse_product
 from ..kernels.tensor_cache import no_graph, remember
@@ -120,12 +122,19 @@ class GCNConv(MessagePassing):
             if self.normalize and self.cached:
                 edge_index, edge_weight = self._normalized(x, wide_index(edge_index), edge_weight)
         normalize = self.normalize and not self.cached
+        meaning = (normalize, self.add_self_loops, 2.0 if self.improved else 1.0, self.flow)
+        way = "messages"
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
-            little = is_little(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
-            if little:
-                return self._convolve_few(x, edge_index, edge_weight, normalize)
-            weight = None if edge_weight is None else upcast(edge_weight)
-            return self._convolve(x, self._matrix(x, edge_index, weight, normalize))
+            way = fastest_way(edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
+        if way == "operator":
+            return self._convolve(x, lambda h: _sum_neighbors(h, edge_index, edge_weight, *meaning)[0])
+        if way == "edge_list":
+            edges = _edge_list(edge_index, edge_weight, x.size(-2), upcast(x).dtype, *meaning)
+            out = convolve_edge_list(upcast(self._map(x)), edge_index, edges, self.flow, self.bias)
+            return out.to(x.dtype)
+        if way == "csr":
+            matrix = _matrix(edge_index, edge_weight, x.size(-2), upcast(x).dtype, *meaning)
+            return self._convolve(x, partial(_gather, matrix))
         if sparse_features.is_sparse_csr(x):
             x = x.to_dense()
         edge_index = wide_index(edge_index)
@@ -151,9 +160,7 @@ class GCNConv(MessagePassing):
                 )
             edge_index, edge_weight = _as_edge_list(edge_index)
         if isinstance(edge_index, Tensor) and not is_transforming():
-            check_edges(edge_index, x.shape[self.node_dim])
-            if edge_weight is not None:
-                check_weight(edge_weight, edge_index.size(1))
+            _check(x, edge_index, edge_weight, self.node_dim)
         return edge_index, edge_weight
 
     def _normalized(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor) -> tuple[Adj, OptTensor]:
@@ -171,28 +178,6 @@ class GCNConv(MessagePassing):
             self._cached_edge_index = normalized
         return normalized
 
-    def _matrix(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> SparseMatrix:
-        """The sparse matrix that :meth:`message` and the sum over edges multiply by."""
-        edges = to_csr(edge_index, x.size(-2), normalize and self.add_self_loops, self.flow)
-        fill = 2.0 if self.improved else 1.0
-        dtype = x.dtype if x.dtype == torch.float64 else torch.float32
-        key = ("matrix", normalize, fill, dtype)
-        if edge_weight is None:
-            # remembered with the edges, but not in them: a cycle would live until the next garbage collection
-            make = partial(_make_matrix, edges, None, normalize, fill, dtype)
-            return remember(edge_index, (*key, edges.num_sources, self.add_self_loops, self.flow), make)
-        if edge_weight.requires_grad and torch.is_grad_enabled():
-            return _make_matrix(edges, edge_weight, normalize, fill, dtype)
-        # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
-        # The values are compared, because a view of learned weights changes without any version counter saying so.
-        slot: list[Any] = remember(edge_weight, key, list)
-        if not slot or slot[0].edges is not edges or not torch.equal(slot[1], edge_weight):
-            with no_graph():
-                made = _make_matrix(edges, edge_weight.detach(), normalize, fill, dtype)
-                slot[:] = [made, edge_weight.detach().clone()]
-        matrix: SparseMatrix = slot[0]
-        return matrix
-
     def _map(self, x: Tensor) -> Tensor:
         """``lin(x)``, for a sparse x too."""
         if not sparse_features.is_sparse_csr(x):
@@ -202,32 +187,90 @@ class GCNConv(MessagePassing):
         _initialize(self.lin, x)
         return sparse_features.linear(x, self.lin.weight)
 
-    def _convolve_few(self, x: Tensor, edge_index: Tensor, edge_weight: OptTensor, normalize: bool) -> Tensor:
-        """Gather and add edge by edge, without sorting: what is fastest where there is little to multiply."""
-        h = upcast(self._map(x))
-        weight = None if edge_weight is None else upcast(edge_weight)
-        options = (h.size(-2), self.add_self_loops, 2.0 if self.improved else 1.0, self.flow, h.dtype)
-        if not normalize:
-            edges = EdgeList(None, weight, None, None, False)
-        elif weight is None:
-            edges = remember(
-                edge_index, ("edge list", *options), lambda: normalize_edge_list(edge_index, None, *options)
-            )
-        else:
-            edges = normalize_edge_list(edge_index, weight, *options)
-        return convolve_edge_list(h, edge_index, edges, self.flow, self.bias).to(x.dtype)
-
-    def _convolve(self, x: Tensor, matrix: SparseMatrix) -> Tensor:
-        """The product with the matrix and the product with the weight, in the cheaper order."""
+    def _convolve(self, x: Tensor, gather: Callable[[Tensor], Tensor]) -> Tensor:
+        """The product with the adjacency, and the product with the weight, in the cheaper order."""
         lin = self.lin
         # where x needs no gradient, gathering first saves the sparse product of the backward pass
         passes = 1 if x.requires_grad or not torch.is_grad_enabled() else 2
         gather_first = x.size(-1) <= passes * self.out_channels and upcast(x) is x and x.layout == torch.strided
         if gather_first and is_plain_linear(lin):
             _initialize(lin, x)
-            return F.linear(_gather(matrix, x), lin.weight, self.bias)
-        out = _gather(matrix, upcast(self._map(x))).to(x.dtype)
+            return F.linear(gather(x), lin.weight, self.bias)
+        out = gather(upcast(self._map(x))).to(x.dtype)
         return out if self.bias is None else out + self.bias
+
+
+@opaque("gcn", lambda h, *_: [h.new_empty(h.shape)])
+def _sum_neighbors(
+    h: Tensor,
+    edge_index: Tensor,
+    edge_weight: Tensor | None,
+    normalize: bool,
+    add_self_loops: bool,
+    fill: float,
+    flow: str,
+) -> list[Tensor]:
+    """The adjacency times h ``[..., N, F]``."""
+    _check(h, edge_index, edge_weight)
+    meaning = (normalize, add_self_loops, fill, flow)
+    return [_gather(_matrix(edge_index, edge_weight, h.size(-2), h.dtype, *meaning), h)]
+
+
+def _check(x: Tensor, edge_index: Tensor, edge_weight: OptTensor, node_dim: int = -2) -> None:
+    check_edges(edge_index, x.size(node_dim))
+    if edge_weight is not None:
+        check_weight(edge_weight, edge_index.size(1))
+
+
+def _matrix(
+    edge_index: Tensor,
+    edge_weight: OptTensor,
+    num_nodes: int,
+    dtype: torch.dtype,
+    normalize: bool,
+    add_self_loops: bool,
+    fill: float,
+    flow: str,
+) -> SparseMatrix:
+    """The sparse matrix that the messages and their sum multiply by."""
+    edges = to_csr(edge_index, num_nodes, normalize and add_self_loops, flow)
+    key = ("matrix", normalize, fill, dtype)
+    if edge_weight is None:
+        # remembered with the edges, but not in them: a cycle would live until the next garbage collection
+        make = partial(_make_matrix, edges, None, normalize, fill, dtype)
+        return remember(edge_index, (*key, num_nodes, add_self_loops, flow), make)
+    weight = upcast(edge_weight)
+    if weight.requires_grad and torch.is_grad_enabled():
+        return _make_matrix(edges, weight, normalize, fill, dtype)
+    # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
+    # The values are compared, because a view of learned weights changes without any version counter saying so.
+    slot: list[Any] = remember(weight, key, list)
+    if not slot or slot[0].edges is not edges or not torch.equal(slot[1], weight):
+        with no_graph():
+            made = _make_matrix(edges, weight.detach(), normalize, fill, dtype)
+            slot[:] = [made, weight.detach().clone()]
+    matrix: SparseMatrix = slot[0]
+    return matrix
+
+
+def _edge_list(
+    edge_index: Tensor,
+    edge_weight: OptTensor,
+    num_nodes: int,
+    dtype: torch.dtype,
+    normalize: bool,
+    add_self_loops: bool,
+    fill: float,
+    flow: str,
+) -> EdgeList:
+    """The same without sorting: what is fastest where there is little to multiply."""
+    weight = None if edge_weight is None else upcast(edge_weight)
+    options = (num_nodes, add_self_loops, fill, flow, dtype)
+    if not normalize:
+        return EdgeList(None, weight, None, None, False)
+    if weight is None:
+        return remember(edge_index, ("edge list", *options), lambda: normalize_edge_list(edge_index, None, *options))
+    return normalize_edge_list(edge_index, weight, *options)
 
 
 def _gather(matrix: SparseMatrix, x: Tensor) -> Tensor:

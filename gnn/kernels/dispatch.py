@@ -13,9 +13,9 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.typing import Adj
 
-from graphreel.core.transforms import is_transforming
+from graphreel.core.transforms import is_compiled, is_exported, is_transforming
 
-__all__ = ["PATHS", "fast_path_serves", "is_little", "is_plain_linear", "upcast", "use_path", "wide_index"]
+__all__ = ["PATHS", "fast_path_serves", "fastest_way", "is_plain_linear", "upcast", "use_path", "wide_index"]
 
 PATHS = ("csr", "edge_list", "messages")
 _path: ContextVar[str | None] = ContextVar("path", default=None)
@@ -68,13 +68,15 @@ def fast_path_serves(
         node_dim: The dimension of the nodes in that definition.
         layouts: Those that it may have.
     """
-    if _path.get() == "messages":
+    if is_transforming() and not is_compiled():
+        return False
+    if not is_compiled() and _path.get() == "messages":  # which dynamo cannot read
         return False
     if not isinstance(edge_index, Tensor) or edge_index.layout not in layouts or edge_index.device.type != "cpu":
         return False
     if type(x) not in (Tensor, Parameter) or type(edge_index) not in (Tensor, EdgeIndex):
         return False  # a subclass has its own ways
-    if is_transforming() or torch.is_autocast_enabled("cpu") or forward_ad._current_level >= 0:
+    if torch.is_autocast_enabled("cpu") or forward_ad._current_level >= 0:
         return False
     if x.dtype not in (torch.float32, torch.float64, *_HALF) or x.device.type != "cpu" or x.dim() < 2:
         return False
@@ -103,13 +105,15 @@ def is_plain_linear(linear: Module | None) -> bool:
     return sum(map(len, hooks)) == int(is_uninitialized_parameter(linear.weight))  # which has one, to take its size
 
 
-def is_little(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13) -> bool:
-    """Whether messages cost less than sorting, where every call comes with a new graph (or :func:`use_path` says so).
+def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13) -> str:
+    """Over a CSR graph ("csr") or, where sorting a new one would cost more than it saves, over its "edge_list".
 
-    By size alone, so that neither the result nor its last digit depends on what was called before. Measured beside PyG:
-    below 8192 edges the calls that sort cost more than they save up to a width of about 128; from there on up to one of
-    4 to 8. GATv2Conv, which gathers features either way, gains by sorting from about twice as many edges and 32 times
-    as many numbers on.
+    By size alone (or by :func:`use_path`), so that neither the result nor its last digit depends on what was called
+    before. Measured beside PyG: below 8192 edges the calls that sort cost more than they save up to a width of about
+    128; from there on up to one of 4 to 8. GATv2Conv, which gathers features either way, gains by sorting from about
+    twice as many edges and 32 times as many numbers on. Under ``torch.compile`` few edges pass "messages", which become
+    one loop; else, and wherever sizes are not known because the layer is exported, the CSR graph is hidden in an
+    "operator", see :mod:`graphreel.core.opaque`.
 
     Args:
         num_edges: Edges, loops to be added included.
@@ -117,10 +121,16 @@ def is_little(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 
         least: Numbers that sorting is worth from ``few`` edges on.
         few: Edges below which it takes more numbers.
     """
-    path = _path.get()
+    if is_exported():
+        return "operator"
+    compiled = is_compiled()
+    path = None if compiled else _path.get()
     if path is not None:
-        return path == "edge_list"
-    return num_edges * width < (max(2 * least, 1 << 20) if num_edges < few else least)
+        return path
+    little = num_edges * width < (max(2 * least, 1 << 20) if num_edges < few else least)
+    if compiled:
+        return "messages" if little else "operator"
+    return "edge_list" if little else "csr"
 
 
 def _is_plain(layer: MessagePassing, defined_in: type) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-__all__ = ["is_batched", "is_transforming"]
+__all__ = ["is_batched", "is_compiled", "is_exported", "is_transforming"]
 
 
 def is_transforming() -> bool:
@@ -14,6 +14,21 @@ def is_transforming() -> bool:
     A kernel with a backward pass of its own may then not be entered: torch has to see its operations one by one.
     """
     return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()
+
+
+def is_compiled() -> bool:
+    """Whether the call is compiled or exported by torch, and nothing else: there an operator is looked into by nobody.
+
+    Under a transform of torch.func, and where ONNX is the aim, whose runtimes know torch's operators alone, it is not.
+    """
+    if not torch.compiler.is_compiling():
+        return False
+    return not (torch._C._are_functorch_transforms_active() or torch.onnx.is_in_onnx_export())
+
+
+def is_exported() -> bool:
+    """Whether the call is exported, so that no size may decide anything."""
+    return torch.compiler.is_compiling() and bool(getattr(torch.compiler, "is_exporting", bool)())
 
 
 def is_batched(tensors: Iterable[Tensor | None]) -> bool:
