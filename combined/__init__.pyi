@@ -1,3 +1,4 @@
+from .attention_numbers import ShownWeights, clip_attention, shown_weights
 from .attention_page import clip_attention_page
 from .layers.seasonal_traces import seasonal_traces
 from .layers.tgcn import TGCN
@@ -7,7 +8,7 @@ from .models.ablation import GraphLayers, NodeLayers, graph_alone, models_to_com
 from .models.clip_classifier import ClipAttention, ClipClassifier
 from .models.forecaster import Forecaster
 from .models.linear_forecast import LinearForecast
-from .plot_attention import clip_attention, draw_clip_attention
+from .plot_attention import draw_clip_attention
 
 __all__ = [
     "TGCN",
@@ -17,6 +18,7 @@ __all__ = [
     "GraphLayers",
     "LinearForecast",
     "NodeLayers",
+    "ShownWeights",
     "TimeConvolution",
     "clip_attention",
     "clip_attention_page",
@@ -26,5 +28,6 @@ __all__ = [
     "models_to_compare",
     "parameters_of",
     "seasonal_traces",
+    "shown_weights",
     "trivial_forecasts",
 ]

@@ -12,8 +12,8 @@ from torch_geometric.data import Data
 
 from graphreel.gnn import AttentionPage, attention_weights
 
+from .attention_numbers import clip_attention
 from .models.clip_classifier import ClipClassifier
-from .plot_attention import clip_attention
 
 __all__ = ["clip_attention_page"]
 

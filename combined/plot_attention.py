@@ -1,6 +1,5 @@
-"""A clip as its model saw it: frames with their graphs, edges as wide as their attention, and the weights of frames."""
+"""A clip as its model saw it: frames with their graphs, the strongest edges drawn wide, and the weights of frames."""
 
-import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,55 +17,14 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.core.atomic_files import write_whole
-from graphreel.core.evaluation import evaluating
 from graphreel.core.labels import plain
-from graphreel.gnn import attention_weights
 
+from .attention_numbers import clip_attention, shown_weights
 from .models.clip_classifier import ClipClassifier
 
-WIDEST = 4.0  # points, of an edge with all attention on it
+WIDEST = 3.5  # points, of the strongest edge of a frame
+STRONGEST = 12  # edges of a frame that are not drawn faintly
 DRAWN, OTHER = "#d55e00", "#9db4c8"  # frames in the axis of time; told apart by colour-blind readers and in grey
-
-
-def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] | None = None) -> dict[str, Any]:
-    """The numbers behind the pictures of one clip.
-
-    Returns:
-        probabilities {class: p}; frames [frames], summing to 1 (with recurrence over nodes, the mean over the tracks);
-        nodes [nodes], each node's weight in its frame; edges: for every edge source, target, weight, the mean over the
-        heads of the last attention layer (self-loops included, summing to 1 into each target), or 1 / in-degree where
-        no layer attends; attention: whether one does.
-
-    Raises:
-        ValueError: more than one clip, or as many names of classes as there are not classes.
-    """
-    with torch.no_grad(), evaluating(classify.modules()):
-        logits, weights = classify.attend(clip)
-    if len(logits) != 1:
-        raise ValueError(f"expected one clip, got a batch of {len(logits)}")
-    names = list(classes) if classes is not None else [str(number) for number in range(logits.size(1))]
-    if len(names) != logits.size(1):
-        raise ValueError(f"classes has {len(names)} names, but the model tells {logits.size(1)} classes apart")
-    attends = classify.spatial is not None and any(
-        "return_attention_weights" in inspect.signature(layer.forward).parameters
-        for layer in classify.spatial.modules()
-    )
-    if classify.spatial is not None and attends:
-        edge_index, alpha = attention_weights(classify.spatial, clip)[-1]
-        share = alpha.mean(dim=1)
-    else:
-        edge_index = clip.edge_index
-        share = torch.bincount(edge_index[1], minlength=len(clip.x)).clamp(min=1).reciprocal()[edge_index[1]]
-    return {
-        "probabilities": dict(zip(names, logits[0].softmax(0).tolist(), strict=True)),
-        "attention": attends,
-        "frames": weights.frames.mean(0)[: int(clip.num_frames)].tolist(),
-        "nodes": weights.nodes.tolist(),
-        "edges": [
-            {"source": source, "target": target, "weight": weight}
-            for (source, target), weight in zip(edge_index.t().tolist(), share.tolist(), strict=True)
-        ],
-    }
 
 
 def draw_clip_attention(
@@ -76,11 +34,14 @@ def draw_clip_attention(
     classes: Sequence[str] | None = None,
     pictures: Tensor | None = None,
     most: int = 8,
+    times: Sequence[float] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Draw a strip of frames with their graphs over them, and the weights of the frames on the axis of time below.
 
-    An edge is as wide as its attention, a node as large as its weight in its frame. The numbers are written beside the
-    picture, as .json.
+    Of every frame the strongest edges are drawn, the stronger the wider, and the rest faintly; a node is as large as
+    its weight. What weighs is attention where the model has it, else influence: see `clip_attention`, whose numbers
+    are written beside the picture, as .json.
 
     Args:
         classify: the model.
@@ -89,6 +50,8 @@ def draw_clip_attention(
         classes: the names of the classes.
         pictures: the frames themselves, uint8 [frames, height, width] or with 3 colours, to draw behind the graphs.
         most: at most so many frames in the strip, spread evenly.
+        times: when the frames are shown in their video, in seconds.
+        numbers: which frames of their video they are; 0, 1, ... by default.
 
     Returns:
         The numbers: see `clip_attention`.
@@ -97,11 +60,12 @@ def draw_clip_attention(
         ValueError: as `clip_attention`, or another number of pictures than of frames.
     """
     path = Path(path)
-    numbers = clip_attention(classify, clip, classes)
+    found = clip_attention(classify, clip, classes)
     frames = int(clip.num_frames)
-    if pictures is not None and len(pictures) != frames:
-        raise ValueError(f"pictures has {len(pictures)} frames, but the clip has {frames}")
-    scene = _Scene(clip, numbers, pictures)
+    for name, given in (("pictures", pictures), ("times", times), ("numbers", numbers)):
+        if given is not None and len(given) != frames:
+            raise ValueError(f"{name} has {len(given)} frames, but the clip has {frames}")
+    scene = _Scene(clip, found, pictures, times, numbers)
     if path.suffix.lower() == ".gif":
         shots = [Image.fromarray(_pixels(scene.figure([t], t))).convert("P") for t in range(frames)]
         write_whole(
@@ -112,16 +76,25 @@ def draw_clip_attention(
         figure = scene.figure(shown)
         kind = path.suffix.lstrip(".").lower() or "png"
         write_whole(path, lambda to: figure.savefig(to, dpi=120, format=kind))
-    text = json.dumps(numbers, indent=1)
+    text = json.dumps(found, indent=1)
     write_whole(path.with_suffix(".json"), lambda to: Path(to).write_text(text, encoding="utf-8"))
-    return numbers
+    return found
 
 
 class _Scene:
     """What stays the same from frame to frame: places, extents, the scale of the weights."""
 
-    def __init__(self, clip: Data, numbers: dict[str, Any], pictures: Tensor | None) -> None:
-        self.clip, self.numbers, self.pictures = clip, numbers, pictures
+    def __init__(
+        self,
+        clip: Data,
+        found: dict[str, Any],
+        pictures: Tensor | None,
+        times: Sequence[float] | None,
+        numbers: Sequence[int] | None,
+    ) -> None:
+        self.pictures, self.times = pictures, times
+        self.numbers = list(numbers) if numbers is not None else list(range(int(clip.num_frames)))
+        self.probabilities = found["probabilities"]
         pos = clip.get("pos")
         if pos is None:
             angle = 2 * np.pi * torch.arange(len(clip.x)) / max(1, len(clip.x))
@@ -138,27 +111,32 @@ class _Scene:
         else:
             self.extent = (0.0, 1.0, 1.0, 0.0)
         self.frame = clip.frame.cpu().numpy()
-        self.nodes = np.array(numbers["nodes"])
-        ends = [(e["source"], e["target"]) for e in numbers["edges"]]
-        self.ends = np.array(ends, dtype=int).reshape(-1, 2)
-        self.weights = np.array([e["weight"] for e in numbers["edges"]])
+        self.shown = shown_weights(found, clip.frame.cpu())
 
     def figure(self, shown: list[int], now: int | None = None) -> Figure:
         """A figure of the frames `shown`, with the weights of all frames below and `now` marked in them."""
-        figure = Figure(figsize=(max(4.0, 1.9 * len(shown)), 3.6), layout="constrained")
-        grid = figure.add_gridspec(2, len(shown), height_ratios=[2.2, 1])
-        for column, t in enumerate(shown):
-            self._draw_frame(figure.add_subplot(grid[0, column]), t)
-        time = figure.add_subplot(grid[1, :])
+        left, right, bottom, top = self.extent
+        aspect = min(2.0, max(0.5, (right - left) / (bottom - top)))
+        rows = 1 if len(shown) < 5 else 2
+        columns = -(-len(shown) // rows)
+        width = max(5.0, 2.2 * aspect * columns)
+        figure = Figure(figsize=(width, 2.4 * rows + 1.9), layout="constrained")
+        grid = figure.add_gridspec(rows + 1, columns, height_ratios=[2.2] * rows + [1])
+        for place, t in enumerate(shown):
+            self._draw_frame(figure.add_subplot(grid[divmod(place, columns)]), t)
+        time = figure.add_subplot(grid[rows, :])
         marked = shown if now is None else [now]
-        shares = self.numbers["frames"]
-        time.bar(range(len(shares)), shares, color=[DRAWN if t in marked else OTHER for t in range(len(shares))])
-        time.set(ylabel="frame weight", xlim=(-0.6, len(shares) - 0.4))
-        time.xaxis.set_major_locator(MaxNLocator(integer=True))
-        wide = "their attention" if self.numbers["attention"] else "1 / in-degree (no layer attends)"
-        many = len(shown) > 3
-        time.set_xlabel(f"frame; orange: drawn above, edges as wide as {wide}" if many else "frame")
-        likely = sorted(self.numbers["probabilities"].items(), key=lambda item: -item[1])[:3]
+        shares = self.shown.frames
+        at = np.asarray(self.times) if self.times is not None else np.asarray(self.numbers)
+        step = float(at[-1] - at[0]) / (len(at) - 1) if len(at) > 1 else 1.0
+        time.bar(at, shares, 0.8 * step, color=[DRAWN if t in marked else OTHER for t in range(len(shares))])
+        time.set(ylabel="frame weight", xlim=(at[0] - 0.6 * step, at[-1] + 0.6 * step))
+        time.xaxis.set_major_locator(MaxNLocator(integer=self.times is None))
+        axis = "seconds" if self.times is not None else "frame"
+        many = columns * rows > 3
+        said = f"edges by {self.shown.edges_are}, nodes by {self.shown.nodes_are}"
+        time.set_xlabel(f"{axis}; orange: drawn above, {said}" if many else axis)
+        likely = sorted(self.probabilities.items(), key=lambda item: -item[1])[:3]
         ranked = (",   " if many else "\n").join(f"{plain(name)} {share:.2f}" for name, share in likely)
         figure.suptitle(f"predicted:   {ranked}" if many else ranked, fontsize=10)
         return figure
@@ -167,20 +145,24 @@ class _Scene:
         left, right, bottom, top = self.extent
         if self.pictures is not None:
             axes.imshow(self.pictures[t].numpy(), cmap="gray", extent=self.extent, vmin=0, vmax=255)
+        ends, weights = self.shown.ends, self.shown.edges
         own = self.frame == t
-        inside = own[self.ends].all(axis=1) & (self.ends[:, 0] != self.ends[:, 1])
-        lines = self.pos[self.ends[inside]]
-        weights = self.weights[inside]
+        inside = np.flatnonzero(own[ends].all(axis=1) & (ends[:, 0] != ends[:, 1]))
+        inside = inside[np.argsort(weights[inside])]
+        strong = inside[-STRONGEST:]
+        faint = LineCollection(list(self.pos[ends[inside]]), linewidths=0.6, colors="#7fb2d9", alpha=0.6, zorder=2)
+        axes.add_collection(faint)
+        most = max(weights[inside].max(), 1e-12) if len(inside) else 1.0
+        share = weights[strong] / most
+        colours = mpl.colormaps["autumn"](1 - share)
         axes.add_collection(
-            LineCollection(
-                list(lines), linewidths=WIDEST * weights, colors=mpl.colormaps["autumn"](1 - weights), zorder=2
-            )
+            LineCollection(list(self.pos[ends[strong]]), linewidths=WIDEST * share, colors=colours, zorder=3)
         )
-        share = self.nodes[own] / max(self.nodes.max(initial=0.0), 1e-9)
-        fill = "none" if self.pictures is not None else "#4c9be8"
-        axes.scatter(*self.pos[own].T, s=6 + 40 * share, c=fill, edgecolors="#4c9be8", linewidths=0.8, zorder=3)
+        share = self.shown.nodes[own] / max(self.shown.nodes.max(initial=0.0), 1e-12)
+        axes.scatter(*self.pos[own].T, s=2 + 45 * share, c="#4c9be8", edgecolors="white", linewidths=0.4, zorder=4)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
-        axes.set_title(f"frame {t}", fontsize=8)
+        when = f", {self.times[t]:.2f} s" if self.times is not None else ""
+        axes.set_title(f"frame {self.numbers[t]}{when}", fontsize=8)
 
 
 def _pixels(figure: Figure) -> np.ndarray:

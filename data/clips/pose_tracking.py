@@ -32,39 +32,59 @@ class _Person:
         self.region = None
 
 
-def follow_people(
-    pictures: Iterable[np.ndarray], networks: PoseNetworks, people: int = 2
-) -> tuple[np.ndarray, np.ndarray]:
-    """Joints [frames, people, 17, 2] (NaN where a person is missing) and their scores [frames, people, 17], as COCO's.
+class PeopleFollower:
+    """Follows the people in pictures that come one by one.
 
     A person's region in a frame comes from its joints in the frame before. Others are searched for in the first frame,
     then every few frames and where one was lost; they are assigned to those lost by the least sum of distances. Of two
-    that come to lie on the same person the less sure one is lost. The people seen in most frames are kept, from left to
-    right.
+    that come to lie on the same person the less sure one is lost.
 
     Args:
-        pictures: uint8 [height, width, 3] each.
-        people: at most so many.
+        people: further ones are searched for while there are fewer.
     """
-    persons: list[_Person] = []
-    count = 0
-    for t, picture in enumerate(pictures):
-        count = t + 1
-        _go_on(persons, networks, picture, t)
+
+    def __init__(self, networks: PoseNetworks, people: int = 2) -> None:
+        self.networks, self.people = networks, people
+        self.count = 0
+        self._persons: list[_Person] = []
+
+    def add(self, picture: np.ndarray) -> None:
+        """The next picture, uint8 [height, width, 3]."""
+        t, persons = self.count, self._persons
+        self.count += 1
+        _go_on(persons, self.networks, picture, t)
         alive = sum(person.region is not None for person in persons)
         lost_now = any(person.region is None and t - 1 in person.poses for person in persons)
-        if alive < people and (t % _EVERY == 0 or lost_now):
-            _search(persons, networks, picture, t)
-    kept = sorted(persons, key=lambda person: -len(person.poses))[:people]
-    kept = [person for person in kept if person.poses]
-    kept.sort(key=lambda person: float(np.mean([pose.joints[:, 0].mean() for pose in person.poses.values()])))
-    joints = np.full((count, people, len(COCO_OF_BLAZEPOSE), 2), np.nan, dtype=np.float32)
-    scores = np.zeros(joints.shape[:3], dtype=np.float32)
-    for number, person in enumerate(kept):
-        for t, pose in person.poses.items():
-            joints[t, number] = pose.joints[COCO_OF_BLAZEPOSE, :2]
-            scores[t, number] = pose.scores[list(COCO_OF_BLAZEPOSE)]
-    return joints, scores
+        if alive < self.people and (t % _EVERY == 0 or lost_now):
+            _search(persons, self.networks, picture, t)
+
+    def people_since(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Joints [frames, people, 17, 2] (NaN where a person is missing) and scores [frames, people, 17], as COCO's.
+
+        Of the frames from `first` on; those seen in most of them, from left to right. What was before is forgotten.
+        """
+        for person in self._persons:
+            person.poses = {t: pose for t, pose in person.poses.items() if t >= first}
+        self._persons = [person for person in self._persons if person.poses]
+        kept = sorted(self._persons, key=lambda person: -len(person.poses))[: self.people]
+        kept.sort(key=lambda person: float(np.mean([pose.joints[:, 0].mean() for pose in person.poses.values()])))
+        joints = np.full((self.count - first, self.people, len(COCO_OF_BLAZEPOSE), 2), np.nan, dtype=np.float32)
+        scores = np.zeros(joints.shape[:3], dtype=np.float32)
+        for number, person in enumerate(kept):
+            for t, pose in person.poses.items():
+                joints[t - first, number] = pose.joints[COCO_OF_BLAZEPOSE, :2]
+                scores[t - first, number] = pose.scores[list(COCO_OF_BLAZEPOSE)]
+        return joints, scores
+
+
+def follow_people(
+    pictures: Iterable[np.ndarray], networks: PoseNetworks, people: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """The people in all these pictures: see `PeopleFollower.people_since`."""
+    follower = PeopleFollower(networks, people)
+    for picture in pictures:
+        follower.add(picture)
+    return follower.people_since()
 
 
 def _go_on(persons: list[_Person], networks: PoseNetworks, picture: np.ndarray, t: int) -> None:

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from .clip import Clip
 from .keypoint_files import read_arrays
 from .keypoints import keypoint_clips
 from .poses import PoseReader
 from .video_clips import VideoReader
-from .video_files import SUFFIXES, read_frames
+from .video_files import SUFFIXES, Video, read_video
+from .windows import pose_clip, sizes_of
 
 
 def read_clips(file: Path, reader: dict[str, Any], pose_model: str | Path | None = None) -> list[Clip]:
@@ -41,17 +40,14 @@ def read_clips(file: Path, reader: dict[str, Any], pose_model: str | Path | None
         return keypoint_clips(read_arrays(file), file.name, **features)
     if suffix not in SUFFIXES:
         raise ValueError(f"the run was trained on videos and expects one of {', '.join(SUFFIXES)}, got {file.name}")
-    found = PoseReader(**reader["poses"]).read(file, pose_model)
-    if not np.isfinite(found["joints"]).any():
+    clip = pose_clip(PoseReader(**reader["poses"]).read(file, pose_model), file.name, features)
+    if clip is None:
         raise ValueError(f"nobody is seen in {file.name}")
-    arrays = {"keypoints": found["joints"], "scores": found["scores"]}
-    clips = keypoint_clips(arrays, file.name, **features)
-    clips[0].canvas = torch.from_numpy(found["size"])[None]
-    return clips
+    return [clip]
 
 
-def pictures_of(file: Path, reader: dict[str, Any], frames: int) -> Tensor:
-    """The pictures of a video at the moments of its clip, uint8 [frames, height, width, 3]."""
-    sizes = reader.get("poses", reader)
-    pictures = read_frames(file, sizes["most"], sizes["height"])
-    return pictures[torch.linspace(0, len(pictures) - 1, frames).round().long()]
+def video_of(file: Path, reader: dict[str, Any], frames: int) -> Video:
+    """A video at the moments of its clip's frames."""
+    video = read_video(file, *sizes_of(reader))
+    shown = torch.linspace(0, len(video.times) - 1, frames).round().long()
+    return Video(video.pictures[shown], [video.times[i] for i in shown], [video.numbers[i] for i in shown])

@@ -28,6 +28,7 @@ class ClipSplits:
         settings: what a single new clip needs to be read in the same way (for prediction).
         notes: what was guessed or left out, in sentences.
         folds: the same clips split anew for each fold of a cross-validation, this split the first of them; or empty.
+        seconds: how long a clip usually lasts; 0 where that is not known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ClipSplits:
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     folds: list["ClipSplits"] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def num_features(self) -> int:

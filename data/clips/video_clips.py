@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 from .clip import Clip
 from .optical_flow import motion, require_opencv
 from .regions import overlaps, patches, superpixels, touching
-from .video_files import read_frames, require_av
+from .video_files import read_video, require_av
 
 KINDS = ("superpixels", "patches")
 DETAIL = 8  # grey values along each side of the picture detail that a node carries without motion
@@ -71,13 +71,16 @@ class VideoReader:
         return self
 
     def read(self, path: Path, label: int | None = None) -> Clip:
-        """Make a clip of a video file."""
-        return self.clip(read_frames(path, self.most, self.height), label)
+        """Make a clip of a video file; how long it is, in `seconds`, goes with it."""
+        video = read_video(path, self.most, self.height)
+        clip = self.clip(video.pictures, label)
+        clip.seconds = video.times[-1] - video.times[0]
+        return clip
 
     def clip(self, frames: Tensor, label: int | None = None) -> Clip:
         """Make a clip of pictures uint8 [frames, height, width, 3]."""
         pictures = frames.numpy().astype(np.float32) / 255
-        maps = [self._regions(picture) for picture in pictures]
+        maps = [self.regions_of(picture) for picture in pictures]
         counts = np.array([int(each.max()) + 1 for each in maps])
         starts = counts.cumsum() - counts
         moving = motion(frames.numpy()) if self.motion else [None] * len(maps)
@@ -156,8 +159,8 @@ class VideoReader:
         columns = max(1, min(width, round(self.regions / rows))) if self.motion else max(1, round(self.regions / rows))
         return rows, columns
 
-    def _regions(self, picture: np.ndarray) -> np.ndarray:
-        """Number the regions of a picture, 0 .. without gaps: int [height, width]."""
+    def regions_of(self, picture: np.ndarray) -> np.ndarray:
+        """Number the regions of a picture [height, width, 3], 0 .. 1, from 0 without gaps: int [height, width]."""
         height, width = picture.shape[:2]
         if self.kind == "patches":
             return patches(height, width, *self._grid(height, width))

@@ -2,8 +2,9 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def require_av() -> Any:
     return av
 
 
+Frame = tuple[int, float, np.ndarray]  # its number, when it is shown, in seconds, uint8 [height, width, 3]
+
+
 @dataclass(frozen=True)
 class Video:
     """Pictures of a video: uint8 [frames, height, width, 3], when each is shown, in seconds, and its number."""
@@ -51,7 +55,7 @@ def read_video(path: Path, most: int = 32, height: int = 96) -> Video:
     return Video(torch.from_numpy(np.stack(pictures)), times, numbers)
 
 
-def stream_video(path: Path, most: int, height: int) -> Iterator[tuple[int, float, np.ndarray]]:
+def stream_video(path: Path, most: int, height: int, every: float = 0.0) -> Iterator[Frame]:
     """Read a video at moments that are evenly spread over its time, however unevenly its frames are.
 
     Frames are decoded one by one, only the one at hand is kept: (number, time in seconds, uint8 [height, width, 3]).
@@ -62,6 +66,7 @@ def stream_video(path: Path, most: int, height: int) -> Iterator[tuple[int, floa
         path: a file that PyAV can read.
         most: at most so many frames.
         height: pictures higher than this are made smaller, with the width in proportion.
+        every: seconds from one moment to the next; 0 spreads `most` of them over the video.
 
     Raises:
         ValueError: the file cannot be read or holds no frames; PyAV is not installed.
@@ -69,7 +74,7 @@ def stream_video(path: Path, most: int, height: int) -> Iterator[tuple[int, floa
     """
     path, size = Path(path), None
     times, aspect = frame_times(path)
-    for number, time, frame in chosen_frames(path, times, most):
+    for number, time, frame in _chosen_frames(path, times, chosen_numbers(times, most, every)):
         turns = round(frame.rotation / 90) % 4
         size = size or _size(frame, turns, height, aspect)
         yield number, time, np.ascontiguousarray(_picture(frame, turns, *size))
@@ -99,15 +104,20 @@ def frame_times(path: Path) -> tuple[list[float], float]:
     return sorted(times) if timed else [float(number) for number in range(len(times))], aspect or 1.0
 
 
-def chosen_frames(path: Path, times: list[float], most: int) -> Iterator[tuple[int, float, Any]]:
-    """Decode a video and give the frames next to `most` moments, evenly spread over its time: (number, time, frame)."""
-    if len(times) <= most:
-        wanted = set(range(len(times)))
-    else:
-        moments = np.linspace(times[0], times[-1], most)
-        after = np.searchsorted(times, moments).clip(1, len(times) - 1)
-        shown = np.asarray(times)
-        wanted = set((after - (moments - shown[after - 1] <= shown[after] - moments)).tolist())
+def chosen_numbers(times: list[float], most: int, every: float = 0.0) -> list[int]:
+    """The frames next to the moments of `stream_video`, of frames at these times."""
+    if not times or (len(times) <= most and not every):
+        return list(range(len(times)))
+    moments = np.arange(times[0], times[-1] + every / 2, every) if every else np.linspace(times[0], times[-1], most)
+    shown = np.asarray(times)
+    after = np.searchsorted(shown, moments).clip(min(1, len(times) - 1), len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    chosen = np.where(moments - shown[before] <= shown[after] - moments, before, after)
+    return sorted(set(chosen.tolist()))
+
+
+def _chosen_frames(path: Path, times: list[float], numbers: list[int]) -> Iterator[tuple[int, float, Any]]:
+    wanted = set(numbers)
     with _opened(path) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number in wanted:
@@ -149,30 +159,50 @@ def _picture(frame: Any, turns: int, width: int, height: int) -> np.ndarray:
 def write_video(frames: Tensor, path: Path, rate: int = 8) -> None:
     """Write grey [frames, height, width] or coloured [frames, height, width, 3] pictures, uint8, as a video.
 
-    The suffix of the path chooses the format: .mp4, .avi, .gif, .webm or .mkv. The file is written beside and renamed.
-
     Raises:
         ValueError: no frames, another shape or type, an unknown suffix; PyAV is not installed.
     """
-    av = require_av()
-    path = Path(path)
     if frames.dtype != torch.uint8 or frames.dim() not in (3, 4) or len(frames) == 0:
         raise ValueError(f"frames must be uint8 [frames, height, width(, 3)], got {frames.dtype} {list(frames.shape)}")
+    write_pictures((picture if picture.ndim == 3 else picture[..., None] for picture in frames.numpy()), path, rate)
+
+
+def encoder_of(path: Path) -> str:
+    """The encoder of a video file that is to be written.
+
+    Raises:
+        ValueError: an unknown suffix, or one that PyAV cannot write or is not there to.
+    """
+    av = require_av()
     if path.suffix not in _ENCODERS:
         raise ValueError(f"{path.name} must end in one of {', '.join(_ENCODERS)}")
     encoder = next((name for name in _ENCODERS[path.suffix] if name in av.codecs_available), None)
     if encoder is None:
         raise ValueError(f"this PyAV cannot write {path.suffix}: it has none of {', '.join(_ENCODERS[path.suffix])}")
+    return encoder
+
+
+def write_pictures(pictures: Iterable[np.ndarray], path: Path, rate: float = 8) -> None:
+    """Write pictures uint8 [height, width, 1 or 3], as they come, as a video of constant rate.
+
+    The suffix of the path chooses the format: .mp4, .avi, .gif, .webm or .mkv. The file is written beside and renamed.
+
+    Raises:
+        ValueError: see `encoder_of`.
+    """
+    av, path = require_av(), Path(path)
+    encoder = encoder_of(path)
 
     def write(beside: Path) -> None:
         with av.open(str(beside), mode="w") as container:
-            stream = container.add_stream(encoder, rate=rate)
-            stream.height, stream.width = frames.shape[1:3]
+            stream = container.add_stream(encoder, rate=Fraction(rate).limit_denominator(1000))
             stream.pix_fmt = "rgb8" if encoder == "gif" else "yuv420p"
             if encoder != "gif":
                 stream.bit_rate = 2_000_000
-            for picture in frames.numpy():
-                shaped = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+            for picture in pictures:
+                if not stream.width:
+                    stream.height, stream.width = picture.shape[:2]
+                shaped = np.broadcast_to(picture, (*picture.shape[:2], 3))
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shaped), format="rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())

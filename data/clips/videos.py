@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from .video_clips import VideoReader
 from .video_files import SUFFIXES
 
 GRAPHS = ("auto", "patches", "superpixels", "poses")
-_FORMAT = "clips-1"  # part of the cache's key: another when the same video gives another clip
+_FORMAT = "clips-2"  # part of the cache's key: another when the same video gives another clip
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,9 @@ def load_videos(
     for clip, label in zip(read, folder.labels, strict=True):
         clip.y = torch.tensor([label])
     made = ClipSplits(
-        path.name, [], [], [], folder.classes, reader.timeless, reader.augment, reader.mirror, asdict(reader)
-    )
+        path.name, [], [], [], folder.classes, reader.timeless, reader.augment, reader.mirror, asdict(reader),
+        seconds=median(clip.seconds for clip in read),
+    )  # fmt: skip
     tested = [i for i, part in enumerate(folder.parts) if part == "test"] or None
     return _noted(split.of(made, read, str(path), groups, tested), notes, skipped)
 
@@ -170,8 +172,10 @@ def _pose_splits(
         arrays["groups"] = np.array([groups[i] for i in kept])
     made = splits_of(arrays, str(path), features, split, tested=tested)
     settings = {**made.settings, "poses": asdict(reader)}
+    ends = arrays["lengths"].cumsum()
+    seconds = float(np.median(arrays["times"][ends - 1] - arrays["times"][ends - arrays["lengths"]]))
     for one in (made, *made.folds):
-        one.name, one.settings = path.name, settings
+        one.name, one.settings, one.seconds = path.name, settings, seconds
     return made
 
 

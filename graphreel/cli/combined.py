@@ -56,25 +56,50 @@ def extract(
 def predict(
     run: Run,
     file: Annotated[
-        Path,
-        typer.Argument(help="A video, a keypoint .npz, or a series, as in training.", parser=a_path, metavar="FILE"),
-    ],
+        Path | None,
+        typer.Argument(
+            help="A video, a keypoint .npz, a folder or a list (.txt, .csv) of these, or a series, as in training.",
+            parser=a_path,
+            metavar="FILE",
+        ),
+    ] = None,
     adjacency: Annotated[Path | None, path_option("Adjacency of a .csv series.")] = None,
     out: Annotated[
-        Path | None, path_option("Series: picture of the forecast.", show_default="RUN/forecast.png")
+        Path | None,
+        path_option("Table .csv to write, or picture, which a table goes beside.", show_default="in RUN"),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Clips: so many classes.")] = 5,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Videos: seconds that are classified at a time; 0: the whole video.",
+            show_default="as long as the training's clips, in videos twice as long",
+        ),
+    ] = None,
+    overlay: Annotated[
+        Path | None, path_option("Videos: draw what was seen into the video, and write it here.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Videos: classify what a camera sees, by its number, in place of FILE.")
+    ] = None,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what cannot be read.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Print the classes of a clip with their probabilities, or the forecast of a series."""
+    """Print the classes of clips with their probabilities, or the forecast of a series."""
     RunFolder.open(run, "combined")
-    if file.is_dir():
-        raise ValueError(f"combined predict expects a video, a keypoint .npz or a series, got the folder {file}")
-    if not file.is_file():
-        raise FileNotFoundError(2, "no such file", str(file))
-    check_picture(out, [".csv"], [file, *([adjacency] if adjacency else [])], run, (".png", ".svg", ".pdf"))
+    if (file is None) == (camera is None):
+        raise ValueError("combined predict expects a FILE or --camera, and not both")
+    if file is not None and not file.exists():
+        raise FileNotFoundError(2, "no such file or folder", str(file))
+    read = [path for path in (file, adjacency) if path is not None]
+    check_picture(out, [".csv"], read, run, (".png", ".svg", ".pdf", ".csv"))
+    check_picture(overlay, (), read, run, (".mp4", ".mkv", ".webm", ".avi", ".gif"), "--overlay")
+    from graphreel.inspect.clip_table import FootageOptions
     from graphreel.inspect.predict import predict as predict_file
 
-    typer.echo(predict_file(run, file, adjacency, out, top))
+    options = FootageOptions(window, overlay, camera, skip_damaged, quiet)
+    typer.echo(predict_file(run, file, adjacency, out, top, options))
 
 
 @app.command()

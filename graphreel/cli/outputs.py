@@ -17,6 +17,7 @@ def check_picture(
     read: Iterable[Path] = (),
     run: Path | None = None,
     suffixes: tuple[str, ...] = PICTURES,
+    option: str = "--out",
 ) -> None:
     """See that a picture, and the files that are called like it, may be written.
 
@@ -26,6 +27,7 @@ def check_picture(
         read: files that the command reads.
         run: the run folder that it reads; what that was trained on counts as read as well.
         suffixes: of pictures.
+        option: that asks for it.
 
     Raises:
         ValueError: it is a folder or no picture, or would stand over a file of a run or one that is read.
@@ -33,11 +35,11 @@ def check_picture(
     if out is None:
         return
     if out.is_dir():
-        raise ValueError(f"--out expects a file, got the folder {out}")
+        raise ValueError(f"{option} expects a file, got the folder {out}")
     if out.suffix.lower() not in ("", *suffixes):
         choice = f"{', '.join(suffixes[:-1])}{' or ' * (len(suffixes) > 1)}{suffixes[-1]}"
         page = ", or --html with it" if out.suffix.lower() in PAGES else ""
-        raise ValueError(f"--out expects a {choice}{page}, got {out.name}")
+        raise ValueError(f"{option} expects a {choice}{page}, got {out.name}")
     sources = [*read, *_trained_on(run)]
     if run is not None:
         sources += [run / name for name in OF_A_RUN]
@@ -45,7 +47,9 @@ def check_picture(
     for path in written:
         place = path.resolve()
         if place.name.lower() in OF_A_RUN and (place.parent / OF_A_RUN[0]).exists():
-            raise ValueError(f"--out would write over {path}, a file of the run in {path.parent}: choose another name")
+            raise ValueError(
+                f"{option} would write over {path}, a file of the run in {path.parent}: choose another name"
+            )
     refuse_to_overwrite(written, sources)
 
 

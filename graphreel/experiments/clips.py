@@ -42,6 +42,8 @@ class Clips(Experiment):
             "classes": list(splits.classes), "num_features": splits.num_features, "tracks": tracks_of(splits),
             "reader": dict(splits.settings), "timeless": splits.timeless,
         }  # fmt: skip
+        if splits.seconds:
+            self.entries["seconds"] = splits.seconds
         refuse_too_large(lambda: self.model(settings, self.entries))  # and settings that do not fit the clips
         per_epoch = steps_per_epoch(splits, settings)
         self.plan = Plan(

@@ -5,10 +5,9 @@ from typing import Any
 
 from graphreel.combined import clip_attention_page, draw_clip_attention
 from graphreel.core.atomic_files import refuse_to_overwrite
-from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.clips import load_clips, visible_to_model
+from graphreel.inspect.classify import Classifier
 from graphreel.inspect.load_run import load_run
-from graphreel.inspect.predict import read_clips
 
 
 def draw(path: Path, clip: str, out: Path | None, page: bool = False) -> list[Path]:
@@ -26,42 +25,45 @@ def draw(path: Path, clip: str, out: Path | None, page: bool = False) -> list[Pa
         ValueError, OSError: an unknown clip, an unreadable file, a picture of unknown format or in the file's place.
     """
     trained = load_run(path, "clips")
-    settings, saved = trained.settings, trained.entries
+    classifier = Classifier(trained)
     kinds = (".html", ".htm") if page else (".png", ".svg", ".pdf", ".gif")
     picture = Path(out) if out is not None else trained.folder.path / f"attention-{Path(clip).stem}{kinds[0]}"
     if picture.suffix.lower() not in kinds:
         raise ValueError(f"--out expects a {', '.join(kinds[:-1])} or {kinds[-1]}, got {picture.name}")
     targets = [picture] if page else list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
     refuse_to_overwrite(targets, [Path(clip)])
-    chosen, pictures = _find(clip, settings, saved)
-    shown = visible_to_model(chosen, settings, saved.get("timeless"))
+    chosen, video = _find(clip, classifier)
+    shown = visible_to_model(chosen, classifier.settings, classifier.saved.get("timeless"))
     picture.parent.mkdir(parents=True, exist_ok=True)
     if page:
         title = f"Attention of {trained.folder.path.name} on {Path(clip).name}"
-        return clip_attention_page(trained.model, shown, saved["classes"], pictures, title).write(picture)
+        return clip_attention_page(trained.model, shown, classifier.classes, video.get("pictures"), title).write(
+            picture
+        )
     for target in targets:
-        draw_clip_attention(trained.model, shown, target, saved["classes"], pictures)
+        draw_clip_attention(trained.model, shown, target, classifier.classes, **video)
     return [*targets, picture.with_suffix(".json")]
 
 
-def _find(name: str, settings: ClipSettings, saved: dict[str, Any]) -> tuple[Any, Any]:
-    """A clip, and its frames as pictures where it has any."""
+def _find(name: str, classifier: Classifier) -> tuple[Any, dict[str, Any]]:
+    """A clip, and its frames as pictures, their numbers and times, where it has any."""
     if name.lstrip("-").isdecimal():
-        clips = load_clips(settings).test
+        clips = load_clips(classifier.settings).test
         if not 0 <= int(name) < len(clips):
             raise ValueError(f"CLIP expects a number from 0 to {len(clips) - 1}, or a file, got {name}")
         clip = clips[int(name)]
         if clip.get("sprite_size") is None:
-            return clip, None
+            return clip, {}
         from graphreel.data.clips.digits import render
 
-        return clip, render(clip)
+        return clip, {"pictures": render(clip)}
     file = Path(name)
-    clips = read_clips(file, settings, saved)
+    clips = classifier.read(file)
     if len(clips) > 1:
         raise ValueError(f"{file.name} holds {len(clips)} clips, but one is drawn at a time")
     if clips[0].get("canvas") is None:
-        return clips[0], None
-    from graphreel.data.clips.read_clips import pictures_of
+        return clips[0], {}
+    from graphreel.data.clips.read_clips import video_of
 
-    return clips[0], pictures_of(file, saved["reader"], int(clips[0].num_frames))
+    video = video_of(file, classifier.reader, int(clips[0].num_frames))
+    return clips[0], {"pictures": video.pictures, "times": video.times, "numbers": video.numbers}

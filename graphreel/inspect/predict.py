@@ -12,75 +12,30 @@ from torch import Tensor
 from graphreel.core.atomic_files import refuse_to_overwrite, write_text, write_whole
 from graphreel.core.labels import plain
 from graphreel.data.registry import data_set
-from graphreel.experiments.clip_settings import ClipSettings
-from graphreel.experiments.clips import seen_together, views_of
 from graphreel.experiments.series_parts import TRACES, with_traces
 from graphreel.experiments.series_settings import SeriesSettings
+from graphreel.inspect.clip_table import FootageOptions
 from graphreel.inspect.load_run import TrainedRun, load_run
+from graphreel.inspect.predict_clips import predict_clips
 from graphreel.training.curves import BLUE, ORANGE
 
 _SHOWN = 8  # nodes in the terminal and in the picture
 
 
-def predict(path: Path, file: Path, adjacency: Path | None, out: Path | None, top: int) -> str:
-    """What the run in `path` says of a file, as text; of a series also as a picture and a table beside it.
+def predict(
+    path: Path, file: Path | None, adjacency: Path | None, out: Path | None, top: int, options: FootageOptions
+) -> str:
+    """What the run in `path` says of a file, as text; of a series, of several clips or of a long video also in files.
 
     Raises:
         ValueError, OSError: a run without weights, a file that is unreadable or does not fit the run.
     """
     trained = load_run(path, "clips", "series")
-    if trained.kind == "series":
-        return _forecast(trained, file, adjacency, out)
-    model, settings, saved = trained.model, trained.settings, trained.entries
-    lines = []
-    clips = read_clips(file, settings, saved)
-    mirror = mirror_of(saved) if settings.mirror else None
-    with torch.no_grad():
-        for number, clip in enumerate(clips):
-            shares = seen_together(model, views_of([clip], settings, saved.get("timeless"), mirror))[0].softmax(0)
-            if len(clips) > 1:
-                lines.append(f"clip {number}")
-            best = shares.argsort(descending=True)[:top].tolist()
-            width = max(len(saved["classes"][i]) for i in best) + 2
-            lines += [f"  {saved['classes'][i]:<{width}}{shares[i]:.3f}" for i in best]
-    return "\n".join(lines)
-
-
-def read_clips(file: Path, settings: ClipSettings, saved: dict[str, Any]) -> list[Any]:
-    """The clips of a file, read as the training's were.
-
-    Raises:
-        ValueError: an unreadable file, one of another kind than the training's, or one that does not fit it.
-        FileNotFoundError: there is no such file.
-    """
-    from graphreel.data.clips.read_clips import read_clips as read
-
-    file = Path(file)
-    if not file.is_file():
-        raise FileNotFoundError(2, "no such file", str(file))
-    if not {"regions", "joints"} & set(saved["reader"]):
-        raise ValueError(f"the run was trained on digits, which are drawn and not read from files, got {file.name}")
-    clips = read(file, saved["reader"], settings.pose_model or None)
-    width = int(clips[0].x.size(1))
-    if width != saved["num_features"]:
-        raise ValueError(
-            f"{file.name} gives nodes with {width} features, but the run was trained on {saved['num_features']}"
-        )
-    return clips
-
-
-def mirror_of(saved: dict[str, Any]) -> Any:
-    """What makes the mirror images of the clips that a run was trained on, or None."""
-    reader = saved["reader"]
-    if "regions" in reader:
-        from graphreel.data.clips.video_clips import VideoReader
-
-        return VideoReader(**reader).mirror
-    if "joints" not in reader:
-        return None
-    from graphreel.data.clips.keypoints import reader_of
-
-    return reader_of(**reader).mirror
+    if trained.kind == "clips":
+        return predict_clips(trained, file, out, top, options)
+    if file is None or options != FootageOptions():
+        raise ValueError(f"{path} was trained on a series, which is a file and no footage")
+    return _forecast(trained, file, adjacency, out)
 
 
 def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, saved: dict[str, Any]) -> Any:

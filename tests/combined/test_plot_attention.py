@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from torch_geometric.nn import GATConv as TheirGATConv
 
 from graphreel import gnn, rnn
-from graphreel.combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention
+from graphreel.combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention, shown_weights
 from graphreel.data.clips.digits import dance, render
 
 
@@ -53,6 +53,39 @@ def test_the_numbers_sum_to_one(clip, recurrence):
     assert len(numbers["nodes"]) == len(clip.x)
 
 
+def test_influence_is_the_slope_of_the_likeliest_class(clip):
+    torch.manual_seed(0)
+    classify = ClipClassifier(gnn.GCN(67, 8, 2, 8), rnn.GRU(8, 6, batch_first=True), 3).double()
+    clip.x, clip.edge_weight = clip.x.double(), torch.ones(clip.edge_index.size(1), dtype=torch.double)
+    numbers = clip_attention(classify, clip)
+    influence, step, before = numbers["influence"], 1e-5, classify(clip)[0]
+    best = int(before.argmax())
+    assert sum(influence["nodes"]) == pytest.approx(1) and sum(influence["frames"]) == pytest.approx(1)
+    assert sum(influence["edges"]) == pytest.approx(1)
+
+    def change(name, number, by):
+        varied = clip.clone()
+        varied[name] = clip[name].clone()
+        varied[name][number] += by
+        return abs(float(classify(varied)[0, best] - before[best])) / step
+
+    with torch.no_grad():
+        nodes = torch.tensor([change("x", i, step * (clip.x.mean(0) - clip.x[i])) for i in range(0, len(clip.x), 9)])
+        edges = torch.tensor([change("edge_weight", i, -step) for i in range(0, clip.edge_index.size(1), 9)])
+    for found, wanted in ((influence["nodes"], nodes), (influence["edges"], edges)):
+        assert_close(torch.tensor(found[::9]) / sum(found[::9]), (wanted / wanted.sum()).float(), rtol=1e-2, atol=1e-5)
+
+
+def test_attention_is_shown_where_there_is_some(clip):
+    shown = shown_weights(clip_attention(model(), clip), clip.frame)
+    assert (shown.nodes_are, shown.edges_are) == ("attention", "attention")
+    mean = ClipClassifier(None, rnn.GRU(67, 6, batch_first=True), 3)
+    numbers = clip_attention(mean, clip)
+    shown = shown_weights(numbers, clip.frame)
+    assert (shown.nodes_are, shown.edges_are) == ("influence", "1 / in-degree (no layer attends)")
+    assert shown.nodes.tolist() == numbers["influence"]["nodes"]
+
+
 def test_a_strip_is_drawn_with_its_numbers_beside_it(tmp_path, clip):
     classify = model()
     numbers = draw_clip_attention(classify, clip, tmp_path / "clip.png", ["a", "b", "c"], render(clip))
@@ -61,7 +94,7 @@ def test_a_strip_is_drawn_with_its_numbers_beside_it(tmp_path, clip):
     )
     with Image.open(tmp_path / "clip.png") as picture:
         width, height = picture.size
-    assert width > 2 * height
+    assert width > 1.5 * height
     assert sorted(file.name for file in tmp_path.iterdir()) == ["clip.json", "clip.png"]
 
 
@@ -77,6 +110,8 @@ def test_an_animation_has_every_frame(tmp_path, clip):
 def test_bad_input_is_named_and_nothing_is_written(tmp_path, clip, batch):
     with pytest.raises(ValueError, match="pictures has 2 frames, but the clip has"):
         draw_clip_attention(model(), clip, tmp_path / "a.png", pictures=render(clip)[:2])
+    with pytest.raises(ValueError, match="times has 2 frames, but the clip has"):
+        draw_clip_attention(model(), clip, tmp_path / "a.png", times=[0.0, 1.0])
     with pytest.raises(ValueError, match="classes has 2 names, but the model tells 3 classes apart"):
         draw_clip_attention(model(), clip, tmp_path / "a.png", ["a", "b"])
     batch.x = torch.zeros(len(batch.x), 67)

@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import re
@@ -194,15 +195,25 @@ def test_a_model_that_no_mirror_images_trained_sees_none():
         assert resolve("x.npz", {"augment": False, "mirror": True}, "keypoints").mirror
 
 
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_prediction_gives_probabilities_of_the_right_class(tmp_path, walker, said):
     file = write_keypoints(tmp_path / "new.npz", clips=2, labelled=False)
-    code, text, error = said("combined", "predict", walker, file)
+    code, text, error = said("combined", "predict", walker, file, "--out", tmp_path / "new.csv")
     assert (code, error) == (0, "")
     blocks = text.split("clip ")[1:]
-    for block, first in zip(blocks, ("west", "east"), strict=True):
-        rows = [line.split() for line in block.splitlines()[1:]]
-        assert rows[0][0] == first and len(rows) == 2
-        assert sum(float(row[1]) for row in rows) == pytest.approx(1, abs=2e-3)
+    assert [block.split()[:2] for block in blocks] == [["0", "west"], ["1", "east"]]
+    rows = table(tmp_path / "new.csv")
+    assert [(row["file"], row["clip"], row["class"]) for row in rows] == [
+        ("new.npz", "0", "west"),
+        ("new.npz", "1", "east"),
+    ]
+    for row in rows:
+        assert float(row["west"]) + float(row["east"]) == pytest.approx(1, abs=2e-3)
+        assert row["probability"] == row[row["class"]]
     one = write_keypoints(tmp_path / "one.npz", clips=1, labelled=False)
     assert said("combined", "predict", walker, one, "--top", 1)[1].split()[0] == "west"
 
@@ -225,6 +236,7 @@ def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said)
     assert (code, error) == (0, "") and {line.split()[0] for line in text.splitlines()} == set(
         json.loads((out / "metrics.json").read_text())["classes"]
     )
+    _folders_lists_and_long_videos(tmp_path, out, said)
     code, text, error = said("combined", "attention", out, file, "--out", tmp_path / "strip.png")
     assert (code, error) == (0, "")
     assert [line.rsplit("/", 1)[1] for line in text.splitlines()] == ["strip.png", "strip.gif", "strip.json"]
@@ -237,6 +249,51 @@ def test_a_video_folder_from_training_to_prediction_and_pictures(tmp_path, said)
     code, _, error = said("combined", "train", "--data", tmp_path / "videos", *typed)
     assert code == 2 and "--recurrence nodes needs clips whose nodes keep their identity" in error
     assert not (tmp_path / "nodes").exists()
+
+
+def _folders_lists_and_long_videos(folder, run, said):
+    from graphreel.data.clips.video_files import read_video
+
+    videos = sorted((folder / "videos").rglob("*.gif"))
+    names = [str(video.relative_to(folder / "videos")) for video in videos]
+    (folder / "videos" / "bad.gif").write_bytes(b"no video")
+    code, _, error = said("combined", "predict", run, folder / "videos")
+    assert code == 2 and "bad.gif is not a readable video" in error and not list(run.glob("*.csv"))[1:]
+    code, text, error = said(
+        "combined", "predict", run, folder / "videos", "--skip-damaged", "--out", folder / "all.csv"
+    )
+    assert (code, error) == (0, "") and "left out: bad.gif is not" in text
+    assert [row["file"] for row in table(folder / "all.csv")] == names
+    (folder / "videos" / "bad.gif").unlink()
+    assert " are of the class that their folder is called" in said("combined", "predict", run, folder / "videos")[1]
+    (folder / "list.csv").write_text("file,label\n" + "\n".join(f"videos/{name},1" for name in names[:2]))
+    assert said("combined", "predict", run, folder / "list.csv")[::2] == (0, "")
+    assert [row["file"] for row in table(run / "predictions-list.csv")] == ["000.gif", "001.gif"]
+    (folder / "list.txt").write_text("videos/none.gif")
+    assert "none.gif, which is not there" in said("combined", "predict", run, folder / "list.txt")[2]
+
+    asked = ["--window", 0.5, "--overlay", folder / "seen.mp4"]
+    code, text, error = said("combined", "predict", run, videos[0], *asked, "--out", folder / "long.png")
+    assert (code, error) == (0, "") and (folder / "long.png").stat().st_size > 5000
+    rows, shown = table(folder / "long.csv"), read_video(videos[0], 1000)
+    ends = [(float(row["start"]), float(row["end"])) for row in rows]
+    assert len(rows) > 3 and ends[0][0] == 0 and ends[-1][1] == pytest.approx(shown.times[-1], abs=1e-3)
+    assert all(end - start == pytest.approx(0.5, abs=0.13) for start, end in ends)
+    drawn = read_video(folder / "seen.mp4", 1000, 1000)
+    assert abs(len(drawn.times) - len(shown.times)) < 2 and drawn.pictures.shape[1] >= 240
+    assert drawn.pictures[:, :20].float().std() > 20  # the class is written there
+
+    code, text, error = said("combined", "predict", run, "--camera", folder / "seen.mp4", "--overlay", folder / "b.mkv")
+    assert (code, error) == (0, "") and (folder / "b.mkv").is_file()
+    assert len(table(run / "camera.csv")) == len(text.splitlines()) - 2
+    for typed, sentence in (
+        ([], "expects a FILE or --camera, and not both"),
+        (["--camera", "none"], "OpenCV cannot open the camera none"),
+        ([videos[0], "--overlay", "x.png"], "--overlay expects a .mp4, .mkv, .webm, .avi or .gif, got x.png"),
+        ([folder / "videos", "--overlay", "x.mp4"], "--overlay draws into one video"),
+    ):
+        code, _, error = said("combined", "predict", run, *typed)
+        assert code == 2 and sentence in error
 
 
 def test_folds_are_trained_one_after_the_other(tmp_path, said):
