@@ -15,8 +15,6 @@ from graphreel.gnn import AttentionPage, attention_weights
 from .attention_numbers import clip_attention
 from .models.clip_classifier import ClipClassifier
 
-__all__ = ["clip_attention_page"]
-
 
 def clip_attention_page(
     classify: ClipClassifier,
@@ -28,11 +26,9 @@ def clip_attention_page(
     """A clip as its model saw it, to walk through: every frame with its graph, all layers and heads, and time.
 
     Args:
-        classify: the model.
         clip: one clip; without `pos` its nodes lie where their edges pull them.
         classes: the names of the classes.
         pictures: the frames themselves, uint8 [frames, height, width] or with 3 colours.
-        title: above the page.
 
     Raises:
         ValueError: as `clip_attention`, or another number of pictures than of frames.

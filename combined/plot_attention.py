@@ -44,7 +44,6 @@ def draw_clip_attention(
     are written beside the picture, as .json.
 
     Args:
-        classify: the model.
         clip: one clip with `pos`; without it nodes are placed on a circle.
         path: a .png (or whatever matplotlib writes), or a .gif, which shows one frame after the other.
         classes: the names of the classes.

@@ -5,8 +5,6 @@ from torch import Tensor
 
 from .kernels.csr import CSRGraph, to_csr
 
-__all__ = ["check_weight", "normalize_values", "normalized_adjacency", "weight_by_target"]
-
 
 def normalized_adjacency(
     edge_index: Tensor,

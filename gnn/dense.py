@@ -4,8 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["dense_gat", "dense_gatv2", "dense_gcn"]
-
 
 def dense_gcn(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     r"""Graph convolution, :math:`X' = \hat A X W^\top + b`.

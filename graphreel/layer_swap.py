@@ -13,8 +13,6 @@ from torch_geometric.nn import MessagePassing
 from graphreel import gnn, rnn
 from graphreel.core.evaluation import evaluating
 
-__all__ = ["accelerate", "restore"]
-
 _CONV = ("in_channels", "out_channels", "aggr", "flow")
 _GCN = (*_CONV, "node_dim", "improved", "cached", "add_self_loops", "normalize")
 _ATTENTION = (*_CONV, "heads", "concat", "negative_slope", "dropout", "add_self_loops", "edge_dim", "fill_value")

@@ -41,7 +41,6 @@ def attend_people(
     Args:
         x, group, groups: as for `pool_nodes`.
         place: [nodes]; joint j of person m is m * joints + j.
-        joints: of a person.
         score: takes p [..., joints * features] to [..., 1].
 
     Returns:

@@ -43,7 +43,6 @@ class TimeConvolution(nn.Module):
 
     def _normed(self, steps: Tensor) -> Tensor:
         if len(steps) > 1:
-            normed: Tensor = self.norm(steps)
-            return normed
+            return self.norm(steps)
         norm = self.norm
         return F.batch_norm(steps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

@@ -59,8 +59,6 @@ def models_to_compare(
     undirected edges (`Clip.undirected`) and features that do not tell the time.
 
     Args:
-        num_features: of a node.
-        num_classes: how many.
         hidden: the width of "both" and "rnn".
         make_layer: makes a graph layer from (in_channels, out_channels).
         make_recurrent: makes a recurrent layer from (input_size, hidden_size).
@@ -99,7 +97,6 @@ def graph_alone(
     Args:
         make_graph: makes the graph layers of a width.
         hidden: the least width.
-        num_classes: how many.
         budget: the most parameters.
         dropout: as for `ClipClassifier`.
         tracks: lays the nodes of a frame side by side, so many in every clip; None averages them.

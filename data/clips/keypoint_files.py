@@ -57,7 +57,6 @@ def read_part(
 
     Args:
         prefix: of the names of the arrays: "", "train_" or "test_".
-        file: its name, for errors.
         notes: what is guessed is added to them.
         third: what a third column is: auto, depth or score.
         skeleton: for a file that names none and has no `edges`.

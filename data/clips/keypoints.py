@@ -35,7 +35,6 @@ def load_keypoints(
     Without a test part, a fifth of each class, or of the groups, is held out for it.
 
     Args:
-        path: the .npz file.
         velocity: with velocity features.
         distances: with the distances to all joints of the frame as features.
         bones: with the bone to each joint as features, its length and its direction.

@@ -100,8 +100,6 @@ def pose_arrays(
     Videos in which nobody is seen are left out and named as damaged ones are.
 
     Args:
-        files: the videos.
-        labels: the class of each.
         skip_damaged: what is left out is added to it; None lets a damaged file end it all.
         progress: called with the number of videos read and of all.
         names: what each is called in `files`.

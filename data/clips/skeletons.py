@@ -149,8 +149,6 @@ def skeleton_of(
     Edges that are a known skeleton's bones make that one, which also knows left from right.
 
     Args:
-        joints: of a person.
-        edges: the bones.
         source: what the joints are called in an error.
         pairs: [pairs, 2], joints that a mirror swaps.
         name: of a known skeleton.

@@ -9,8 +9,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import coalesce
 
-__all__ = ["edge_attributes", "select_edges", "undirected"]
-
 Graph = TypeVar("Graph", bound=Data)
 
 

@@ -169,7 +169,6 @@ def neighbor_loader(
     sparse x. Here lists are left out of the batches (`batch.n_id` tells the nodes) and sparse rows stay sparse.
 
     Args:
-        data: the graph.
         num_neighbors: fan-out of each layer, -1 for all.
         input_nodes: indices or mask of the seeds; all nodes if left out.
         batch_size: seeds per batch; their outputs are the first `batch.batch_size` rows.
@@ -205,7 +204,6 @@ def with_gcn_weights(data: Data, fill_value: float = 0.0) -> Data:
     goes with its edges; of several loops of a node the last one stays.
 
     Args:
-        data: the graph.
         fill_value: what loops that are added get of the other per-edge attributes.
 
     Raises:

@@ -128,7 +128,6 @@ def load_labelled(
         sequence, label, split, group, id, order: names of columns; "" is found out.
         read: characters, words, tokens or numbers; "" is found out.
         longest: steps that are read of a sequence.
-        encoding: of a text.
 
     Raises:
         ValueError: no sequences, no labels, one class only, or too few of a class.

@@ -61,9 +61,7 @@ def read_sequences(
     """Read a .csv, .tsv, .parquet, .jsonl, .npz, a .txt with a sequence a line, or a folder with one folder per class.
 
     Args:
-        columns: of a table.
         read: one of `READS`; "" is found out and said.
-        encoding: of a text.
 
     Raises:
         ValueError: it holds no sequences, or lacks a column that is asked for.

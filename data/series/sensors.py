@@ -49,7 +49,6 @@ def load_series(
     feature, that it is.
 
     Args:
-        path: the series.
         adjacency: a file (see `read_adjacency`), "correlation" (of the training part) or "none". By default
             NAME_adj.csv, NAME_edges.csv, NAME_distances.csv or NAME_coordinates.csv beside NAME.csv or NAME_*.csv, and
             correlation without any. A .json brings its edges along.

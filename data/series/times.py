@@ -15,8 +15,6 @@ def read_times(values: Any, name: str, day_first: bool | None, zone: str | None)
     """Times as datetime64[ns] in UTC (or as they stand, where no zone is known), or numbers as float64.
 
     Args:
-        values: the pandas column.
-        name: of the file.
         day_first: whether 01/02 is the first of February; by default the whole column decides.
         zone: where the clocks hang whose times carry no offset, such as Europe/Berlin.
 

@@ -308,5 +308,4 @@ def _as_edge_list(adjacency: Tensor) -> tuple[Tensor, Tensor]:
     if adjacency.requires_grad:
         return read(adjacency)
     # detached, because the weights are a view that would keep the matrix alive, and with it what is remembered
-    edge_list: tuple[Tensor, Tensor] = remember(adjacency, "edge list", lambda: read(adjacency.detach()))
-    return edge_list
+    return remember(adjacency, "edge list", lambda: read(adjacency.detach()))

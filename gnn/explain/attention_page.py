@@ -20,8 +20,6 @@ from .attention_weights import attention_weights, evaluate
 from .class_colors import class_colors
 from .node_names import node_index, node_label
 
-__all__ = ["AttentionPage", "attention_page", "show_attention"]
-
 MOST_NODES, MOST_EDGES = 5_000, 50_000
 _PARTS = Path(__file__).parent / "page"
 
@@ -100,7 +98,6 @@ def attention_page(
         model: As in :func:`graphreel.gnn.attention_weights`.
         data: The graph, with optional ``node_names``, ``class_names`` and ``y``.
         node: Name or index of the node to begin with; left out, in a graph that is too large the one with most edges.
-        title: Above the page.
 
     Raises:
         ValueError: If there is no such node, or the model has no attention.

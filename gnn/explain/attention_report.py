@@ -9,8 +9,6 @@ from .attention_summary import draw_summary
 from .attention_weights import attention_weights
 from .plot_attention import draw_attention
 
-__all__ = ["write_attention"]
-
 _SMALL = 12
 
 
@@ -25,9 +23,7 @@ def write_attention(
 
     Args:
         model: As in :func:`graphreel.gnn.explain.attention_weights`.
-        data: The graph.
         node: Name or index of the node in the middle.
-        hops: How far around it.
         path: Where to write the first picture.
 
     Returns:

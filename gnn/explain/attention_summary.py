@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["attention_entropy", "draw_summary"]
-
 _MOST_FOR_TSNE = 1000
 
 
@@ -30,7 +28,6 @@ def attention_entropy(edge_index: Tensor, alpha: Tensor, num_nodes: int) -> tupl
     Args:
         edge_index: ``[2, E]``.
         alpha: ``[E, heads]``.
-        num_nodes: N.
 
     Returns:
         ``[N, heads]``, and the logarithm of the number of edges that enter each node, ``[N]`` (0 where there is none).
@@ -51,7 +48,6 @@ def draw_summary(
 
     Args:
         model: As in :func:`graphreel.gnn.exlegend_entry.attention_weights`.
-        data: The graph.
         path: Where to write the picture, and beside it the numbers as .json.
 
     Returns:

@@ -14,8 +14,6 @@ from graphreel.core.evaluation import evaluating
 
 from ..conv.attention_base import AttentionConv
 
-__all__ = ["attention_weights", "evaluate", "watch_attention"]
-
 _LAYERS = (AttentionConv, pyg.GATConv, pyg.GATv2Conv)
 
 

@@ -2,8 +2,6 @@
 
 import colorsys
 
-__all__ = ["class_colors", "ink_on"]
-
 # Okabe and Ito's palette, told apart by the colour-blind
 _FEW = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 

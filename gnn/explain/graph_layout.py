@@ -10,8 +10,6 @@ from torch_geometric.data import Data
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["distances_to", "drawn_graph", "free_direction", "node_places", "nodes_around"]
-
 _MOST_NODES = 41
 
 

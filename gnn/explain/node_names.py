@@ -4,8 +4,6 @@ from torch_geometric.data import Data
 
 from graphreel.core.near_names import did_you_mean
 
-__all__ = ["node_index", "node_label"]
-
 
 def node_index(data: Data, node: str | int) -> int:
     """The index of a node given by name or index.

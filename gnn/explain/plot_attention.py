@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_attention", "write_picture"]
-
 _FITS_IN_A_NODE = 6  # characters
 _WHOLE_GRAPH = 12
 
@@ -50,7 +48,6 @@ def draw_attention(
         node: Name or index; left out, in a large graph the node with the most neighbours up to 20.
         hops: How far around the node.
         path: Where to write the picture, and beside it the numbers as .json.
-        layer: Which attention layer.
 
     Returns:
         The figure, and its numbers: a list of {"source", "target", "head", "weight"} whose weights sum to 1 per target

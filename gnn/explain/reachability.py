@@ -11,8 +11,6 @@ from ..conv.gcn_conv import GCNConv
 from ..kernels.csr import check_edges
 from .node_names import node_index
 
-__all__ = ["gradient_after", "updates_between"]
-
 
 def updates_between(data: Data, source: str | int, target: str | int) -> int | None:
     """The number of layers after which ``target``'s features depend on ``source``'s: the length of the shortest path.

@@ -17,8 +17,6 @@ from .edge_list_attention import attend_edge_list
 from .segment_softmax import segment_softmax
 from .spmm import EdgeMatrix, multiply, sampled_product, sum_by_source
 
-__all__ = ["attend", "attend_by_edges", "node_scores"]
-
 # The heads of a small graph, where a call costs more than its numbers, become one block-diagonal graph. Heads whose
 # edges would leave the cache are taken one by one.
 _EDGES_AT_ONCE = 1 << 18
@@ -62,7 +60,6 @@ def attend(
         source_score: s, ``[sources, heads]``, zero if None; one of s, u and a is given.
         target_score: t, ``[targets, heads]``, zero if None.
         edge_score: u, ``[E, heads]`` in the by-target order of ``edges``, zero if None.
-        edges: The graph.
         negative_slope: Slope of LeakyReLU below zero.
         dropout: Probability of dropping a weight.
         attention: a, ``[heads, C, 2]``, in place of s and t where sources and targets are the same nodes: they are its

@@ -5,8 +5,6 @@ from torch import Tensor
 
 from .csr import Compressed, CSRGraph
 
-__all__ = ["block_diagonal"]
-
 
 def block_diagonal(edges: CSRGraph, copies: int) -> CSRGraph:
     """The graph whose node ``i * copies + k`` is node i of copy k, remembered with ``edges``.

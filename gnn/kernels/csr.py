@@ -11,8 +11,6 @@ from torch import Tensor
 
 from .tensor_cache import no_graph, remember
 
-__all__ = ["CSRGraph", "Compressed", "check_edges", "find", "split_loops", "to_csr"]
-
 _INT32_MAX = 2**31 - 1
 _FEW_NUMBERS = 1 << 13  # looking at so few again is as fast as remembering that they were looked at
 

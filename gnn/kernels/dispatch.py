@@ -15,8 +15,6 @@ from torch_geometric.typing import Adj
 
 from graphreel.core.transforms import is_compiled, is_exported, is_transforming
 
-__all__ = ["PATHS", "fast_path_serves", "fastest_way", "is_plain_linear", "upcast", "use_path", "wide_index"]
-
 PATHS = ("csr", "edge_list", "messages")
 _path: ContextVar[str | None] = ContextVar("path", default=None)
 
@@ -62,8 +60,6 @@ def fast_path_serves(
         layer: The layer about to run.
         defined_in: The class whose definition the fast path computes: a subclass that overrides a step of message
             passing is left to :meth:`propagate`.
-        x: Its features.
-        edge_index: Its graph.
         weights: Other tensors that take part, or None.
         node_dim: The dimension of the nodes in that definition.
         layouts: Those that it may have.

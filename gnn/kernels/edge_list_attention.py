@@ -6,8 +6,6 @@ from graphreel.core.dropout import dropout
 
 from .segment_softmax import is_small
 
-__all__ = ["attend_edge_list", "attention_of"]
-
 
 def attention_of(score: Tensor, target: Tensor, num_targets: int) -> tuple[Tensor, Tensor]:
     r"""A softmax over each target's edges, not divided yet: :math:`\exp(e_{ij} - c_i)` and its sum over j.
@@ -15,7 +13,6 @@ def attention_of(score: Tensor, target: Tensor, num_targets: int) -> tuple[Tenso
     Args:
         score: ``[E, ...]``.
         target: ``[E]``.
-        num_targets: The number of targets.
 
     Returns:
         ``[E, ...]``, and the sums ``[num_targets, ...]``, one for a target without edges.
@@ -47,7 +44,6 @@ def attend_edge_list(
         score: ``[E, ...]``.
         source: ``[E]``.
         target: ``[E]``.
-        num_targets: The number of targets.
         p: Probability of dropping a weight.
         factor: What dropout multiplies each weight by, like ``score``, in place of drawing it.
         sent: ``h`` of each edge's source, where it is at hand.

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from .csr import find, split_loops
 
-__all__ = ["EdgeList", "convolve_edge_list", "normalize_edge_list"]
-
 
 class EdgeList(NamedTuple):
     r"""The adjacency :math:`\mathrm{diag}(d)\,(A + \mathrm{diag}(l))\,\mathrm{diag}(d)` of an edge list.
@@ -42,11 +40,9 @@ def normalize_edge_list(
     Args:
         edge_index: ``[2, E]``, checked.
         weight: ``[E]``, ones if None.
-        num_nodes: The number of nodes.
         add_self_loops: Whether one loop per node takes the place of those in ``edge_index``; the last of several wins.
         fill: What a loop that is not given weighs, where there are weights.
         flow: ``"target_to_source"`` exchanges the two rows of ``edge_index``.
-        dtype: That of the result.
     """
     loops, kept = None, None
     if add_self_loops:

@@ -12,8 +12,6 @@ from graphreel.core.double_backward import differentiable_gradients
 
 from .csr import CSRGraph
 
-__all__ = ["edge_scores", "edge_scores_by_edges"]
-
 _NUMBERS_AT_ONCE = 1 << 18  # of a chunk's features: what stays in the cache
 # up to here one product with a block-diagonal matrix is faster than a sum over each head's features
 _FEW_HEADS = 16
@@ -39,7 +37,6 @@ def edge_scores(
         target: r, ``[targets, heads, C]``.
         edge: w, ``[E, heads, C]`` in the by-target order of ``edges``, zero if None.
         att: a, ``[heads, C]``.
-        edges: The graph.
         negative_slope: Slope of LeakyReLU below zero.
         numbers_at_once: How many features of edges are there at a time.
 
@@ -129,7 +126,6 @@ def _chunks(
     """Cut the edges, sorted by the node that they enter.
 
     Args:
-        edges: The graph.
         numbers: Of features in a chunk.
         own: ``[targets, F]``.
         other: ``[sources, F]``.

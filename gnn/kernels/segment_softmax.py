@@ -6,8 +6,6 @@ from torch import Tensor
 from .csr import CSRGraph
 from .spmm import EdgeMatrix
 
-__all__ = ["is_small", "segment_softmax"]
-
 # Scores within this range need no maximum taken off: neither their exponentials nor a sum of a million of them comes
 # near the ends of float32.
 _SAFE_SCORE = 60.0
@@ -21,7 +19,6 @@ def segment_softmax(edges: CSRGraph, score: Tensor) -> Tensor:
     another).
 
     Args:
-        edges: The graph.
         score: ``[E]`` in the by-target order; overwritten by the result.
     """
     if score.numel() and not is_small(score):

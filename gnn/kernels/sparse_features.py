@@ -10,8 +10,6 @@ from .csr import Compressed, CSRGraph
 from .spmm import SparseMatrix, sparse_product
 from .tensor_cache import remember
 
-__all__ = ["dropout", "is_sparse_csr", "linear"]
-
 
 def is_sparse_csr(x: Tensor) -> bool:
     """Whether ``x`` is a sparse CSR tensor."""

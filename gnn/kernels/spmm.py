@@ -11,8 +11,6 @@ from torch.autograd import Function
 from .csr import CSRGraph
 from .tensor_cache import no_graph
 
-__all__ = ["EdgeMatrix", "SparseMatrix", "multiply", "sampled_product", "sparse_product", "sum_by_source"]
-
 _HAS_MKL = torch.backends.mkl.is_available()
 
 # PyTorch says once per process that its CSR format is in beta, at the first such tensor: that is no news to the caller

@@ -9,9 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-__all__ = ["forget", "no_graph", "remember"]
-
-
 # Keyed by id, because tensors compare by value. Single operations on a dict need no lock, and two threads that miss at
 # the same time compute the same result twice.
 _entries: dict[int, "_Entry"] = {}

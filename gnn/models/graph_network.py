@@ -18,8 +18,6 @@ from ..kernels import sparse_features
 from ..kernels.tensor_cache import remember
 from ..registry import graph_layer
 
-__all__ = ["GraphNetwork", "layer_widths", "make_layers"]
-
 _NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 _POOLS: dict[str, Callable[..., Tensor]] = {"mean": global_mean_pool, "sum": global_add_pool, "max": global_max_pool}
 
@@ -191,8 +189,7 @@ class GraphNetwork(nn.Module):
         if batch is not None and batch.shape != h.shape[-2:-1]:
             raise ValueError(f"batch must hold a graph number for each of {h.size(-2)} nodes, but has {batch.numel()}")
         pooled = _POOLS[self.pool](h, batch, batch_size)
-        logits: Tensor = self.head(dropout(pooled, self.dropout, self.training))
-        return logits
+        return self.head(dropout(pooled, self.dropout, self.training))
 
     def _layers(self) -> Sequence[nn.Module]:
         return [getattr(self, name) for name in self._names] if self._names else list(self.convs)

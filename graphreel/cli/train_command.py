@@ -25,12 +25,8 @@ def add_training(app: typer.Typer, name: str, about: str, names: Sequence[str], 
     """Give `app` a command that trains.
 
     Args:
-        app: gets the command.
-        name: of the command.
         about: what its help says of it.
         names: of trainings, as in `graphreel.experiments.kinds`.
-        data: what --data takes.
-        out: the option --out.
     """
     kinds = {kind: KINDS[kind].settings for kind in names}
     classes = list(kinds.values())

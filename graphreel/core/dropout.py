@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from .transforms import is_transforming
 
-__all__ = ["Dropout", "check_probability", "dropout", "dropout_factors"]
-
 _FEW_NUMBERS = 1 << 12  # up to here making a generator takes longer than torch's draws
 _DRAWS = ((np.uint8, 2**8), (np.int16, 2**16), (np.int32, 2**32))
 

@@ -1,7 +1,5 @@
 """Names that came from a file, as text in a picture."""
 
-__all__ = ["legend_entry", "plain"]
-
 
 def plain(name: object) -> str:
     """``str(name)`` for Matplotlib to draw as it stands: a dollar sign would begin a formula."""

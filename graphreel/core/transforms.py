@@ -5,8 +5,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-__all__ = ["is_batched", "is_compiled", "is_exported", "is_transforming"]
-
 
 def is_transforming() -> bool:
     """Whether the call is compiled, exported or traced, or runs under a transform of torch.func (vmap, grad, jvp).

@@ -106,7 +106,6 @@ def _layer_of(settings: ClipSettings) -> Any:
     def make(in_channels: int, out_channels: int) -> nn.Module:
         # the width that fits the budget need not be a multiple of the heads, so heads are averaged
         heads = {"heads": settings.heads, "concat": False} if settings.spatial in ATTENDING else {}
-        made: nn.Module = LAYERS[settings.spatial].load()(in_channels, out_channels, **heads)
-        return made
+        return LAYERS[settings.spatial].load()(in_channels, out_channels, **heads)
 
     return make

@@ -92,8 +92,7 @@ class LinearFits:
         return LinearForecast(lags_of_linear(self.settings), self.settings.horizon, self.parts.features, inputs, nodes)
 
     def _tables(self, inputs: tuple[str, ...], part: str) -> Any:
-        tables: tuple[Tensor, ...] = self.parts.tables(self._made(inputs), part)
-        return tables
+        return self.parts.tables(self._made(inputs), part)
 
     def _error(self, choice: Choice) -> float:
         """The mean error over the blocks."""

@@ -21,7 +21,6 @@ def gates(
     Args:
         model: an RNN, LSTM, PeepholeLSTM, GRU, SequenceClassifier or CharLM.
         input: tokens [B, T] for a SequenceClassifier or a CharLM; for a layer [T, B, I], with batch_first [B, T, I].
-        layer: which of a stack.
         reverse: the backward direction of a bidirectional layer; step t is still that of input t.
 
     Returns:

@@ -108,7 +108,6 @@ def gradient_norms(
         hidden_size: units of every network.
         batch_size: sequences in a training batch; four times as many are measured.
         training_steps: batches; 0 leaves the part after training out.
-        seed: of weights and data.
 
     Returns:
         rho = 0.5, 1, 1.5 and forget bias = 0, 1, 3, first at initialisation, then trained.

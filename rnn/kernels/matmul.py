@@ -89,7 +89,6 @@ def matmul_with(weight: Tensor, rows: int = 0, bias: Tensor | None = None) -> Ma
     """The product x W' + b with one W [N, K], which is laid out once as the library wants it.
 
     Args:
-        weight: W.
         rows: how many rows of x there will be, in all products together.
         bias: b [N], or none.
 

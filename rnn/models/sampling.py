@@ -22,7 +22,6 @@ def next_tokens(
     """Choose one token per row of logits [B, V] -> [B].
 
     Args:
-        logits: scores.
         temperature: divides the logits: below 1 bolder, above 1 more even. (The report's course multiplies instead.)
         greedy: take the best one; the other settings then have no say.
         top_k: draw among the k best only.
@@ -85,12 +84,10 @@ def stream(
 
     Args:
         model: a trained CharLM; in eval mode at every step, and in its own between them.
-        vocabulary: of its training text.
         prompt: at least one character; or several prompts of one length, each continued `count` times.
         length: characters to write at most.
         temperature, greedy, top_k, top_p, generator: as for `next_tokens`.
         stop: a text ends after writing this.
-        count: number of texts.
         map_unknown: as for `Vocabulary.encode`.
 
     Raises:

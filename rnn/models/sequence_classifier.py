@@ -29,7 +29,6 @@ class SequenceClassifier(nn.Module):
         num_tokens: size of the vocabulary V; of numbers the features F of a step.
         embedding_dim: features E of a token, or what a step's numbers are projected to.
         hidden_size: units H.
-        num_classes: logits.
         cell: "rnn", "lstm", "peephole" (the report's, "uva"), "peephole-gers", "gru" or "bilstm".
         padding: index of the padding token. Padding before the first and after the last other token of a sequence is
             then skipped, so that it changes nothing; between two other tokens it is a token like any other. With None
@@ -113,8 +112,7 @@ class SequenceClassifier(nn.Module):
         return self._scored(torch.cat(finals, dim=1))
 
     def _scored(self, pooled: Tensor) -> Tensor:
-        scored: Tensor = self.head(drop_out(pooled, self.dropout, self.training))
-        return scored
+        return self.head(drop_out(pooled, self.dropout, self.training))
 
     def _final(self, tokens: Tensor, first: Tensor, direction: int) -> Tensor:
         """The final state [B, H] of sequences that end at the last step."""

@@ -29,7 +29,6 @@ def text_measures(texts: Sequence[str], known: frozenset[str], ngram: int = 4) -
     the one at its very start, which may belong to the prompt.
 
     Args:
-        texts: what was generated.
         known: the training text's `known_words`.
         ngram: length of the n-grams in characters.
 

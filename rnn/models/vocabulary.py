@@ -36,7 +36,6 @@ class Vocabulary:
         """Numbers [len(text)] of the characters.
 
         Args:
-            text: any text.
             map_unknown: put a known character in the place of an unknown one: another form of the same quotation mark
                 or dash, the letter without its accent or in the other case, or else a blank.
 

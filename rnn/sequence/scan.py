@@ -27,7 +27,6 @@ def plain_scan(
         x: [sum of counts, I] the inputs of all steps.
         schedule: who takes part in which step.
         initial: each sequence's state [B, H] before its first step.
-        weights: of the cell.
         drop: [B, H] mask for the recurrent products.
         zoneout: probability of keeping a unit of the state as it was (Krueger et al., 2017), and whether this is
             training; in evaluation the expectation is taken.
