@@ -4,7 +4,7 @@ import importlib
 import inspect
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,8 @@ class DataSet:
     Attributes:
         room: whose commands train on it: gnn, rnn or combined.
         kind: what its loader returns, by which settings choose their presets.
-        loader: "module:function", called with the path, if it is read from one, and the options.
+        loader: "module:function", the module below this package where it begins with a dot; called with the path, if it
+            is read from one, and the options.
         training: options under which training loads it, where the loader's own defaults leave something out.
     """
 
@@ -34,23 +35,21 @@ class DataSet:
 
 # a data set is a loader and a line here, or in FORMATS where it is read from a path
 NAMES: dict[str, DataSet] = {
-    "six-node": DataSet("gnn", "small graph", "graphreel.data.graphs.six_node:load_six_node"),
-    "karate": DataSet("gnn", "small graph", "graphreel.data.graphs.karate:load_karate"),
-    "imports": DataSet("gnn", "directed graph", "graphreel.data.graphs.imports:load_imports"),
-    "cora": DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_cora"),
-    "citeseer": DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_citeseer"),
-    "pubmed": DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_pubmed"),
-    "mutag": DataSet("gnn", "graphs", "graphreel.data.graphs.mutag:load_mutag"),
-    "alkanes": DataSet("gnn", "graphs", "graphreel.data.graphs.alkanes:load_alkanes"),
-    "random-graph": DataSet(
-        "gnn", "graph", "graphreel.data.graphs.random_graphs:load_random_graph", {"num_features": 8}
-    ),
-    "palindrome": DataSet("rnn", "task", "graphreel.data.sequences.sequence_tasks:load_palindrome"),
-    "baum-sweet": DataSet("rnn", "task", "graphreel.data.sequences.sequence_tasks:load_baum_sweet"),
-    "random-combinations": DataSet("rnn", "task", "graphreel.data.sequences.sequence_tasks:load_random_combinations"),
-    "book": DataSet("rnn", "text", "graphreel.data.sequences.books:load_embedded_book"),
-    "digits": DataSet("combined", "digits", "graphreel.data.clips.digits:load_digits"),
-    "jhmdb": DataSet("combined", "keypoints", "graphreel.data.clips.keypoints:load_jhmdb"),
+    "six-node": DataSet("gnn", "small graph", ".graphs.six_node:load_six_node"),
+    "karate": DataSet("gnn", "small graph", ".graphs.karate:load_karate"),
+    "imports": DataSet("gnn", "directed graph", ".graphs.imports:load_imports"),
+    "cora": DataSet("gnn", "graph", ".graphs.planetoid:load_cora"),
+    "citeseer": DataSet("gnn", "graph", ".graphs.planetoid:load_citeseer"),
+    "pubmed": DataSet("gnn", "graph", ".graphs.planetoid:load_pubmed"),
+    "mutag": DataSet("gnn", "graphs", ".graphs.mutag:load_mutag"),
+    "alkanes": DataSet("gnn", "graphs", ".graphs.alkanes:load_alkanes"),
+    "random-graph": DataSet("gnn", "graph", ".graphs.random_graphs:load_random_graph", {"num_features": 8}),
+    "palindrome": DataSet("rnn", "task", ".sequences.sequence_tasks:load_palindrome"),
+    "baum-sweet": DataSet("rnn", "task", ".sequences.sequence_tasks:load_baum_sweet"),
+    "random-combinations": DataSet("rnn", "task", ".sequences.sequence_tasks:load_random_combinations"),
+    "book": DataSet("rnn", "text", ".sequences.books:load_embedded_book"),
+    "digits": DataSet("combined", "digits", ".clips.digits:load_digits"),
+    "jhmdb": DataSet("combined", "keypoints", ".clips.keypoints:load_jhmdb"),
 }
 
 _VIDEO_SUFFIXES = {".gif", ".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg"}
@@ -132,35 +131,35 @@ class Format:
     data_set: DataSet
 
 
-_BOOK = DataSet("rnn", "text", "graphreel.data.sequences.books:load_book")
-_LABELLED = DataSet("rnn", "sequences", "graphreel.data.sequences.labelled_sequences:load_labelled")
+_BOOK = DataSet("rnn", "text", ".sequences.books:load_book")
+_LABELLED = DataSet("rnn", "sequences", ".sequences.labelled_sequences:load_labelled")
 
 # the first that recognises a path loads it, one of the asking room before others
 FORMATS: list[Format] = [
     Format(
         "a folder with Planetoid's raw files ind.NAME.*",
         _is_planetoid_folder,
-        DataSet("gnn", "graph", "graphreel.data.graphs.planetoid:load_folder"),
+        DataSet("gnn", "graph", ".graphs.planetoid:load_folder"),
     ),
     Format(
         "a folder of videos with one subfolder per class",
         _is_video_folder,
-        DataSet("combined", "videos", "graphreel.data.clips.videos:load_videos"),
+        DataSet("combined", "videos", ".clips.videos:load_videos"),
     ),
     Format(
         "a folder of OGB's .csv.gz with labels of graphs",
         lambda path: any((path / name).is_file() for name in ("graph-label.csv.gz", "raw/graph-label.csv.gz")),
-        DataSet("gnn", "graphs", "graphreel.data.graphs.ogb_folder:load_ogb"),
+        DataSet("gnn", "graphs", ".graphs.ogb_folder:load_ogb"),
     ),
     Format(
         "a folder of OGB's .csv.gz",
         lambda path: any((path / name).is_file() for name in ("edge.csv.gz", "raw/edge.csv.gz")),
-        DataSet("gnn", "graph", "graphreel.data.graphs.ogb_folder:load_ogb"),
+        DataSet("gnn", "graph", ".graphs.ogb_folder:load_ogb"),
     ),
     Format(
         "a folder with graphs.csv, nodes.csv and edges.csv",
         lambda path: all((path / f"{name}.csv").is_file() for name in ("graphs", "nodes", "edges")),
-        DataSet("gnn", "graphs", "graphreel.data.graphs.graph_folder:load_graph_folder"),
+        DataSet("gnn", "graphs", ".graphs.graph_folder:load_graph_folder"),
     ),
     Format(
         "a folder of .graphml, .gml or .json graphs with one subfolder per class",
@@ -168,36 +167,26 @@ FORMATS: list[Format] = [
             any(any(path.glob(f"*/*{suffix}")) for suffix in (".graphml", ".gml"))
             or any(map(_is_node_link, islice(path.glob("*/*.json"), 1)))
         ),
-        DataSet("gnn", "graphs", "graphreel.data.graphs.graph_folder:load_class_folders"),
+        DataSet("gnn", "graphs", ".graphs.graph_folder:load_class_folders"),
     ),
     Format(
         "a table of edges with one of nodes beside it",
         _has_nodes_beside,
-        DataSet("gnn", "graph", "graphreel.data.graphs.graph_tables:load_graph_tables"),
+        DataSet("gnn", "graph", ".graphs.graph_tables:load_graph_tables"),
     ),
     Format(
         "a .graphml, .gml or node-link .json",
         lambda path: _ends_with(".graphml", ".gml")(path) or _is_node_link(path),
-        DataSet("gnn", "graph", "graphreel.data.graphs.networkx_files:load_networkx"),
+        DataSet("gnn", "graph", ".graphs.networkx_files:load_networkx"),
     ),
-    Format(
-        "a .pt of a list of PyG's Data",
-        _is_list_of_torch,
-        DataSet("gnn", "graphs", "graphreel.data.graphs.pyg_file:load_pyg"),
-    ),
-    Format(
-        "a .pt of PyG's Data", _ends_with(".pt"), DataSet("gnn", "graph", "graphreel.data.graphs.pyg_file:load_pyg")
-    ),
+    Format("a .pt of a list of PyG's Data", _is_list_of_torch, DataSet("gnn", "graphs", ".graphs.pyg_file:load_pyg")),
+    Format("a .pt of PyG's Data", _ends_with(".pt"), DataSet("gnn", "graph", ".graphs.pyg_file:load_pyg")),
     Format(
         "a folder of TUDataset's NAME_A.txt",
         lambda path: any(path.glob("*_A.txt")) or any(path.glob("raw/*_A.txt")),
-        DataSet("gnn", "graphs", "graphreel.data.graphs.tu_folder:load_tu"),
+        DataSet("gnn", "graphs", ".graphs.tu_folder:load_tu"),
     ),
-    Format(
-        "a .txt of graphs as MUTAG.txt",
-        _is_graph_text,
-        DataSet("gnn", "graphs", "graphreel.data.graphs.mutag:load_graph_text"),
-    ),
+    Format("a .txt of graphs as MUTAG.txt", _is_graph_text, DataSet("gnn", "graphs", ".graphs.mutag:load_graph_text")),
     Format(
         "labelled sequences as .csv, .tsv, .jsonl or .npz, or a folder of texts for each class", is_labelled, _LABELLED
     ),
@@ -205,18 +194,10 @@ FORMATS: list[Format] = [
     Format(
         "a sensor .csv, .tsv, .parquet, .h5, .npy or .npz",
         lambda path: _ends_with(".csv", ".tsv", ".parquet", ".h5", ".hdf5", ".npy")(path) or _is_array(path),
-        DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
+        DataSet("combined", "series", ".series.sensors:load_series"),
     ),
-    Format(
-        "a keypoint .npz",
-        _ends_with(".npz"),
-        DataSet("combined", "keypoints", "graphreel.data.clips.keypoints:load_keypoints"),
-    ),
-    Format(
-        "a PyG-Temporal .json",
-        _ends_with(".json"),
-        DataSet("combined", "series", "graphreel.data.series.sensors:load_series"),
-    ),
+    Format("a keypoint .npz", _ends_with(".npz"), DataSet("combined", "keypoints", ".clips.keypoints:load_keypoints")),
+    Format("a PyG-Temporal .json", _ends_with(".json"), DataSet("combined", "series", ".series.sensors:load_series")),
     Format("a text, a .jsonl of texts or a folder of them", is_texts, _BOOK),
     Format(
         "a table, .jsonl or .npz whose columns are told",
@@ -248,7 +229,16 @@ def load(name_or_path: str | os.PathLike[str], *, room: str | None = None, **opt
         FileNotFoundError: there is no such path, or the data set's files are nowhere to be found.
     """
     target, arguments = locate(name_or_path, room)
-    return _call(target, os.fspath(name_or_path), arguments, options)
+    module, _, function = target.partition(":")
+    loader = getattr(importlib.import_module(module, __package__), function)
+    parameters = inspect.signature(loader).parameters.values()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        known = [parameter.name for parameter in parameters][len(arguments) :]
+        for option in options:
+            if option not in known:
+                takes = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise ValueError(f"{os.fspath(name_or_path)} has no option {option!r}: {takes}")
+    return loader(*arguments, **options)
 
 
 def load_to_train(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
@@ -285,7 +275,7 @@ def data_set(name_or_path: str | os.PathLike[str], room: str | None = None) -> D
         takes += [form.description for form in FORMATS if form.data_set.room == room]
         raise ValueError(
             f"{text} is data for `graphreel {found.room} train`, not for `graphreel {room}`, "
-            f"which takes {_listed(takes)}"
+            f"which takes {', '.join(takes)}"
         )
     return found
 
@@ -296,26 +286,9 @@ def _formats_of(text: str) -> list[DataSet]:
         fitting = [form.data_set for form in FORMATS if form.recognises(path)]
         if fitting:
             return fitting
-        raise ValueError(f"{text} is none of: {_listed(form.description for form in FORMATS)}")
+        raise ValueError(f"{text} is none of: {', '.join(form.description for form in FORMATS)}")
     if os.sep in text or path.suffix:
         near = did_you_mean(path.name, os.listdir(path.parent)) if path.parent.is_dir() else ""
         raise FileNotFoundError(f"there is no file or folder {text}{near}")
-    expected = f"expected one of {_listed(NAMES)}, or the path of a file or folder"
+    expected = f"expected one of {', '.join(NAMES)}, or the path of a file or folder"
     raise ValueError(f"unknown data set {text!r}: {expected}{did_you_mean(text, NAMES)}")
-
-
-def _call(target: str, text: str, arguments: list[Path], options: dict[str, Any]) -> Any:
-    module, _, function = target.partition(":")
-    loader = getattr(importlib.import_module(module), function)
-    parameters = inspect.signature(loader).parameters.values()
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        known = [parameter.name for parameter in parameters][len(arguments) :]
-        for option in options:
-            if option not in known:
-                takes = f"it takes {_listed(known)}" if known else "it takes none"
-                raise ValueError(f"{text} has no option {option!r}: {takes}")
-    return loader(*arguments, **options)
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(words)

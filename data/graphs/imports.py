@@ -18,20 +18,10 @@ from .module_source import split_words
 from .sparse_features import to_sparse
 
 SUBJECTS = [
-    "networkx.algorithms",
-    "networkx.generators",
-    "scipy.linalg",
-    "scipy.optimize",
-    "scipy.signal",
-    "scipy.sparse",
-    "scipy.special",
-    "scipy.stats",
-    "sklearn.linear_model",
-    "sklearn.metrics",
-    "sklearn.utils",
-    "torch_geometric.datasets",
-    "torch_geometric.nn",
-    "torch_geometric.transforms",
+    *(f"networkx.{part}" for part in ("algorithms", "generators")),
+    *(f"scipy.{part}" for part in ("linalg", "optimize", "signal", "sparse", "special", "stats")),
+    *(f"sklearn.{part}" for part in ("linear_model", "metrics", "utils")),
+    *(f"torch_geometric.{part}" for part in ("datasets", "nn", "transforms")),
 ]
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "torch_geometric": "torch-geometric"}
 _VOCABULARY = 1000

@@ -28,20 +28,10 @@ def _block_diagonal(edges: CSRGraph, copies: int) -> CSRGraph:
     target = _spread(place, edges.target.to(dtype).view(-1, 1) * copies + copy)
     neighbor = _spread(place, by_target.neighbor.to(dtype).view(-1, 1) * copies + copy)
     position = _spread(place, torch.arange(place.numel(), dtype=dtype, device=place.device))
-    rows = Compressed(_pointer(by_target, copies, dtype), neighbor, position)
-    return CSRGraph(
-        edges.num_sources * copies,
-        edges.num_targets * copies,
-        rows,
-        None,
-        edges.num_edges * copies,
-        {"target": target},
-    )
-
-
-def _pointer(rows: Compressed, copies: int, dtype: torch.dtype) -> Tensor:
-    lengths = rows.pointer.to(dtype).diff().repeat_interleave(copies)
-    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0, dtype=dtype)])
+    lengths = by_target.pointer.to(dtype).diff().repeat_interleave(copies)
+    rows = Compressed(torch.cat([lengths.new_zeros(1), lengths.cumsum(0, dtype=dtype)]), neighbor, position)
+    sizes = (copies * edges.num_sources, copies * edges.num_targets)
+    return CSRGraph(*sizes, rows, None, copies * edges.num_edges, {"target": target})
 
 
 def _places(rows: Compressed, row: Tensor, copy: Tensor) -> Tensor:

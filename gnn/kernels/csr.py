@@ -67,10 +67,8 @@ class CSRGraph:
     @property
     def flipped(self) -> "CSRGraph":
         """The edges reversed: what is by source here is by target there."""
-        return self.once(
-            "flipped",
-            lambda: CSRGraph(self.num_targets, self.num_sources, self.by_source, None, self.num_edges),
-        )
+        sizes = (self.num_targets, self.num_sources)
+        return self.once("flipped", lambda: CSRGraph(*sizes, self.by_source, None, self.num_edges))
 
     @property
     def target(self) -> Tensor:

@@ -37,21 +37,17 @@ class SparseMatrix:
     def compressed(self) -> Tensor:
         """A as a sparse CSR tensor [num_targets, num_sources]."""
         if self._compressed is None:
-            edges, rows = self.edges, self.edges.by_target
-            size = (edges.num_targets, edges.num_sources)
             with no_graph():
-                self._compressed = _csr(rows.pointer, rows.neighbor, self.values.detach(), size)
+                self._compressed = EdgeMatrix(self.edges, self.values.detach()).csr()
         return self._compressed
 
     @property
     def transposed(self) -> Tensor:
         """The transpose of A as a sparse CSR tensor [num_sources, num_targets]."""
         if self._transposed is None:
-            edges, rows = self.edges, self.edges.by_source
-            size = (edges.num_sources, edges.num_targets)
             with no_graph():
-                values = self.values.detach().index_select(0, rows.position)
-                self._transposed = _csr(rows.pointer, rows.neighbor, values, size)
+                values = self.values.detach().index_select(0, self.edges.by_source.position)
+                self._transposed = EdgeMatrix(self.edges, values, transposed=True).csr()
         return self._transposed
 
 
@@ -121,7 +117,8 @@ class _Product(Function):
         grad_values = grad_dense = None
         if torch.is_grad_enabled():  # a graph of the gradient is wanted: only differentiable operations
             if ctx.needs_input_grad[0]:
-                grad_values = _gathered_product(edges, grad, dense)
+                ends = grad.index_select(0, edges.target), dense.index_select(0, edges.by_target.neighbor)
+                grad_values = (ends[0] * ends[1]).sum(-1)
             if ctx.needs_input_grad[1]:
                 flipped = SparseMatrix(edges.flipped, values.index_select(0, edges.by_source.position))
                 grad_dense = sparse_product(flipped, grad)
@@ -178,8 +175,3 @@ def sampled_product(compressed: Tensor, left: Tensor, right: Tensor) -> Tensor:
     if width > 1 and width % 16:  # the kernel takes whole vectors and is five times slower on what is left over
         left, right = (F.pad(part, (0, -width % 16)) for part in (left, right))
     return torch.sparse.sampled_addmm(compressed, left.contiguous(), right.t(), beta=0.0).values()
-
-
-def _gathered_product(edges: CSRGraph, left: Tensor, right: Tensor) -> Tensor:
-    """The same, of operations that have a graph."""
-    return (left.index_select(0, edges.target) * right.index_select(0, edges.by_target.neighbor)).sum(-1)

@@ -14,26 +14,15 @@ from graphreel.training.settings import Settings
 # seeds, standard errors 0.2 to 0.5 points): 2 to 4 layers, hidden 16 to 256, dropout and input dropout 0.5 to 0.9,
 # weight decay 0.0005 to 0.005, learning rate 0.01 to 0.03. Three layers or smaller steps do no better and take longer.
 _CITATION_GCN: dict[str, Any] = {
-    "hidden": 64,
-    "dropout": 0.8,
-    "input_dropout": 0.8,
-    "learning_rate": 0.02,
-    "weight_decay": 2e-3,
-    "epochs": 300,
-    "patience": 100,
-    "monitor": "val_accuracy",
-}
+    "hidden": 64, "dropout": 0.8, "input_dropout": 0.8, "learning_rate": 0.02, "weight_decay": 2e-3, "epochs": 300,
+    "patience": 100, "monitor": "val_accuracy",
+}  # fmt: skip
 # Velickovic et al. 2018. On Cora's validation part, measured as above, larger steps, input dropout 0.8 and a penalty on
 # the first layer alone came within a standard error of it.
 _CITATION_GAT: dict[str, Any] = {
-    "hidden": 64,
-    "dropout": 0.6,
-    "input_dropout": 0.6,
-    "learning_rate": 0.005,
-    "decay_on": "all",
-    "patience": 100,
+    "hidden": 64, "dropout": 0.6, "input_dropout": 0.6, "learning_rate": 0.005, "decay_on": "all", "patience": 100,
     "epochs": 1000,
-}
+}  # fmt: skip
 # Without dropout a GAT may learn the six labels by looking at single nodes, and then fails on the hidden ones.
 _SMALL_GAT: dict[str, Any] = {"hidden": 16, "heads": 2, "dropout": 0.6, "input_dropout": 0.6, "epochs": 200}
 # A regular graph and its neighbours in shape differ by a few hundredths in a GCN's sums, which normalisation over the

@@ -2,9 +2,11 @@
 
 import base64
 import re
-import struct
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
 _POINT = 4 / 3  # CSS pixels
@@ -35,10 +37,9 @@ def data_uri(path: Path) -> DataUri:
 
 
 def _size(raw: bytes, path: Path) -> tuple[int, int]:
-    if raw.startswith(b"\x89PNG\r\n\x1a\n") and len(raw) >= 24:
-        return struct.unpack(">II", raw[16:24])
-    if raw[:6] in (b"GIF87a", b"GIF89a"):
-        return struct.unpack("<HH", raw[6:10])
+    if path.suffix.lower() != ".svg":
+        with Image.open(BytesIO(raw)) as picture:
+            return picture.size
     tag = re.search(rb"<svg[^>]*>", raw)
     size = [re.search(rb'\s%b="([\d.]+)pt"' % name, tag.group()) for name in (b"width", b"height")] if tag else [None]
     if not all(size):

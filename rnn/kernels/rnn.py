@@ -33,10 +33,6 @@ class _Buffers(frame.Buffers):
         self.z = call.steps(self.all_z, counts)
 
 
-def _relu(z: Tensor, out: Tensor) -> Tensor:
-    return torch.clamp_min(z, 0, out=out)
-
-
 def _relu_backward(grad: Tensor, h: Tensor, grad_input: Tensor) -> Tensor:
     return torch.ops.aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad_input)
 
@@ -79,4 +75,10 @@ def _backward(
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 RNN_TANH = Kernel(rnn_tanh_cell, _NAMES, partial(_forward, tanh), partial(_backward, frame.tanh_backward), "rnn_tanh")
-RNN_RELU = Kernel(rnn_relu_cell, _NAMES, partial(_forward, _relu), partial(_backward, _relu_backward), "rnn_relu")
+RNN_RELU = Kernel(
+    rnn_relu_cell,
+    _NAMES,
+    partial(_forward, partial(torch.clamp_min, min=0)),
+    partial(_backward, _relu_backward),
+    "rnn_relu",
+)

@@ -31,7 +31,7 @@ def test_every_public_name_is_there():
 )
 def test_every_target_is_a_documented_function(target):
     module, _, name = target.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    function = getattr(importlib.import_module(module, "graphreel.data"), name)
     assert callable(function) and function.__doc__
 
 
