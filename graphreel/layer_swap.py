@@ -22,7 +22,7 @@ _SWAPS: dict[type, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
     pyg.GCNConv: (gnn.GCNConv, _GCN),
     pyg.GATConv: (gnn.GATConv, (*_ATTENTION, "residual")),
     pyg.GATv2Conv: (gnn.GATv2Conv, (*_ATTENTION, "residual", "share_weights")),
-    nn.LSTM: (rnn.LSTM, _RECURRENT),
+    nn.LSTM: (rnn.LSTM, (*_RECURRENT, "proj_size")),
     nn.GRU: (rnn.GRU, _RECURRENT),
     nn.RNN: (rnn.RNN, (*_RECURRENT, "nonlinearity")),
 }
@@ -84,7 +84,7 @@ def _why_left(module: nn.Module) -> str | None:
     """None if a module can be swapped, why not if it is of a kind that might have been, "" for any other."""
     kind = type(module)
     if kind in _SWAPS:
-        return "proj_size is not supported" if getattr(module, "proj_size", 0) else None
+        return None
     if any(issubclass(kind, theirs) for theirs in _SWAPS):
         return "a subclass may do something else"
     return "no counterpart" if isinstance(module, MessagePassing | nn.RNNBase) else ""

@@ -52,13 +52,16 @@ def lstm_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = N
     """Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000); weights stacked as i, f, g, o.
 
     i, f, o = sigmoid(W x_t + U h_{t-1} + b),  g = tanh(W_g x_t + U_g h_{t-1} + b_g),
-    c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t).
+    c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t);
+    with `weight_hr` [P, H] among the weights  h_t = W_hr (o * tanh(c_t)) (Sak et al., 2014).
     """
     h, c = state
     z_i, z_f, z_g, z_o = (_product(x, weights, "ih") + _product(_dropped(h, drop), weights, "hh")).chunk(4, dim=1)
     i, f, g, o = torch.sigmoid(z_i), torch.sigmoid(z_f), torch.tanh(z_g), torch.sigmoid(z_o)
     c = f * c + i * g
-    return (o * _squashed(c, weights), c), {"i": i, "f": f, "g": g, "o": o}
+    h = o * _squashed(c, weights)
+    h = linear(h, weights["weight_hr"]) if "weight_hr" in weights else h
+    return (h, c), {"i": i, "f": f, "g": g, "o": o}
 
 
 def peephole_gers_cell(x: Tensor, state: State, weights: Weights, drop: Tensor | None = None) -> tuple[State, Gates]:

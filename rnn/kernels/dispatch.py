@@ -43,12 +43,16 @@ def scan_path(name: str) -> Iterator[None]:
         _path = before
 
 
-def prefers_torch(torch_op: str, x: Tensor, hidden: int) -> bool:
-    """Whether torch's operator is the way for a whole layer over x [T, B, I] that asks for nothing else.
+def prefers_torch(torch_op: str, x: Tensor, hidden: int, fused: bool = True, packed: bool = False) -> bool:
+    """Whether torch's operator is the way for a whole layer over x [T, B, I], or packed rows, with nothing else asked.
+
+    Sequences of different length on a CPU go through the fused scan, where there is one: it is many times faster.
 
     Exporters and autocast see that operator as they see it in torch.nn's layer, and so does another device; compilers,
     transforms of torch.func and modes that look at single operations get the plain ones.
     """
+    if packed and fused and x.device.type == "cpu":
+        return False
     if _path != "fastest":
         return _path == "torch"
     if torch.compiler.is_compiling():  # inductor knows no oneDNN layer with a backward pass
@@ -57,7 +61,7 @@ def prefers_torch(torch_op: str, x: Tensor, hidden: int) -> bool:
         return True
     if is_transforming() or is_in_torch_dispatch_mode():
         return False
-    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or not fused:
         return True
     return x.dtype == torch.float32 and _torch_is_faster(torch_op, len(x), x.shape[1], hidden, torch.is_grad_enabled())
 
@@ -75,13 +79,18 @@ def _torch_is_faster(torch_op: str, steps: int, batch: int, hidden: int, trainin
 
 
 def by_torch(
-    torch_op: str, x: Tensor, state: State, weights: Sequence[Tensor], bias: bool, layers: int, bidirectional: bool
-) -> tuple[Tensor, State]:
-    """A stack of layers over x [T, B, I] without dropout: h of the last one [T, B, .] and the final states."""
-    if torch_op == "lstm" and len(x) == 1 and not bidirectional and not torch.is_grad_enabled():
+    torch_op: str, x: Tensor, state: State, weights: Sequence[Tensor], bias: bool, layers: int, bidirectional: bool,
+    batch_sizes: Tensor | None = None,
+) -> tuple[Tensor, State]:  # fmt: skip
+    """A stack of layers without dropout over x [T, B, I], or over packed rows: h of the last one, the final states."""
+    hx, op = state if len(state) == 2 else state[0], getattr(torch, torch_op)
+    if batch_sizes is not None:
+        y, *final = op(x, batch_sizes, hx, weights, bias, layers, 0.0, False, bidirectional)
+        return y, tuple(final)
+    plain = torch_op == "lstm" and state[0].shape == state[1].shape
+    if plain and len(x) == 1 and not bidirectional and not torch.is_grad_enabled():
         return _one_lstm_step(x[0], state, weights, layers)
-    hx = state if len(state) == 2 else state[0]
-    y, *final = getattr(torch, torch_op)(x, hx, weights, bias, layers, 0.0, False, bidirectional, False)
+    y, *final = op(x, hx, weights, bias, layers, 0.0, False, bidirectional, False)
     return y, tuple(final)
 
 

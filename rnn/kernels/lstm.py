@@ -117,4 +117,5 @@ def _backward(call: ScanCall, x: Tensor, weights: Sequence[Any], buffers: _Buffe
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_peephole")
 LSTM_KERNEL = Kernel(lstm_cell, _NAMES, _forward, _backward, "lstm")
+PROJECTED_LSTM = Kernel(lstm_cell, torch_op="lstm")
 PEEPHOLE_GERS = Kernel(peephole_gers_cell, _NAMES, _forward, _backward)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..kernels.frame import Kernel
-from ..kernels.lstm import LSTM_KERNEL
+from ..kernels.lstm import LSTM_KERNEL, PROJECTED_LSTM
 from .initialization import set_forget_bias
 from .recurrent import Recurrent
 
@@ -18,7 +18,8 @@ class LSTM(Recurrent):
     `_reverse` for the other direction.
 
     Args:
-        proj_size: not supported, must be 0.
+        proj_size: P below H, to which weight_hr_l{k} [P, H] projects h (Sak et al., 2014); 0: none. H is then P in the
+            shapes of h, of outputs and in weight_hh. Torch's operator scans such layers where it can.
         forget_bias: value that the forget gate's bias starts at (Jozefowicz et al., 2015: 1); with None it is drawn
             like the others.
 
@@ -42,8 +43,8 @@ class LSTM(Recurrent):
         forget_bias: float | None = None,
         **options: Any,
     ) -> None:
-        if proj_size != 0:
-            raise ValueError(f"proj_size is not supported and must be 0, but got {proj_size!r}")
+        if proj_size != 0 and not (type(proj_size) is int and 0 < proj_size < hidden_size):
+            raise ValueError(f"proj_size must be a whole number from 0 to below hidden_size, but got {proj_size!r}")
         if forget_bias is not None and not bias:
             raise ValueError(f"forget_bias needs bias=True, but got bias={bias!r}")
         self.forget_bias, self.proj_size = forget_bias, proj_size
@@ -53,7 +54,18 @@ class LSTM(Recurrent):
 
     @property
     def kernel(self) -> Kernel:
-        return LSTM_KERNEL
+        return PROJECTED_LSTM if self.proj_size else LSTM_KERNEL
+
+    @property
+    def output_size(self) -> int:
+        return self.proj_size or self.hidden_size
+
+    def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        projection = {"weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {}
+        return {**super().weight_shapes(input_size), **projection}
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (f", proj_size={self.proj_size}" if self.proj_size else "")
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

@@ -39,6 +39,8 @@ class PeepholeLSTM(LSTM):
         check_one_of("variant", variant, _KERNELS)
         self.variant = variant
         super().__init__(*args, **options)
+        if self.proj_size:
+            raise ValueError(f"proj_size needs an LSTM without peepholes, but got {self.proj_size}")
 
     @property
     def kernel(self) -> Kernel:

@@ -1,7 +1,6 @@
 """The frame around every recurrent layer: parameters, the conventions of torch.nn, layers and directions."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from ..sequence.packing import Packing, full_packing, sequence_packing, span_pac
 from ..sequence.scan import plain_scan
 from .constructor import whole_signature
 from .initialization import INITIALIZATIONS
+from .parameter_names import full_name, plain_names
 
 
 class Recurrent(nn.Module):
@@ -85,11 +85,11 @@ class Recurrent(nn.Module):
         self.layer_norm = layer_norm
         self.num_directions = 2 if bidirectional else 1
         for layer in range(num_layers):
-            width = input_size if layer == 0 else hidden_size * self.num_directions
+            width = input_size if layer == 0 else self.output_size * self.num_directions
             for direction in range(self.num_directions):
                 for name, shape in self._shapes(width).items():
                     parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
-                    self.register_parameter(_full_name(name, layer, direction), parameter)
+                    self.register_parameter(full_name(name, layer, direction), parameter)
         self._buffer_pool = BufferPool(num_layers * self.num_directions)
         self.reset_parameters()
 
@@ -110,11 +110,21 @@ class Recurrent(nn.Module):
         """One step in plain operations."""
         return self.kernel.cell
 
+    @property
+    def output_size(self) -> int:
+        """Features of h in one direction."""
+        return self.hidden_size
+
+    def _zeros(self, x: Tensor, *shape: int) -> State:
+        """A state of zeros [*shape, .]."""
+        sizes = (self.output_size, self.hidden_size)[: len(self.state_names)]
+        return tuple(x.new_zeros(*shape, size) for size in sizes)
+
     def weight_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of one layer's parameters in one direction, in the order of the state dict."""
         rows = self.gates * self.hidden_size
         biases = {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {}
-        return {"weight_ih": (rows, input_size), "weight_hh": (rows, self.hidden_size), **biases}
+        return {"weight_ih": (rows, input_size), "weight_hh": (rows, self.output_size), **biases}
 
     def _shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """`weight_shapes`, and those of the gains and shifts that normalise."""
@@ -129,8 +139,7 @@ class Recurrent(nn.Module):
 
     def layer_weights(self, layer: int, direction: int) -> Weights:
         """One layer's parameters in one direction, named without suffix."""
-        names = self._shapes(self.input_size)
-        return {name: getattr(self, _full_name(name, layer, direction)) for name in names}
+        return {name: getattr(self, full_name(name, layer, direction)) for name in self._shapes(self.input_size)}
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
@@ -198,10 +207,15 @@ class Recurrent(nn.Module):
             if lengths is not None:
                 raise ValueError("lengths must be left out with a PackedSequence, which brings its own")
             self._check_features(input.data, dims=(2,))
-            order = None if input.sorted_indices is None else input.sorted_indices.cpu()
-            packings: tuple[Packing, ...] = sequence_packing(input.batch_sizes, order, input.data.device)
-            states = self._initial_states(hx, int(input.batch_sizes[0]), input.data, unbatched=False)
-            flat, final = self.scan_stack(input.data, packings, states)
+            batch = int(input.batch_sizes[0])
+            states = self._initial_states(hx, batch, input.data, unbatched=False)
+            sorted_states = states and tuple(_permuted(part, input.sorted_indices) for part in states)
+            if (whole := self._by_torch(input.data, sorted_states, batch, input.batch_sizes)) is not None:
+                flat, final = whole[0], tuple(_permuted(part, input.unsorted_indices) for part in whole[1])
+            else:
+                order = None if input.sorted_indices is None else input.sorted_indices.cpu()
+                packings: tuple[Packing, ...] = sequence_packing(input.batch_sizes, order, input.data.device)
+                flat, final = self.scan_stack(input.data, packings, states)
             packed = PackedSequence(flat, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
             return packed, self._as_hx(final, unbatched=False)
 
@@ -211,13 +225,13 @@ class Recurrent(nn.Module):
         steps, batch, width = x.shape
         if steps == 0:
             raise ValueError("input must have at least one step, but got 0")
-        found = self._by_torch(x, hx, unbatched) if lengths is None else None
+        states = self._initial_states(hx, batch, x, unbatched)
+        found = self._by_torch(x, states, batch) if lengths is None else None
         if found is None:
             if lengths is None:
                 packings = full_packing(steps, batch, x.device, self.num_directions)
             else:
                 packings = span_packing(*spans_of(lengths, steps, batch, padding_side), steps, x.device)
-            states = self._initial_states(hx, batch, x, unbatched)
             flat, final = self.scan_stack(x.reshape(steps * batch, width), packings, states)
             found = flat.view(steps, batch, flat.shape[1]), final
         y, final = found
@@ -225,23 +239,20 @@ class Recurrent(nn.Module):
         return y, self._as_hx(final, unbatched)
 
     def _by_torch(
-        self, x: Tensor, hx: Tensor | tuple[Tensor, ...] | None, unbatched: bool
+        self, x: Tensor, states: State | None, batch: int, batch_sizes: Tensor | None = None
     ) -> tuple[Tensor, State] | None:
-        """All layers over x [T, B, I] by torch.nn's own operator, or None where that lacks something, or is slower."""
-        op, batch = self.kernel.torch_op, x.shape[1]
+        """All layers over x [T, B, I], or packed rows, by torch.nn's own operator; None where that is not the way."""
+        op, fused = self.kernel.torch_op, self.kernel.forward is not None
         if op is None or self.layer_norm or self.zoneout or batch == 0:
             return None
         drops = (self.num_layers > 1 and self.dropout) or self.recurrent_dropout or self.weight_dropout
-        if (drops and self.training) or not prefers_torch(op, x, self.hidden_size):
+        if (drops and self.training) or not prefers_torch(op, x, self.hidden_size, fused, batch_sizes is not None):
             return None
         held = self._parameters
-        names = _plain_names(self.bias, self.num_layers, self.num_directions)
+        names = plain_names(self.bias, op == "lstm" and not fused, self.num_layers, self.num_directions)
         weights: list[Any] = [held[name] if name in held else getattr(self, name) for name in names]
-        states = self._initial_states(hx, batch, x, unbatched)
-        if states is None:
-            zero = x.new_zeros(self.num_layers * self.num_directions, batch, self.hidden_size)
-            states = (zero,) * len(self.state_names)
-        return by_torch(op, x, states, weights, self.bias, self.num_layers, self.bidirectional)
+        states = states or self._zeros(x, self.num_layers * self.num_directions, batch)
+        return by_torch(op, x, states, weights, self.bias, self.num_layers, self.bidirectional, batch_sizes)
 
     def scan_stack(
         self, flat: Tensor, packings: tuple[Packing, ...], states: State | None
@@ -258,8 +269,7 @@ class Recurrent(nn.Module):
             for direction in range(self.num_directions):
                 index, packing = layer * self.num_directions + direction, packings[direction]
                 if states is None:
-                    zero = flat.new_zeros(batch, self.hidden_size)
-                    initial = tuple(zero for _ in self.state_names)
+                    initial = self._zeros(flat, batch)
                 else:
                     initial = tuple(packing.sort(part[index]) for part in states)
                 x, weights = packing.gather(flat), self._dropped(self.layer_weights(layer, direction))
@@ -298,7 +308,7 @@ class Recurrent(nn.Module):
             raise ValueError(f"input must have {expected} dimensions, but got shape {tuple(x.shape)}")
         if x.shape[-1] != self.input_size:
             raise ValueError(f"input must have {self.input_size} features (input_size), but got {x.shape[-1]}")
-        weight: Tensor = getattr(self, _full_name("weight_ih", 0, 0))
+        weight: Tensor = getattr(self, full_name("weight_ih", 0, 0))
         if x.dtype != weight.dtype and not (autocasts(x) and autocasts(weight)):
             raise ValueError(f"input must be {weight.dtype} like the weights, but got {x.dtype}")
 
@@ -311,9 +321,9 @@ class Recurrent(nn.Module):
         if not isinstance(parts, (tuple, list)) or len(parts) != len(self.state_names):
             raise ValueError(f"hx must be a pair of tensors (h_0, c_0), but got {type(hx).__name__}")
         depth = self.num_layers * self.num_directions
-        expected = (depth, self.hidden_size) if unbatched else (depth, batch, self.hidden_size)
         states = []
-        for name, part in zip(self.state_names, parts, strict=True):
+        for name, part, size in zip(self.state_names, parts, (self.output_size, self.hidden_size), strict=False):
+            expected = (depth, size) if unbatched else (depth, batch, size)
             if not isinstance(part, Tensor) or tuple(part.shape) != expected:
                 got = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
                 raise ValueError(f"{name} must have shape {expected}, but got {got}")
@@ -327,16 +337,8 @@ class Recurrent(nn.Module):
         return final[0] if len(final) == 1 else final
 
 
-def _full_name(name: str, layer: int, direction: int) -> str:
-    return f"{name}_l{layer}{'_reverse' if direction else ''}"
-
-
-@lru_cache(maxsize=64)
-def _plain_names(bias: bool, layers: int, directions: int) -> tuple[str, ...]:
-    """Parameters in the order in which torch's operators take them."""
-    parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]
-    places = [(layer, direction) for layer in range(layers) for direction in range(directions)]
-    return tuple(_full_name(name, *place) for place in places for name in parts)
+def _permuted(state: Tensor, order: Tensor | None) -> Tensor:
+    return state if order is None else state.index_select(1, order)
 
 
 def autocasts(x: Tensor) -> bool:

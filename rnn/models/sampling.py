@@ -9,6 +9,7 @@ from graphreel.core.evaluation import evaluating
 
 from .char_lm import CharLM
 from .vocabulary import Vocabulary
+from .writing_steps import writing_step
 
 
 def next_tokens(
@@ -83,7 +84,8 @@ def stream(
     written `stop` yields "" from there on, and the iteration ends when all have.
 
     Args:
-        model: a trained CharLM; in eval mode at every step, and in its own between them.
+        model: a trained CharLM; in eval mode at every step, and in its own between them. The weights of an LSTM are
+            read once, with the prompt.
         prompt: at least one character; or several prompts of one length, each continued `count` times.
         length: characters to write at most.
         temperature, greedy, top_k, top_p, generator: as for `next_tokens`.
@@ -113,19 +115,20 @@ def _stream(
     model: CharLM, vocabulary: Vocabulary, tokens: Tensor, length: int, how: tuple, stop: str | None
 ) -> Iterator[list[str]]:
     device = next(model.parameters()).device
-    inputs, state = tokens.to(device), None
     written, parts = [""] * len(tokens), list(model.modules())
+    with torch.no_grad(), evaluating(parts):
+        scored, _, state = model(tokens.to(device))
+        logits, step = scored[:, -1], writing_step(model, state)
     for _ in range(length):
-        with torch.no_grad(), evaluating(parts):
-            logits, _, state = model(inputs, None, state)
-        chosen = next_tokens(logits[:, -1].cpu(), *how)
+        chosen = next_tokens(logits.cpu(), *how)
         over = [stop is not None and text.endswith(stop) for text in written]
         new = ["" if done else vocabulary.characters[i] for done, i in zip(over, chosen.tolist(), strict=True)]
         if all(over):
             return
         written = [text + character for text, character in zip(written, new, strict=True)]
         yield new
-        inputs = chosen[:, None].to(device)
+        with torch.no_grad(), evaluating(parts):
+            logits = step(chosen.to(device))
 
 
 def generate(

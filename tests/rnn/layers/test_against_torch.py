@@ -219,3 +219,28 @@ def test_copies_and_pickles() -> None:
     y.sum().backward()
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         torch.testing.assert_close(twin(x), layer(x))
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize("options", [*OPTIONS, {"num_layers": 2, "bidirectional": True, "bias": False}])
+@pytest.mark.parametrize("path", ["fastest", "plain"])
+def test_projections(options: dict, path: str) -> None:
+    ours, theirs = _pair("LSTM", {**options, "proj_size": 2})
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = torch.randn(4, 4, 3, dtype=torch.float64, requires_grad=True)
+    depth = ours.num_layers * ours.num_directions
+    hx = torch.randn(depth, 4, 2, dtype=torch.float64), torch.randn(depth, 4, 5, dtype=torch.float64)
+
+    def pack():
+        return pack_padded_sequence(x, [2, 4, 1, 3], batch_first=ours.batch_first, enforce_sorted=False)
+
+    for give in (lambda: x, pack):
+        with scan_path(path):
+            (y, final), (wanted, wanted_final) = ours(give(), hx), theirs(give(), hx)
+        if give is pack:
+            y, wanted = y.data, wanted.data
+        torch.testing.assert_close((y, final), (wanted, wanted_final), rtol=1e-10, atol=1e-12)
+        for one, other in zip(_gradients(ours, y, final, x), _gradients(theirs, wanted, wanted_final, x), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    padded = pad_packed_sequence(theirs(pack(), hx)[0], batch_first=ours.batch_first, total_length=4)[0]
+    torch.testing.assert_close(ours(x, hx, lengths=[2, 4, 1, 3])[0], padded, rtol=1e-10, atol=1e-12)

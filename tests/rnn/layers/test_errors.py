@@ -15,7 +15,7 @@ X = torch.zeros(4, 2, 3)
         (lambda: LSTM(3, 0), "hidden_size must be a positive integer, but got 0"),
         (lambda: RNN(0, 4), "input_size must be a positive integer, but got 0"),
         (lambda: GRU(3, 4, num_layers=0), "num_layers must be a positive integer, but got 0"),
-        (lambda: LSTM(3, 4, proj_size=2), "proj_size is not supported and must be 0, but got 2"),
+        (lambda: LSTM(3, 4, proj_size=4), "proj_size must be a whole number from 0 to below hidden_size, but got 4"),
         (lambda: LSTM(3, 4, dropout=1.5), "dropout must be a probability between 0 and 1, but got 1.5"),
         (lambda: LSTM(3, 4, dropout=True), "dropout must be a probability between 0 and 1, but got True"),
         (lambda: LSTM(3, 4, zoneout="a"), "zoneout must be a probability between 0 and 1, but got 'a'"),

@@ -6,6 +6,7 @@ import torch
 from graphreel.rnn.models.char_lm import CharLM
 from graphreel.rnn.models.sampling import generate, next_tokens, stream
 from graphreel.rnn.models.vocabulary import Vocabulary
+from graphreel.rnn.models.writing_steps import writing_step
 from graphreel.rnn.registry import CAUSAL_CELLS
 
 VOCABULARY = Vocabulary("abcdefg ")
@@ -158,3 +159,16 @@ def test_bad_vocabulary(characters, message):
         Vocabulary(characters)
     with pytest.raises(ValueError, match=r"tokens must lie in 0\.\.7, got 8"):
         VOCABULARY.decode([1, 8])
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("weight_dropout", [0.0, 0.5])
+def test_steps_by_tables_are_the_models(skip: bool, weight_dropout: float) -> None:
+    torch.manual_seed(0)
+    model = CharLM(7, 5, 4, 3, "lstm", 0.3, skip=skip, weight_dropout=weight_dropout).double().eval()
+    tokens = torch.randint(7, (2, 6))
+    _, _, state = model(tokens[:, :2])
+    want, _, _ = model(tokens[:, 2:], None, state)
+    step = writing_step(model, state)
+    got = torch.stack([step(column) for column in tokens[:, 2:].t()], dim=1)
+    torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-12)
