@@ -27,16 +27,15 @@ def _sizes(source: Any) -> list[str]:
         return [
             f"{len(source)} graphs of {min(nodes)} to {max(nodes)} nodes and {min(edges)} to {max(edges)} edges, "
             f"{source.num_features} features",
-            _classes(source.class_names, source.y.bincount(minlength=source.num_classes).tolist()),
+            _labels(source.class_names, source.y, source.target),
         ]
     if hasattr(source, "edge_index"):
-        classes = source.y[source.y >= 0].bincount().tolist()
         parts = ", ".join(f"{int(source[f'{part}_mask'].sum())} {part}" for part in ("train", "val", "test")
                           if source.get(f"{part}_mask") is not None)  # fmt: skip
         return [
             f"{source.num_nodes} nodes, {source.num_edges} edges, {source.num_node_features} features",
-            _classes(source.get("class_names") or [str(label) for label in range(len(classes))], classes),
-            f"parts: {parts}",
+            _labels(source.get("class_names"), source.get("y"), source.get("target")),
+            f"parts: {parts or 'none'}",
         ]
     if hasattr(source, "reader"):
         lengths = sorted(len(item) for item in source.items)
@@ -80,6 +79,15 @@ def _series(splits: Any) -> list[str]:
         f"{missing:.1%} missing; {series.edge_index.size(1)} edges{changing} ({series.edge_source})",
         f"parts: {parts}",
     ]
+
+
+def _labels(names: list[str] | None, y: Any, target: Any) -> str:
+    """The classes of nodes or graphs, or the numbers that are to be foretold."""
+    if y is not None and (y >= 0).any():
+        counts = y[y >= 0].bincount().tolist()
+        return _classes(names or [str(label) for label in range(len(counts))], counts)
+    known = target[target.isfinite()] if target is not None else ()
+    return f"numbers from {known.min():g} to {known.max():g}, for --task regression" if len(known) else "no labels"
 
 
 def _classes(names: list[str], counts: list[int]) -> str:

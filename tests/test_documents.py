@@ -20,7 +20,9 @@ SHORTER = {
     "gnn train --data six-node": "",
     "gnn train --data cora": "--epochs 2 --seeds 1",
     "gnn train --data imports": "--epochs 2 --seeds 1",
-    "gnn train --data mutag": "--epochs 1",
+    "gnn train --data mutag": "--epochs 1 --seeds 1 --members 2",
+    "gnn train --data karate": "--epochs 3",
+    "gnn train --data NUMBERS": "--epochs 3",
     "gnn attention": "",
     "gnn predict": "",
     "gnn embed": "",
@@ -87,6 +89,11 @@ def folder(tmp_path_factory):
     np.savez(place / "FILE.npz", keypoints=keypoints[:6], lengths=[6])
     np.savetxt(place / "SENSORS.csv", draw.normal(size=(80, 3)).cumsum(0), delimiter=",")
     np.savetxt(place / "SENSORS_adj.csv", 1 - np.eye(3), delimiter=",")
+    (place / "NUMBERS").mkdir()
+    tables = {"nodes": ["id,target", *(f"{i},{i / 7:.2f}" for i in range(30))]}
+    tables["edges"] = ["source,target", *(f"{i},{i // 2}" for i in range(30))]
+    for table, rows in tables.items():
+        (place / "NUMBERS" / f"{table}.csv").write_text("\n".join(rows) + "\n")
     series = {"edges": [[0, 1], [1, 2], [2, 0]], "node_ids": {"a": 0, "b": 1, "c": 2}}
     series["FX"] = draw.normal(size=(80, 3)).tolist()
     (place / "SERIES.json").write_text(json.dumps(series))
@@ -104,7 +111,7 @@ def filled(command: str, folder: Path) -> list[str]:
         "CLIP": "0",
         "GRAPH": "six-node",
     }
-    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml")}
+    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS")}
     if kind_of(command) in NEEDS:
         stands["runs/six"] = run_of_it
     return [stands.get(word, word) for word in shlex.split(command)]

@@ -48,7 +48,9 @@ def complete_graph(data: Data, name: str, notes: list[str]) -> Data:
         _draw(given, missing, groups, name)
         sizes = ", ".join(f"{int(given[split].sum())} {split.removesuffix('_mask')}" for split in SPLITS)
         drawn = " and ".join(split.removesuffix("_mask") for split in missing)
-        notes.append(f"{name}: the {drawn} part is drawn from the labelled nodes, by class: {sizes} nodes")
+        notes.append(
+            f"{name}: the {drawn} part is drawn from the labelled nodes{', by class' * ('y' in data)}: {sizes} nodes"
+        )
     for split, mask in given.items():
         data[split] = mask
     data.name, data.notes = name, notes
@@ -74,8 +76,17 @@ def features_of(data: Data, name: str, notes: list[str]) -> Tensor:
 
 def degrees_of(data: Data) -> Tensor:
     """The degrees of the nodes, one-hot, from 15 on together."""
-    counts = degree(data.edge_index[1], data.num_nodes, dtype=torch.int64).clamp(max=_DEGREES - 1)
-    return torch.nn.functional.one_hot(counts, _DEGREES).float()
+    return torch.nn.functional.one_hot(_degrees(data.edge_index, int(data.num_nodes or 0)), _DEGREES).float()
+
+
+def degree_counts(edge_index: Tensor, batch: Tensor, graphs: int) -> Tensor:
+    """How many nodes of each graph have which degree, from 15 on together: [graphs, 16]. batch [N] is their graph."""
+    place = batch * _DEGREES + _degrees(edge_index, len(batch))
+    return place.bincount(minlength=graphs * _DEGREES).view(graphs, _DEGREES).float()
+
+
+def _degrees(edge_index: Tensor, num_nodes: int) -> Tensor:
+    return degree(edge_index[1], num_nodes, dtype=torch.int64).clamp(max=_DEGREES - 1)
 
 
 def complete_set(graphs: list[Data], name: str, class_names: list[str] | None = None) -> GraphDataset:

@@ -120,7 +120,9 @@ def _encode(parsed: list[_Parsed], tags: list[int], labels: list[int]) -> list[D
         one_hot = torch.nn.functional.one_hot(torch.tensor([tags.index(tag) for tag in own]), len(tags)).float()
         edge_index = torch.tensor(sorted(edges), dtype=torch.int64).reshape(-1, 2).t().contiguous()
         x = torch.cat([one_hot, torch.tensor(numbers).reshape(len(own), -1)], dim=1)
-        graphs.append(Data(x=x, edge_index=edge_index, y=torch.tensor([labels.index(label)])))
+        graphs.append(
+            Data(x=x, edge_index=edge_index, y=torch.tensor([labels.index(label)]), target=torch.tensor([float(label)]))
+        )
     return graphs
 
 

@@ -31,7 +31,11 @@ class GraphNetwork(nn.Module):
 
     For nodes the last convolution yields the result, with neither activation nor skip. For graphs (``pool``) every
     convolution is a hidden one; their result is pooled per graph and goes through dropout and one linear layer.
-    With ``root_weight`` each convolution, the last one too, has :math:`W_l \tilde h_l` added to it.
+    With ``jumping`` (`Xu et al., 2018 <https://arxiv.org/abs/1806.03536>`_) the input and what every convolution yields
+    are pooled side by side, brought to one scale and narrowed by one more layer first. A ``virtual_node`` (`Gilmer et
+    al., 2017 <https://arxiv.org/abs/1704.01212>`_) gives every node of a graph a map of their mean after each
+    convolution but the last. With ``root_weight`` each convolution, the last one too, has :math:`W_l \tilde h_l` added
+    to it.
 
     Args:
         convs: The convolutions, each called as ``conv(h, edge_index)`` or, where the edges have weights or features,
@@ -44,7 +48,10 @@ class GraphNetwork(nn.Module):
         activation: A function, or the name of one in ``torch.nn.functional``.
         norm: ``"batch"``, ``"layer"`` or None, after each hidden convolution.
         residual: Add a skip connection around each hidden convolution (a linear map where the width changes).
-        pool: ``"mean"``, ``"sum"`` or ``"max"`` over the nodes of each graph; None for one result per node.
+        pool: ``"mean"``, ``"sum"`` or ``"max"`` over the nodes of each graph, or several joined by ``+``, side by side;
+            None for one result per node.
+        jumping: Pool the input and every convolution's result, not the last one alone.
+        virtual_node: Join all nodes of a graph by one more.
         root_weight: Add a learned map of the node itself to each convolution.
         standardize: Bring the input to mean 0 and deviation 1 first, by batch normalisation.
         edges: What :meth:`forward` passes on to the convolutions: ``"edge_weight"``, ``"edge_attr"`` or None.
@@ -70,13 +77,16 @@ class GraphNetwork(nn.Module):
         root_weight: bool = False,
         standardize: bool = False,
         edges: str | None = None,
+        jumping: bool = False,
+        virtual_node: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("dropout", dropout), ("input_dropout", input_dropout)):
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be a probability in [0, 1], but is {value}")
         _check_name("norm", norm, _NORMS)
-        _check_name("pool", pool, _POOLS)
+        for one in pool.split("+") if pool else ():
+            _check_name("pool", one, _POOLS)
         if isinstance(activation, str):
             if not hasattr(F, activation):
                 raise ValueError(f"activation must name a function of torch.nn.functional, but is {activation!r}")
@@ -102,7 +112,14 @@ class GraphNetwork(nn.Module):
         )
         self.own = nn.ModuleList(nn.Linear(i, o, bias=False) for i, o in pairwise(widths)) if root_weight else None
         self.norm = nn.BatchNorm1d(widths[0]) if standardize else None
-        self.head = nn.Linear(widths[-1], out_channels) if pool else None
+        self.narrow, self.virtual = None, None
+        pooled = widths[-1] * len(pool.split("+")) if pool else 0
+        if jumping and pool:
+            pooled = sum(widths) * len(pool.split("+"))
+            self.narrow = nn.Sequential(nn.BatchNorm1d(pooled), nn.Linear(pooled, widths[-1]), nn.ReLU())
+        if virtual_node and pool:
+            self.virtual = nn.ModuleList(nn.Linear(width, width) for width in widths[1:-1])
+        self.head = nn.Linear(widths[-1] if self.narrow else pooled, out_channels) if pool else None
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -145,8 +162,8 @@ class GraphNetwork(nn.Module):
         batch_size: int | None = None,
     ) -> Tensor:
         """What goes into the last layer of :meth:`forward`: ``[..., N, hidden]``, or a row for each graph."""
-        h = self.embed(x, edge_index, self._edges_read(edge_weight, edge_attr))
-        return h if self.pool is None else _POOLS[self.pool](h, batch, batch_size)
+        levels = self._levels(x, edge_index, self._edges_read(edge_weight, edge_attr), batch, batch_size)
+        return levels[-1] if self.pool is None else self._pooled(levels, batch, batch_size)
 
     def _edges_read(self, edge_weight: Tensor | None, edge_attr: Tensor | None) -> Tensor | None:
         if self.edges == "edge_weight":
@@ -156,12 +173,24 @@ class GraphNetwork(nn.Module):
         return None
 
     def embed(self, x: Tensor, edge_index: Adj, edges: Tensor | None = None) -> Tensor:
-        """The hidden features that go into the last layer: ``[..., N, hidden]``."""
+        """The hidden features of the nodes after the last hidden convolution: ``[..., N, hidden]``."""
+        return self._levels(x, edge_index, edges)[-1]
+
+    def _levels(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edges: Tensor | None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> list[Tensor]:
+        """What the last hidden convolution yields; where the network jumps, the input and what every one yields."""
         _check_features(x)
         h = sparse_features.dropout(x, self.input_dropout, self.training)
-        norm = getattr(self, "norm", None)  # which pickles of earlier versions lack, as they do `own`
+        norm = getattr(self, "norm", None)  # which pickles of earlier versions lack, as they do `own` and `virtual`
         if norm is not None:
             h = norm(h.flatten(0, -2)).view(h.shape)
+        levels, virtual, jumping = [h], getattr(self, "virtual", None), getattr(self, "narrow", None) is not None
         for layer in range(len(self._layers()) if self.pool else len(self._layers()) - 1):
             if layer > 0:
                 h = dropout(h, self.dropout, self.training)
@@ -170,7 +199,21 @@ class GraphNetwork(nn.Module):
                 out = self.norms[layer](out.flatten(0, -2)).view(out.shape)
             out = self.activation(out)
             h = out if self.skips is None else out + _skip(self.skips[layer], h)
-        return h
+            if virtual is not None and layer < len(virtual):
+                mean = virtual[layer](global_mean_pool(h, batch, batch_size)).relu()
+                h = h + (mean if batch is None else mean.index_select(-2, batch))
+            levels = [*levels, h] if jumping else [h]
+        return levels
+
+    def _pooled(self, levels: list[Tensor], batch: Tensor | None, batch_size: int | None) -> Tensor:
+        h = levels[-1]
+        if batch is not None and batch.shape != h.shape[-2:-1]:
+            raise ValueError(f"batch must hold a graph number for each of {h.size(-2)} nodes, but has {batch.numel()}")
+        narrow = getattr(self, "narrow", None)
+        if narrow is not None:
+            h = torch.cat(levels, dim=-1)
+        pooled = torch.cat([_POOLS[name](h, batch, batch_size) for name in str(self.pool).split("+")], dim=-1)
+        return pooled if narrow is None else narrow(pooled.flatten(0, -2)).view(*pooled.shape[:-1], -1)
 
     def run(
         self,
@@ -181,15 +224,13 @@ class GraphNetwork(nn.Module):
         batch_size: int | None = None,
     ) -> Tensor:
         """All layers: ``[..., N, out_channels]`` for nodes, ``[..., graphs, out_channels]`` for graphs."""
-        h = self.embed(x, edge_index, edges)
+        levels = self._levels(x, edge_index, edges, batch, batch_size)
         if self.pool is None or self.head is None:
+            h = levels[-1]
             if len(self._layers()) > 1:
                 h = dropout(h, self.dropout, self.training)
             return self._convolve(-1, h, edge_index, edges)
-        if batch is not None and batch.shape != h.shape[-2:-1]:
-            raise ValueError(f"batch must hold a graph number for each of {h.size(-2)} nodes, but has {batch.numel()}")
-        pooled = _POOLS[self.pool](h, batch, batch_size)
-        return self.head(dropout(pooled, self.dropout, self.training))
+        return self.head(dropout(self._pooled(levels, batch, batch_size), self.dropout, self.training))
 
     def _layers(self) -> Sequence[nn.Module]:
         return [getattr(self, name) for name in self._names] if self._names else list(self.convs)

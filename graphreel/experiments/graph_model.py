@@ -1,12 +1,15 @@
-"""The network of `graphreel gnn train`, what it reads of a graph, and what its two experiments share."""
+"""The network of `graphreel gnn train`, what it reads of a graph, and what its experiments share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
+from torch_geometric.utils import scatter
 
+from graphreel.data.graphs.complete_graph import degrees_of
 from graphreel.data.graphs.edge_attributes import undirected
 from graphreel.data.registry import load_to_train
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
@@ -14,9 +17,8 @@ from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.gnn.models.graph_network import GraphNetwork, layer_widths, make_layers
 from graphreel.gnn.registry import LAYERS
 from graphreel.training.loop import Plan
-from graphreel.training.metrics import classification
 from graphreel.training.optimizers import build_optimizer
-from graphreel.training.summary import over, percent
+from graphreel.training.summary import over, percent, spread
 
 _SPARSE_BELOW = 0.1  # share of non-zeros under which products on the stored values alone are faster
 
@@ -25,12 +27,14 @@ class GraphExperiment(Experiment):
     """What training on one graph and on a set of graphs have in common.
 
     Attributes:
-        kind: of what is classified, for the summary.
-        baselines: accuracies of what is no network.
+        kind: of what is learned from, for the summary.
+        target: what is learned.
+        baselines: accuracies, or errors, of what is no network.
     """
 
     needs = ("num_features", "num_classes", "edge_dim", "pool")
     kind: str
+    target: Any
     baselines: dict[str, float]
 
     def __init__(self, settings: GnnSettings, steps_per_epoch: int) -> None:
@@ -58,42 +62,72 @@ class GraphExperiment(Experiment):
     def model(settings: GnnSettings, entries: Mapping[str, Any]) -> nn.Module:
         return build_model(settings, *(entries[name] for name in GraphExperiment.needs))
 
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """The optimiser, which decays the first convolution alone (as the GCN paper) or all (as the GAT paper)."""
+    @property
+    def scores(self) -> Sequence[str]:  # type: ignore[override]
+        return self.target.figures
+
+    def optimizer(self, *networks: Any, rest: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Its L2 penalty is on the first convolutions alone (as in the GCN paper) or on all (as in the GAT paper).
+
+        Args:
+            networks: with convolutions.
+            rest: what holds them and more, where there is more.
+        """
         settings = self.settings
-        first = {id(p) for p in model.convs[0].parameters()}  # type: ignore[index,union-attr]
+        first = {id(p) for network in networks for p in network.convs[0].parameters()}
         decayed = None if settings.decay_on == "all" else lambda p: id(p) in first
-        return build_optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay, decayed)
+        every = rest or (networks[0] if len(networks) == 1 else nn.ModuleList(networks))
+        return build_optimizer(settings.optimizer, every, settings.learning_rate, settings.weight_decay, decayed)
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
-        return {"baselines": self.baselines}
+        own = sum(row[f"test_{self.target.main}"] for row in rows) / len(rows)
+        beaten_by = [name for name, figure in self.baselines.items() if self.target.is_better(figure, own)]
+        return {"baselines": self.baselines, "beaten_by": beaten_by}
 
     def curves(self, metrics: Mapping[str, Any]) -> Curves:
-        return accuracy_curves(f"{self.settings.data}, {self.settings.model}", self.baselines["majority"])
+        title = f"{self.settings.data}, {self.settings.model}"
+        if self.target.count:
+            return accuracy_curves(title, self.baselines["majority"])
+        panels = {"loss": ("train_loss", "val_loss"), "mean absolute error": ("val_mae",)}
+        return Curves(title, panels, {"mean absolute error": {"mean": self.baselines["mean"]}})
 
     def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        rows = metrics["seeds"]
+        rows, target = metrics["seeds"], self.target
+        if target.count:
+            tested, validated = percent(metrics["test_accuracy"]), percent(metrics["val_accuracy"])
+        else:
+            tested, validated = (
+                ", ".join(f"{name.upper()} {spread(metrics[f'{part}_{name}'])}" for name in names)
+                for part, names in (("test", ("mae", "rmse")), ("val", ("mae",)))
+            )
+        baselines = {name: target.said(figure) for name, figure in self.baselines.items()}
+        return self.lines(metrics, "accuracy" if target.count else "error", over(tested, rows), validated, baselines)
+
+    def lines(
+        self, metrics: Mapping[str, Any], what: str, tested: str, validated: str, baselines: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The summary out of its figures in words."""
+        rows, beaten_by = metrics["seeds"], [name.replace("_", " ") for name in metrics["beaten_by"]]
         return {
             "data": f"{self.settings.data} ({self.kind})",
             "model": f"{self.settings.model}, {metrics['parameters']:,} parameters",
-            "test accuracy": over(percent(metrics["test_accuracy"]), rows),
-            "validation": percent(metrics["val_accuracy"]),
-            "baselines": ", ".join(f"{name.replace('_', ' ')} {100 * v:.1f} %" for name, v in self.baselines.items()),
+            f"test {what}": tested,
+            "validation": validated,
+            "baselines": ", ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in baselines.items()),
             "time": f"{sum(row['seconds'] for row in rows) / len(rows):.2f} s a seed",
+            **({"warning": f"better than this network: {' and '.join(beaten_by)}"} if beaten_by else {}),
         }
-
-
-def ranked_scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Validation scores, and the accuracy with ties broken by the loss."""
-    scores = classification(logits, labels, "val")
-    # a difference in loss weighs less than any difference in accuracy on fewer than 10^6 nodes
-    return {**scores, "val_rank": scores["val_accuracy"] - 1e-6 * scores["val_loss"] / (1 + scores["val_loss"])}
 
 
 def class_names_of(source: Any) -> list[str]:
     """The names of the classes of a graph or of a set of graphs; where there are none, their numbers."""
     names = source.class_names if hasattr(source, "folds") else source.get("class_names")
     return list(names or map(str, range(int(source.y.max()) + 1)))
+
+
+def are_numbers(names: Iterable[str]) -> bool:
+    """Whether the names of classes are all numbers, which may be foretold."""
+    return all(re.fullmatch(r"[+-]?\d+(\.\d*)?", name) for name in names)
 
 
 def in_batches(graphs: Sequence[Data], size: int) -> Iterator[Data]:
@@ -103,11 +137,13 @@ def in_batches(graphs: Sequence[Data], size: int) -> Iterator[Data]:
     return (Batch.from_data_list(kept[start : start + size]) for start in range(0, len(kept), size))
 
 
-def build_model(settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None):
+def build_model(
+    settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None
+) -> GraphNetwork:
     """The network that the settings describe, as :class:`GCN` or :class:`GAT`, or alike of another layer."""
     layer = LAYERS[settings.model]
     widths = layer_widths(in_channels, settings.hidden, settings.layers, num_classes, pool)
-    attention: dict[str, Any] = {}
+    attention: dict[str, Any] = {"normalize": False} if settings.center and settings.model == "gcn" else {}
     if layer.attends:
         attention = {"heads": settings.heads, "dropout": settings.dropout, "edge_dim": edge_dim}
         attention["output_heads"] = None if pool else settings.output_heads
@@ -115,15 +151,21 @@ def build_model(settings: GnnSettings, in_channels: int, num_classes: int, edge_
         make_layers(settings.model, widths, **attention), widths, num_classes,
         dropout=settings.dropout, input_dropout=settings.input_dropout, activation="elu" if layer.attends else "relu",
         norm=None if settings.norm == "none" else settings.norm, residual=settings.residual, pool=pool,
-        edges=layer.edges,
+        edges=layer.edges, root_weight=settings.center, jumping=settings.jumping, virtual_node=settings.virtual_node,
     )  # fmt: skip
 
 
 def prepare_graph(graph: Data, settings: GnnSettings, device: str) -> Data:
-    """Reverse edges where asked for, sparse features where they pay, everything on the device."""
+    """Reverse edges and degrees where asked for, sparse features where they pay, everything on the device."""
     graph = graph.clone()
     if settings.undirected:
         graph = undirected(graph)
+    if settings.degrees:
+        parts = [graph.x, degrees_of(graph)]
+        if edge_width(graph) is not None and LAYERS[settings.model].edges != "edge_attr":
+            of_edges = graph.edge_attr.reshape(graph.num_edges, -1)
+            parts.append(scatter(of_edges, graph.edge_index[1], dim=0, dim_size=graph.num_nodes))
+        graph.x = torch.cat(parts, dim=1)
     x = graph.x
     if x.layout == torch.strided:
         filled = torch.count_nonzero(x).item() / max(x.numel(), 1)

@@ -3,22 +3,26 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.data import bag_of_words_accuracy, check_graph, majority_accuracy, neighbor_loader
 from graphreel.experiments.graph_model import (
     GraphExperiment,
+    are_numbers,
     class_names_of,
     edge_features,
     edge_inputs,
     prepare_graph,
-    ranked_scores,
 )
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.training.metrics import classification, trivial_scores
+from graphreel.experiments.graph_target import Classes, Numbers
+from graphreel.training.metrics import trivial_scores
 from graphreel.training.task import Task
 
 _LINEAR_UP_TO = 20_000  # training nodes; beyond, the logistic regression would take longer than the network
@@ -31,20 +35,34 @@ class Nodes(GraphExperiment):
 
     def __init__(self, settings: GnnSettings, source: Data) -> None:
         check_graph(source)
-        if source.get("train_mask") is None or source.get("y") is None:
-            raise ValueError(f"{settings.data} has no classes to learn: expected a column label, or y")
+        numbers = settings.task == "regression"
+        y = source.get("target", source.get("y")) if numbers else source.get("y")
+        words = numbers and source.get("target") is None and not are_numbers(source.get("class_names") or ())
+        if source.get("train_mask") is None or y is None or words:
+            wanted = "numbers to learn" if numbers else "classes to learn (numbers are for --task regression)"
+            raise ValueError(f"{settings.data} has no {wanted}: expected a column label, or y")
         count = int(source.train_mask.sum())
         super().__init__(settings, -(-count // settings.batch_size) if settings.fan_out else 1)
         self.graph = prepare_graph(source, settings, settings.device)
         parts = ("train", "val", "test")
         self.part = {name: self.graph[f"{name}_mask"].nonzero().flatten() for name in parts}
-        self.labels = {name: self.graph.y[index] for name, index in self.part.items()}
+        train = y[source.train_mask].float()
+        classes = [] if numbers else class_names_of(source)
+        self.target: Any = Numbers.of(train) if numbers else Classes(len(classes), settings.label_smoothing)
+        y = (self.target.scaled(y.float()) if numbers else y).to(settings.device)
+        self.graph.y = y
+        self.labels = {name: y[index] for name, index in self.part.items()}
         self.entries = {
-            "num_features": source.x.size(-1), "num_classes": len(class_names_of(source)),
-            "edge_dim": edge_features(self.graph, settings), "pool": None,
-            "class_names": class_names_of(source),
+            "num_features": self.graph.x.size(-1), "num_classes": self.target.count or 1,
+            "edge_dim": edge_features(self.graph, settings), "pool": None, "raw_features": source.x.size(-1),
+            "class_names": classes,
             "feature_names": list(source.get("feature_names") or []),
         }  # fmt: skip
+        if numbers:
+            self.entries["scaling"] = [self.target.mean, self.target.scale]
+            # what a network must beat: the mean, and a linear model that sees no edges
+            self.baselines, self.trivial = regression_baselines(self.graph.x, self.part, self.labels, self.target), {}
+            return
         # what a network must beat: the commonest class, and a linear model that sees no edges
         self.baselines = {"majority": majority_accuracy(source)}
         if count <= _LINEAR_UP_TO:
@@ -57,15 +75,14 @@ class Nodes(GraphExperiment):
         inputs = edge_inputs(graph, settings)
 
         def validate() -> dict[str, float]:
-            return ranked_scores(model(graph.x, **inputs)[self.part["val"]], self.labels["val"])
+            return self.target.scores(model(graph.x, **inputs)[self.part["val"]], self.labels["val"], "val")
 
         def whole(_: int) -> Tensor:
-            logits = model(graph.x, **inputs)[self.part["train"]]
-            return F.cross_entropy(logits, self.labels["train"], label_smoothing=settings.label_smoothing)
+            return self.target.loss(model(graph.x, **inputs)[self.part["train"]], self.labels["train"])
 
         def sampled(batch: Data) -> Tensor:
-            logits = model(batch.x, **edge_inputs(batch, settings))[: batch.batch_size]
-            return F.cross_entropy(logits, batch.y[: batch.batch_size], label_smoothing=settings.label_smoothing)
+            answer = model(batch.x, **edge_inputs(batch, settings))[: batch.batch_size]
+            return self.target.loss(answer, batch.y[: batch.batch_size])
 
         optimizer = self.optimizer(model)
         if settings.fan_out:
@@ -74,9 +91,19 @@ class Nodes(GraphExperiment):
 
     @torch.no_grad()
     def evaluate(self, task: Task) -> dict[str, Any]:
-        logits = task.model(self.graph.x, **edge_inputs(self.graph, self.settings))
-        scores = [classification(logits[self.part[name]], self.labels[name], name) for name in ("val", "test")]
-        return {"val_accuracy": scores[0]["val_accuracy"], "test_accuracy": scores[1]["test_accuracy"]}
+        answer = task.model(self.graph.x, **edge_inputs(self.graph, self.settings))
+        parts = [self.target.results(answer[self.part[name]], self.labels[name], name) for name in ("val", "test")]
+        return parts[0] | parts[1]
+
+
+def regression_baselines(x: Tensor, part: Any, labels: Any, target: Numbers) -> dict[str, float]:
+    """Mean absolute errors on the test part of the training part's mean, and of a ridge regression on x alone."""
+    x = (x if x.layout == torch.strided else x.to_dense()).cpu()
+    ridge = make_pipeline(StandardScaler(), RidgeCV(10.0 ** np.arange(-3, 5)))
+    ridge.fit(x[part["train"].cpu()], labels["train"].cpu())
+    linear = torch.from_numpy(ridge.predict(x[part["test"].cpu()])).float()[:, None].to(labels["test"].device)
+    guesses = {"mean": torch.zeros_like(linear), "ridge_regression": linear}  # the labels have mean 0
+    return {name: target.results(guess, labels["test"], "test")["test_mae"] for name, guess in guesses.items()}
 
 
 def sampled_batches(graph: Data, seeds: Tensor, settings: GnnSettings, random_seed: int) -> Callable[[int], Data]:

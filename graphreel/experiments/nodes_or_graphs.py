@@ -1,19 +1,31 @@
-"""`graphreel gnn train`: on the nodes of one graph, or on a set of graphs, as the data turns out to be."""
+"""`graphreel gnn train`: on the nodes or the edges of one graph, or on a set of graphs."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
 from torch_geometric.data import Data
 
 from graphreel.experiments.experiment import Experiment
 from graphreel.experiments.graph_model import GraphExperiment
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graphs import Graphs
+from graphreel.experiments.links import Links
 from graphreel.experiments.nodes import Nodes
 
 
 class NodesOrGraphs(GraphExperiment):
-    """The door to both: what is loaded decides which of them trains."""
+    """The door to all: --task and what is loaded decide which of them trains."""
 
     @classmethod
     def on(cls, source: Any, settings: GnnSettings) -> Experiment:
-        return (Nodes if isinstance(source, Data) else Graphs).on(source, settings)
+        alone = isinstance(source, Data)
+        if settings.task in (("graph",) if alone else ("node", "link")):
+            held = "one graph, whose nodes are told apart" if alone else "a set of graphs"
+            raise ValueError(f"--task {settings.task} does not fit {settings.data}, which is {held}")
+        return (Links if settings.task == "link" else Nodes if alone else Graphs).on(source, settings)
+
+    @staticmethod
+    def model(settings: GnnSettings, entries: Mapping[str, Any]) -> nn.Module:
+        kind = Links if settings.task == "link" else Nodes if entries["pool"] is None else Graphs
+        return kind.model(settings, entries)

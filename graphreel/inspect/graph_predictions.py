@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.data.graphs.edge_attributes import undirected
 from graphreel.data.graphs.match_features import match_features
 from graphreel.data.registry import load_to_train
 from graphreel.experiments.graph_model import (
@@ -24,6 +25,7 @@ from graphreel.inspect.class_table import write_classes, write_csv
 from graphreel.inspect.load_run import TrainedRun, load_run
 
 _AT_ONCE = 256  # graphs in a batch
+_LINKS = 10  # of a node
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,59 @@ class _Read:
 def predict(path: Path, data: str, out: Path | None) -> str:
     """Write the class and the probabilities of every node or graph of `data` to a .csv; return what is printed.
 
+    Of a regression its number is written; of links those that are likeliest of all that are not there.
+
     Raises:
         ValueError, OSError: no run of `gnn train`, data that cannot be read, or that do not fit the run.
     """
     trained = load_run(path, "gnn")
-    read = _read(trained, data)
+    read, place = _read(trained, data), out or trained.folder.path / "predictions.csv"
+    write = {"link": _links, "regression": _numbers}.get(trained.settings.task, _classes)
+    return "\n".join(f"  {line}" for line in [*read.notes, *write(trained, read, place), f"in {place}"])
+
+
+def _classes(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
     shares = torch.cat([logits.softmax(-1) for logits in _answers(trained, read, hidden=False)])
     classes = trained.entries.get("class_names") or [str(label) for label in range(shares.size(1))]
     best = shares.argmax(1)
-    written = write_classes(out or trained.folder.path / "predictions.csv", read.what, read.names, classes, shares)
+    write_classes(place, read.what, read.names, classes, shares)
     counts = best.bincount(minlength=len(classes)).tolist()
     told = [f"{name} {count}" for name, count in zip(classes, counts, strict=True) if count]
-    lines = [*read.notes, f"{len(best)} {read.what}s: {', '.join(told[:20])}{', ...' * (len(told) > 20)}"]
+    lines = [f"{len(best)} {read.what}s: {', '.join(told[:20])}{', ...' * (len(told) > 20)}"]
     if read.labels is not None and read.class_names:
         known = read.labels >= 0
         same = [classes[b] == read.class_names[y] for b, y in zip(best[known], read.labels[known], strict=True)]
-        if same:
-            lines.append(f"{sum(same) / len(same):.1%} of the {len(same)} with a label have this class")
-    return "\n".join([*(f"  {line}" for line in lines), f"  in {written}"])
+        lines += [f"{sum(same) / len(same):.1%} of the {len(same)} with a label have this class"] if same else []
+    return lines
+
+
+def _numbers(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
+    mean, scale = getattr(trained.model, "scaling", None) if read.what == "graph" else trained.entries["scaling"]
+    values = torch.cat(list(_answers(trained, read, hidden=False)))[:, 0] * scale + mean
+    rows = ([name, f"{value:.6g}"] for name, value in zip(read.names, values.tolist(), strict=True))
+    write_csv(place, [read.what, "value"], rows)
+    return [f"{len(values)} {read.what}s: {values.min():.4g} to {values.max():.4g}, on average {values.mean():.4g}"]
+
+
+@torch.no_grad()
+def _links(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
+    """The pairs that are not joined and likeliest to be, at most ten for every node, each pair once."""
+    graph, model = read.batches[0], trained.model
+    inputs = edge_inputs(graph, trained.settings)
+    z, nodes = model.hidden(graph.x, **inputs), torch.arange(len(read.names))
+    found: dict[tuple[int, int], float] = {}
+    for node in nodes.tolist():
+        shares = model.decode(z, torch.stack([torch.full_like(nodes, node), nodes])).sigmoid()
+        shares[graph.edge_index[1][graph.edge_index[0] == node]] = -1
+        shares[node] = -1
+        for share, other in zip(*map(Tensor.tolist, shares.topk(min(_LINKS, len(nodes)))), strict=True):
+            if share >= 0:
+                found[min(node, other), max(node, other)] = share
+    best = sorted(found.items(), key=lambda pair: -pair[1])
+    rows = ([read.names[a], read.names[b], f"{share:.6g}"] for (a, b), share in best)
+    told = [f"{read.names[a]} - {read.names[b]} {share:.3f}" for (a, b), share in best[:5]]
+    write_csv(place, ["source", "target", "probability"], rows)
+    return [f"{len(best)} pairs that are not joined, likeliest first", *told]
 
 
 def embed(path: Path, data: str | None, out: Path | None) -> str:
@@ -93,11 +130,12 @@ def _read(trained: TrainedRun, data: str) -> _Read:
     columns, trained_columns = of_source("feature_names") or (), saved.get("feature_names") or ()
     matched = []
     for graph in graphs:
-        graph = match_features(graph, columns, trained_columns, saved["num_features"], notes)
+        graph = match_features(graph, columns, trained_columns, saved.get("raw_features", saved["num_features"]), notes)
         if saved.get("edge_dim") not in (None, edge_width(graph)):
             raise ValueError(
                 f"{data} has {edge_width(graph)} features an edge, but the run was trained on {saved['edge_dim']}"
             )
+        graph = undirected(graph) if trained.settings.task == "link" else graph
         matched.append(prepare_graph(graph, trained.settings, "cpu"))
     y = of_source("y") if of_graphs != alone else None  # the labels of nodes are none of their graph
     classes = of_source("class_names") or [] if y is None else class_names_of(source)

@@ -23,6 +23,11 @@ def percent(figure: Mapping[str, float]) -> str:
     return f"{100 * figure['mean']:.1f} ± {100 * figure['std']:.1f} %"
 
 
+def spread(figure: Mapping[str, float]) -> str:
+    """`0.123 ± 0.004`."""
+    return f"{figure['mean']:.4g} ± {figure['std']:.2g}"
+
+
 def over(said: str, rows: Sequence[Any], what: str = "seed") -> str:
     """`81.9 ± 0.5 % over 10 seeds`."""
     return f"{said} over {len(rows)} {what}{'s'[: len(rows) != 1]}"

@@ -10,6 +10,7 @@ from torch_geometric.nn import GCN as PyGGCN
 from torch_geometric.nn import global_max_pool
 
 from graphreel.gnn import GAT, GCN, GATConv, GATv2Conv
+from graphreel.gnn.models.graph_network import GraphNetwork, make_layers
 
 MODELS = [GCN, GAT]
 
@@ -72,6 +73,27 @@ def test_norm_and_residual_by_hand(everything, x, norm):
         h = out.relu() + h @ skip.t()
     torch.testing.assert_close(model.embed(x, everything.edge_index), h)
     torch.testing.assert_close(model(x, everything.edge_index), model.convs[2](h, everything.edge_index))
+
+
+def test_poolings_jumps_and_a_virtual_node_by_hand(everything, x):
+    layers = make_layers("gcn", [6, 8, 8], normalize=False)
+    network = GraphNetwork(
+        layers, [6, 8, 8], 3, pool="sum+max", jumping=True, virtual_node=True, root_weight=True
+    ).double().eval()  # fmt: skip
+    first = (layers[0](x, everything.edge_index) + x @ network.own[0].weight.t()).relu()
+    first = first + (first.mean(0, keepdim=True) @ network.virtual[0].weight.t() + network.virtual[0].bias).relu()
+    second = (layers[1](first, everything.edge_index) + first @ network.own[1].weight.t()).relu()
+    nodes = torch.cat([x, first, second], dim=1)
+    hidden = network.narrow(torch.cat([nodes.sum(0, keepdim=True), nodes.amax(0, keepdim=True)], dim=1))
+    torch.testing.assert_close(network.hidden(x, everything.edge_index), hidden)
+    torch.testing.assert_close(network(x, everything.edge_index), network.head(hidden))
+    both = torch.cat([everything.edge_index, everything.edge_index + 7], dim=1)
+    batch = torch.arange(2).repeat_interleave(7)
+    together = network(torch.cat([x, x.flip(0)]), both, batch=batch)
+    torch.testing.assert_close(together[0], network(x, everything.edge_index)[0])
+    torch.testing.assert_close(together[1], network(x.flip(0), everything.edge_index)[0])
+    with pytest.raises(ValueError, match="pool must be one of mean, sum, max or None, but is 'median'"):
+        GraphNetwork(layers, [6, 8, 8], 3, pool="sum+median")
 
 
 @pytest.mark.parametrize("pool", ["mean", "sum", "max"])

@@ -1,0 +1,87 @@
+"""What a graph network learns: classes, or numbers; its loss and its figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphreel.training.metrics import classification
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Answers [n, count] are logits, labels [n] classes."""
+
+    count: int
+    smoothing: float = 0.0
+    figures = ("test_accuracy", "val_accuracy")
+    main = "accuracy"
+
+    @staticmethod
+    def said(figure: float) -> str:
+        """An accuracy in words."""
+        return f"{100 * figure:.1f} %"
+
+    @staticmethod
+    def is_better(one: float, other: float) -> bool:
+        """Whether an accuracy is above another."""
+        return one > other
+
+    def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(answer, labels, label_smoothing=self.smoothing)
+
+    def scores(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, float]:
+        """Loss and accuracy; of the validation part also the accuracy with ties broken by the loss."""
+        found = classification(answer, labels, part)
+        if part == "val":
+            # a difference in loss weighs less than any difference in accuracy on fewer than 10^6 nodes
+            found["val_rank"] = found["val_accuracy"] - 1e-6 * found["val_loss"] / (1 + found["val_loss"])
+        return found
+
+    def results(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, Any]:
+        """The figures of a finished training."""
+        return {f"{part}_accuracy": self.scores(answer, labels, part)[f"{part}_accuracy"]}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Answers [n, 1] and labels [n] are numbers divided by `scale` after `mean` was taken off."""
+
+    mean: float
+    scale: float
+    count = 0
+    figures = ("test_mae", "test_rmse", "val_mae")
+    main = "mae"
+
+    @staticmethod
+    def said(figure: float) -> str:
+        """A mean absolute error in words."""
+        return f"MAE {figure:.4g}"
+
+    @staticmethod
+    def is_better(one: float, other: float) -> bool:
+        """Whether an error is below another."""
+        return one < other
+
+    @classmethod
+    def of(cls, labels: Tensor) -> "Numbers":
+        """Of the numbers of a training part."""
+        return cls(float(labels.mean()), float(labels.std(correction=0)) or 1.0)
+
+    def scaled(self, numbers: Tensor) -> Tensor:
+        return (numbers - self.mean) / self.scale
+
+    def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
+        return F.mse_loss(answer[:, 0], labels)
+
+    def scores(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, float]:
+        """The loss, and mean absolute and root mean squared error in the units of the numbers."""
+        error = (answer[:, 0] - labels) * self.scale
+        found = {f"{part}_mae": error.abs().mean().item(), f"{part}_rmse": error.square().mean().sqrt().item()}
+        return {f"{part}_loss": self.loss(answer, labels).item(), **found, **{f"{part}_rank": -found[f"{part}_mae"]}}
+
+    def results(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, Any]:
+        """The figures of a finished training."""
+        scores = self.scores(answer, labels, part)
+        return {name: scores[name] for name in (f"{part}_mae", f"{part}_rmse")}
