@@ -32,4 +32,5 @@ def draw(path: Path, node: str | None, hops: int, graph_index: int, out: Path | 
         title = f"Attention of {trained.folder.path.name}, on {Path(trained.settings.data).name}"
         made = attention_page(trained.model, graph, node, title)
         return made.write(out or trained.folder.path / "attention.html")
-    return write_attention(trained.model, graph, node, hops, out or trained.folder.path / "attention.png")
+    model = getattr(trained.model, "networks", [trained.model])[0]  # of several, the first
+    return write_attention(model, graph, node, hops, out or trained.folder.path / "attention.png")
