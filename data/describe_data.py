@@ -86,8 +86,10 @@ def _labels(names: list[str] | None, y: Any, target: Any) -> str:
     if y is not None and (y >= 0).any():
         counts = y[y >= 0].bincount().tolist()
         return _classes(names or [str(label) for label in range(len(counts))], counts)
-    known = target[target.isfinite()] if target is not None else ()
-    return f"numbers from {known.min():g} to {known.max():g}, for --task regression" if len(known) else "no labels"
+    if target is None or not target.isfinite().any():
+        return "no labels"
+    known = target[target.isfinite()]
+    return f"numbers from {known.min():g} to {known.max():g}, for --task regression"
 
 
 def _classes(names: list[str], counts: list[int]) -> str:

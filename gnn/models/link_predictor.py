@@ -22,9 +22,10 @@ class LinkPredictor(nn.Module):
     def __init__(self, encoder: nn.Module, channels: int, decoder: str = "dot") -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = nn.Sequential(nn.Linear(channels, channels), nn.ReLU()) if decoder == "mlp" else None
-        self.head = nn.Linear(channels, 1) if decoder == "mlp" else None
-        self.bias = nn.Parameter(torch.zeros(1)) if decoder == "dot" else None
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.decoder = None
+        if decoder == "mlp":
+            self.decoder = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, 1, bias=False))
 
     def hidden(self, x: Tensor, edge_index: Tensor, **edges: Any) -> Tensor:
         """What the encoder says of the nodes: ``[N, channels]``."""
@@ -34,10 +35,7 @@ class LinkPredictor(nn.Module):
     def decode(self, z: Tensor, pairs: Tensor) -> Tensor:
         """Logits ``[P]`` of pairs ``[2, P]`` of nodes."""
         product = z[pairs[0]] * z[pairs[1]]
-        if self.decoder is None:
-            return product.sum(-1) + self.bias
-        logits: Tensor = self.head(self.decoder(product)).squeeze(-1)  # type: ignore[misc]
-        return logits
+        return (product.sum(-1) if self.decoder is None else self.decoder(product).squeeze(-1)) + self.bias
 
     def forward(self, x: Tensor, edge_index: Tensor, pairs: Tensor, **edges: Any) -> Tensor:
         """Logits ``[P]`` that the pairs ``[2, P]`` are joined, where ``edge_index`` holds what is known."""

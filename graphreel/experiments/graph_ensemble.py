@@ -73,6 +73,11 @@ class GraphEnsemble(nn.Module):
         scaling: mean and scale of the numbers of a regression, whose answers are numbers less the mean over the scale.
     """
 
+    networks: Any
+    shares: Tensor
+    trained_on: Tensor
+    scaling: Tensor
+
     def __init__(self, networks: Sequence[nn.Module], counts: Tensor, labels: Tensor, classes: int, width: int) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)

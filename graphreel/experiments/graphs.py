@@ -37,7 +37,6 @@ class Graphs(GraphExperiment):
     """
 
     kind = f"graphs in {FOLDS} folds"
-    needs = (*GraphExperiment.needs, "counts", "labels")
 
     def __init__(self, settings: GnnSettings, source: Any) -> None:
         numbers = settings.task == "regression"

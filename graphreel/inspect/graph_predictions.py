@@ -70,7 +70,7 @@ def _classes(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
 
 
 def _numbers(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
-    mean, scale = getattr(trained.model, "scaling", None) if read.what == "graph" else trained.entries["scaling"]
+    mean, scale = trained.model.scaling if read.what == "graph" else trained.entries["scaling"]
     values = torch.cat(list(_answers(trained, read, hidden=False)))[:, 0] * scale + mean
     rows = ([name, f"{value:.6g}"] for name, value in zip(read.names, values.tolist(), strict=True))
     write_csv(place, [read.what, "value"], rows)

@@ -31,7 +31,7 @@ def test_an_example_goes_from_its_file_to_a_run(tmp_path, capsys, kind, suffix):
     assert told.splitlines() == describe_data(path) and f"graphreel {room} train" in told and words in told
     out = tmp_path / "run"
     train = [room, "train", "--data", str(path), flag, count, "--out", str(out), "--quiet"]
-    assert run([*train, *(["--seeds", "1"] if room == "gnn" else [])]) == 0
+    assert run([*train, *(["--seeds", "1", "--members", "1"] if room == "gnn" else [])]) == 0
     assert json.loads((out / "metrics.json").read_text())["parameters"] > 0
     if room == "rnn":
         assert run(["rnn", "predict", str(out), str(path)]) == 0

@@ -24,7 +24,7 @@ def predicted(folder, data):
 
 
 def test_the_blend_of_a_run_is_read_back_as_it_was(tmp_path, capsys):
-    metrics = trained(tmp_path, "--data", "alkanes", "--epochs", "4", "--seeds", "2", "--hidden", "8")
+    metrics = trained(tmp_path, "--data", "alkanes", "--epochs", "3", "--seeds", "2", "--members", "2")
     rows = metrics["seeds"]
     assert all(sum(row["shares"]) == pytest.approx(1) for row in rows)
     assert set(metrics["baselines"]) == {"majority", "random_forest", "logistic_regression"}
@@ -80,7 +80,7 @@ def test_numbers_of_graphs(tmp_path):
         graphs += [f"{node % 2} 2 {(node - 1) % size} {(node + 1) % size}" for node in range(size)]
     (tmp_path / "rings.txt").write_text("\n".join(graphs) + "\n")
     path = str(tmp_path / "rings.txt")
-    metrics = trained(tmp_path, "--data", path, "--task", "regression", "--epochs", "3", "--seeds", "2")
+    metrics = trained(tmp_path, "--data", path, "--task", "regression", "--epochs", "3", "--seeds", "1", "--members", "2")
     assert metrics["test_mae"]["mean"] < metrics["baselines"]["mean"]
     values = [float(row["value"]) for row in predicted(tmp_path, path)]
     assert values[-1] > values[0] + 50
