@@ -80,7 +80,9 @@ def test_numbers_of_graphs(tmp_path):
         graphs += [f"{node % 2} 2 {(node - 1) % size} {(node + 1) % size}" for node in range(size)]
     (tmp_path / "rings.txt").write_text("\n".join(graphs) + "\n")
     path = str(tmp_path / "rings.txt")
-    metrics = trained(tmp_path, "--data", path, "--task", "regression", "--epochs", "3", "--seeds", "1", "--members", "2")
+    metrics = trained(
+        tmp_path, "--data", path, "--task", "regression", "--epochs", "3", "--seeds", "1", "--members", "2"
+    )
     assert metrics["test_mae"]["mean"] < metrics["baselines"]["mean"]
     values = [float(row["value"]) for row in predicted(tmp_path, path)]
     assert values[-1] > values[0] + 50
