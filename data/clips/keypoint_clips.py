@@ -115,13 +115,15 @@ class KeypointReader:
         What PyG's `Batch` makes of clips one by one, made at once; with the labels of those that are `labelled`.
         """
         joints = self.skeleton.nodes
-        if self.skeleton.people == 1 and bool(present.all()):
+        complete = bool(present.all())
+        if complete and self.skeleton.people == 1:
             edge_index, steps = _edges_of_all(self.skeleton, *places.shape[:2])
         else:
             edge_index, steps = self._edges(places, present)
         clip, frame, joint = present.nonzero(as_tuple=True)
+        x = self._features(places, present)
         batch = Clip(
-            x=self._features(places, present),
+            x=x.flatten(0, 2) if complete else x[present],
             edge_index=edge_index,
             edge_attr=steps,
             frame=frame + (lengths.cumsum(0) - lengths)[clip],
@@ -136,6 +138,7 @@ class KeypointReader:
         return batch
 
     def _features(self, places: Tensor, present: Tensor) -> Tensor:
+        """Features of every joint in every frame, [clips, frames, joints, features], also where it is missing."""
         mask = present[..., None].float()
         middle, about = about_middle(places, mask)
         size = size_of(own_about(places, mask, self.skeleton.people), mask)
@@ -161,7 +164,7 @@ class KeypointReader:
                 own = (step - mean) * both / size
                 features.append(own / (own.square().sum(3, keepdim=True) + _SMALL**2 * lag).sqrt())
         features.append(torch.eye(self.skeleton.nodes).expand(*places.shape[:2], -1, -1))
-        return torch.cat(features, dim=3)[present]
+        return torch.cat(features, dim=3)
 
     def _edges(self, places: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         number = (present.flatten().cumsum(0) - 1).view(present.shape)

@@ -77,7 +77,7 @@ class Variation:
 
     Attributes:
         mirror: the chance of a mirror image, where the skeleton says which joints swap.
-        turn: the largest angle in the plane of the first two coordinates, in radians.
+        turn: the largest angle in the plane of the first two coordinates, in radians; in space also about the second.
         stretch: the largest share by which either of them grows or shrinks.
         shortest: the least share of the clip's time that is kept.
         offset: deviation of what is added to the places of a joint all through the clip, in sizes of the body.
@@ -131,6 +131,11 @@ class Variation:
         turn[:, 1, 0], turn[:, 1, 1] = -angle.sin(), angle.cos()
         turn[:, :, 0] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
         turn[:, :, 1] *= draw(1 - self.stretch, 1 + self.stretch)[:, None]
+        if dimensions == 3:  # seen from another side as well, as action networks on Kinect's joints are trained
+            side, angle = torch.eye(3).repeat(clips, 1, 1), draw(-self.turn, self.turn)
+            side[:, 0, 0], side[:, 0, 2] = angle.cos(), angle.sin()
+            side[:, 2, 0], side[:, 2, 2] = -angle.sin(), angle.cos()
+            turn = side @ turn
         places = (places.flatten(1, 2) @ turn).view_as(places)
 
         mask = present[..., None].float()
