@@ -40,7 +40,8 @@ def opaque(name: str, fake: Callable[..., list[Tensor]]) -> Callable[[Callable[.
             *args, wanted = given
             handle = torch.empty(0)
             if not wanted:
-                return [*function(*args), handle]
+                with torch.no_grad():
+                    return [*function(*args), handle]
             with _autograd():
                 leaves, results = _record(function, args, wanted)
             _recorded[handle] = leaves, results
