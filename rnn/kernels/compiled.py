@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graphreel.core.dropout import dropout
 from graphreel.core.opaque import opaque, seeded
+from graphreel.core.transforms import is_compiled
 
 from ..cells import State
 from ..sequence.packing import full_packing, span_packing, spans_of
@@ -27,8 +28,13 @@ _pool = BufferPool(4)
 
 def compiled_stack(
     layer: Any, x: Tensor, states: State | None, lengths: Tensor | Sequence[int] | None, padding_side: str
-) -> tuple[Tensor, State]:
-    """All layers and directions of a Recurrent over x [T, B, I]: h of the last one [T, B, .], and the final states."""
+) -> tuple[Tensor, State] | None:
+    """All layers and directions of a Recurrent over x [T, B, I]: h of the last one [T, B, .], and the final states.
+
+    None where nothing is compiled, or the cell has plain operations alone.
+    """
+    if not is_compiled() or layer.kernel.forward is None or torch.is_autocast_enabled(x.device.type):
+        return None
     finals: list[list[Tensor]] = []
     lengths = lengths if lengths is None or isinstance(lengths, Tensor) else torch.tensor(lengths)
     for depth in range(layer.num_layers):

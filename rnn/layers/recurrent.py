@@ -10,7 +10,6 @@ from torch.nn.utils.rnn import PackedSequence
 from graphreel.core.checks import check_one_of
 from graphreel.core.dropout import check_probability
 from graphreel.core.dropout import dropout as drop_out
-from graphreel.core.transforms import is_compiled
 
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
@@ -210,7 +209,7 @@ class Recurrent(nn.Module):
                 raise ValueError("lengths must be left out with a PackedSequence, which brings its own")
             self._check_features(input.data, dims=(2,))
             batch = int(input.batch_sizes[0])
-        states = self._initial_states(hx, batch, input.data, unbatched=False)
+            states = self._initial_states(hx, batch, input.data, unbatched=False)
             sorted_states = states and tuple(_permuted(part, input.sorted_indices) for part in states)
             if (whole := self._by_torch(input.data, sorted_states, batch, input.batch_sizes)) is not None:
                 flat, final = whole[0], tuple(_permuted(part, input.unsorted_indices) for part in whole[1])
@@ -229,8 +228,7 @@ class Recurrent(nn.Module):
             raise ValueError("input must have at least one step, but got 0")
         states = self._initial_states(hx, batch, x, unbatched)
         found = self._by_torch(x, states, batch) if lengths is None else None
-        if found is None and is_compiled() and self.kernel.forward is not None and not autocasts(x):
-            found = compiled_stack(self, x, states, lengths, padding_side)
+        found = found or compiled_stack(self, x, states, lengths, padding_side)
         if found is None:
             if lengths is None:
                 packings = full_packing(steps, batch, x.device, self.num_directions)
