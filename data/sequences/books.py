@@ -115,6 +115,14 @@ class Book:
         """Numbers of the held-out part: the last 5 % of the text."""
         return self._parts[2]
 
+    def opening(self) -> str:
+        """Three words, or ten characters where there are no blanks, that begin a paragraph of the held-out part."""
+        held_out = self.text[-len(self.held_out) :]
+        paragraphs = [part.strip() for part in re.split(r"\n\s*\n", held_out)[1:]] + held_out.split("\n")[1:]
+        first = next((part for part in paragraphs if len(part.split()) > 3), held_out.strip() or held_out)
+        words = first.split()
+        return " ".join(words[:3]) if len(words) > 3 else first[:10]
+
     def baselines(self) -> dict[str, float]:
         """Bits per character of the whole text: entropy of its letters (unigram), and compressed by bz2 and by xz."""
         size = len(self.text)

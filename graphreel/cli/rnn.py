@@ -35,7 +35,7 @@ def _share(value: float | None) -> float | None:
 @app.command()
 def generate(
     run: Run,
-    prompt: Annotated[str | None, typer.Option(help="What the text begins with.", show_default="a new line")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the text begins with.", show_default="the run's")] = None,
     length: Annotated[int, typer.Option(min=1, help="Characters to write at most.")] = 60,
     temperature: Annotated[
         float, typer.Option(callback=_positive, help="Divides the logits: below 1 bolder, above 1 more varied.")

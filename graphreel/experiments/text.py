@@ -36,7 +36,7 @@ class Text(Experiment):
         self.settings, self.book = settings, book
         self.label = self.name = settings.cell
         self.plan = Plan(settings.steps, settings.evaluate_every, clip_norm=settings.clip_norm)
-        self.entries = {"vocabulary": book.vocabulary}
+        self.entries = {"vocabulary": book.vocabulary, "prompt": settings.prompt or book.opening()}
         self.notes = book.notes
         counts = book.train.bincount(minlength=len(book.vocabulary)).double()
         self.blank = float(counts.max() / counts.sum())
@@ -139,7 +139,9 @@ class Text(Experiment):
 
     def _file(self, run: RunFolder) -> SamplesFile:
         if self._samples is None:
-            self._samples = SamplesFile(run.path / "samples.txt", Vocabulary(self.book.vocabulary), self.book.text)
+            self._samples = SamplesFile(
+                run.path / "samples.txt", Vocabulary(self.book.vocabulary), self.book.text, self.entries["prompt"]
+            )
         return self._samples
 
 

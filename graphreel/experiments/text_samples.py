@@ -10,7 +10,6 @@ from graphreel.rnn import CharLM, Vocabulary, generate, known_words, text_measur
 
 LENGTHS = (30, 40, 60)
 COUNT = 5
-COMPLETED = "Sleeping beauty is"
 _RULE = "=" * 78
 MODES: dict[str, dict[str, Any]] = {
     "greedy": {"greedy": True},
@@ -28,8 +27,8 @@ HEADER = (
 class SamplesFile:
     """One section per stage of a training; a section that is written again replaces the old one and all later."""
 
-    def __init__(self, path: Path, vocabulary: Vocabulary, text: str) -> None:
-        self.path, self.vocabulary = path, vocabulary
+    def __init__(self, path: Path, vocabulary: Vocabulary, text: str, prompt: str) -> None:
+        self.path, self.vocabulary, self.prompt = path, vocabulary, prompt
         self._known = known_words(text)
         self._letters = _first_letters(text)
 
@@ -45,13 +44,14 @@ class SamplesFile:
                 whole = [letter + text for letter, text in zip(self._letters, texts, strict=True)]
                 body.append(f"{mode}, length {length}: {describe(text_measures(whole, self._known))}")
                 body += [f"    {_one_line(text)}" for text in whole]
-        if set(COMPLETED) <= set(self.vocabulary.characters):
+        if set(self.prompt) <= set(self.vocabulary.characters):
             completed = generate(
-                model, self.vocabulary, COMPLETED, 60, temperature=0.5, count=COUNT,
+                model, self.vocabulary, self.prompt, 60, temperature=0.5, count=COUNT,
                 generator=torch.Generator().manual_seed(step),
             )  # fmt: skip
-            body.append(f'"{COMPLETED}" completed, temperature 0.5: {describe(text_measures(completed, self._known))}')
-            body += [f"    {COMPLETED}{_one_line(text)}" for text in completed]
+            prompt = _one_line(self.prompt)
+            body.append(f'"{prompt}" completed, temperature 0.5: {describe(text_measures(completed, self._known))}')
+            body += [f"    {prompt}{_one_line(text)}" for text in completed]
         write_text(self.path, self._before(title) + "\n".join(body) + "\n\n")
 
     def _before(self, title: str) -> str:

@@ -40,4 +40,8 @@ class TextSettings(Settings):
         before=0.0,
     )  # fmt: skip
     carried: bool = option(True, "Carry the hidden state from window to window.", off="--fresh")
+    prompt: str = option(
+        "", "What samples go on from; left out, the first words of the held-out part.", panel="Run",
+        before="Sleeping beauty is",
+    )  # fmt: skip
     evaluate_every: int = option(1000, "Steps between evaluations.", check=at_least(1), panel="Training")

@@ -18,8 +18,8 @@ def write(path: Path, prompt: str | None, length: int, seed: int, options: dict[
     """
     trained = load_run(path, "text")
     model, vocabulary = trained.model, Vocabulary(trained.entries["vocabulary"])
-    if prompt is None:
-        prompt = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    if prompt is None:  # runs made before have no prompt of their own
+        prompt = trained.entries.get("prompt", "\n" if "\n" in vocabulary.characters else vocabulary.characters[0])
     generator = torch.Generator().manual_seed(seed)
     steps = stream(model, vocabulary, prompt, length, generator=generator, **options)
     count = options.get("count", 1)

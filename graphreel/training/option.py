@@ -5,6 +5,7 @@ learning_rate: float = option(1e-4, "Step size of Adam.", check=positive, names=
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from typing import Any
@@ -107,7 +108,7 @@ class Setting:
         on, _, off = self.flags[0].partition("/")
         if self.kind is bool:
             return on if value else off
-        return f"{on} {value:g}" if isinstance(value, float) else f"{on} {value}"
+        return f"{on} {value:g}" if isinstance(value, float) else f"{on} {shlex.quote(str(value))}"
 
     def accepted(self, value: Any) -> Any:
         """The value, a whole number as a float where one is expected.

@@ -192,3 +192,10 @@ def test_grimm_without_its_licence():
     figures = book.baselines()
     assert figures["unigram"] == pytest.approx(4.40, abs=0.01)
     assert figures["bz2"] == pytest.approx(2.11, abs=0.01) and figures["xz"] == pytest.approx(2.36, abs=0.01)
+
+
+def test_a_prompt_begins_a_paragraph_of_the_held_out_part(tmp_path):
+    story = "Nothing here begins like it.\n" * 200 + "\nOne day a fox came by.\n" + "and so it went on\n" * 4
+    book = load_book(write(tmp_path, story, "story.tex"))
+    assert book.opening() == "One day a" and "One day a" in book.text[-len(book.held_out) :]
+    assert load_book(write(tmp_path, "0123456789" * 40, "digits")).opening() == "0123456789"

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from graphreel.data import load
-from graphreel.experiments.text_samples import COMPLETED, MODES
+from graphreel.experiments.text_samples import MODES
 from graphreel.experiments.text_settings import TextSettings
 from graphreel.inspect.load_run import load_run
 from graphreel.report.disk_data import WANTED
@@ -21,6 +21,7 @@ from graphreel.report.workspace import Workspace
 from graphreel.rnn import Vocabulary, generate, known_words, text_measures
 
 CLAIMED_STEPS, CLAIMED_ACCURACY = 336_000, 0.66
+PROMPT = "Sleeping beauty is"  # of the bonus question, in Grimm
 EMBEDDED = "the Python language reference, which comes with every Python"
 STRETCH = 5  # characters
 _SHOWN = (("greedy", 60), ("temperature 0.5", 60), ("temperature 1", 40), ("temperature 2", 30))
@@ -58,6 +59,8 @@ USES = ("grimm",)
 def measure(sizes: Sizes, workspace: Workspace) -> dict[str, Any]:
     data = workspace.on_disk.get("grimm", "book")
     typed = {name: value for name, value in asdict(sizes).items() if name not in ("prompts", "count", "length")}
+    if data != "book":
+        typed["prompt"] = PROMPT
     settings = TextSettings.resolve(data, typed)
     trained = workspace.trainings.train("text", settings)
     workspace.picture("curves", trained.curves_path)
@@ -75,7 +78,7 @@ def measure(sizes: Sizes, workspace: Workspace) -> dict[str, Any]:
         "text": text_measures([text[:200_000]], known_words(text)),
         "stretch": STRETCH,
         "written": _written(groups),
-        "prompt": COMPLETED,
+        "prompt": trained.load_checkpoint()["prompt"],
         "completed": [[g.third, visible(text)] for g in groups if not g.mode for text in g.texts[:3]],
         "command": f"graphreel rnn train --data {named} {options} --out RUN",
     }
