@@ -11,6 +11,7 @@ from graphreel.experiments.kinds import KINDS, kind_of_run, kind_of_settings
 from graphreel.training.device import choose_device
 from graphreel.training.run_folder import RunFolder, free_folder
 from graphreel.training.signals import catching_signals
+from graphreel.training.trackers import require_tracker
 
 if TYPE_CHECKING:
     from graphreel.training.settings import Settings
@@ -36,6 +37,7 @@ def start(
         KeyboardInterrupt, Stopped: a signal asked to stop; the folder has a checkpoint of that moment.
     """
     name = kind_of_settings(settings)
+    require_tracker(settings.log)
     from graphreel.training.memory import refuse_too_large
 
     with catching_signals():

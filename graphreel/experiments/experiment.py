@@ -19,6 +19,7 @@ from graphreel.training.run_folder import RunFolder
 from graphreel.training.schedules import build_schedule
 from graphreel.training.summary import over_seeds, summary
 from graphreel.training.task import Task
+from graphreel.training.trackers import open_tracker
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -120,9 +121,10 @@ class Experiment(ABC):
             for note in self.notes:
                 typer.echo(f"  {note}")
         plan = replace(self.plan, checkpoint_seconds=self.settings.checkpoint_every)
+        tracker = open_tracker(self.settings.log, run, self.settings.as_dict())
         rows = train(
             run, self.settings.every_seed, plan, self._scheduled, self.evaluate, Progress(quiet), self.entries,
-            lambda task, step: self.on_step(run, task, step),
+            lambda task, step: self.on_step(run, task, step), tracker.validated,
         )  # fmt: skip
         history = run.load_checkpoint()["history"]
         metrics = {
@@ -143,6 +145,7 @@ class Experiment(ABC):
         drawn = self.curves(metrics)
         draw_curves(self.history(history), drawn.panels, run.curves_path, drawn.title, drawn.levels)
         pictures = self.draw(run)
+        tracker.finished(metrics, [path for path in (run.curves_path, *pictures) if path.suffix == ".png"])
         if show and not quiet:
             typer.echo(summary(self.summary(metrics), run, *pictures))
             for warning in metrics["warnings"]:

@@ -93,5 +93,5 @@ def _model_of(config: Mapping[str, Any]) -> str:
 def _differing(config: Mapping[str, Any], alike: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
     alike = list(alike)
     for name, value in config.items():
-        if name not in BESIDE | {"seeds", "device"} and any(other.get(name, value) != value for other in alike):
+        if name not in BESIDE | {"seeds", "device", "log"} and any(other.get(name, value) != value for other in alike):
             yield name, value

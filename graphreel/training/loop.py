@@ -53,6 +53,7 @@ def train(
     progress: Progress,
     entries: Mapping[str, Any] | None = None,
     on_step: Callable[[Task, int], None] | None = None,
+    on_validation: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Train every seed, keep the folder's checkpoint and history up to date, and return a row of figures per seed.
 
@@ -65,13 +66,14 @@ def train(
         evaluate: Task with its best weights -> figures of the test part; called once per seed.
         entries: further entries of checkpoint.pt (a vocabulary, say).
         on_step: called with (task, step) after every step.
+        on_validation: called with every row of the history.
 
     Raises:
         NotFinite: the loss is not finite; the folder keeps its last good checkpoint.
         ValueError: the folder's checkpoint belongs to other settings, or is damaged.
         KeyboardInterrupt, Stopped: a signal asked to stop.
     """
-    book = _Checkpoints(run, plan, entries or {})
+    book = _Checkpoints(run, plan, entries or {}, on_validation)
     with _seeds_collected(), progress.over(len(seeds) * plan.steps) as bar:
         for index in range(len(book.finished), len(seeds)):
             seed = seeds[index]
@@ -103,8 +105,14 @@ def _seeds_collected() -> Iterator[None]:
 class _Checkpoints:
     """What checkpoint.pt holds beside the seed that is being trained, and when it is written."""
 
-    def __init__(self, run: RunFolder, plan: Plan, entries: Mapping[str, Any]) -> None:
-        self.run, self.plan, self.entries = run, plan, entries
+    def __init__(
+        self,
+        run: RunFolder,
+        plan: Plan,
+        entries: Mapping[str, Any],
+        on_validation: Callable[[Mapping[str, Any]], None] | None,
+    ) -> None:
+        self.run, self.plan, self.entries, self.on_validation = run, plan, entries, on_validation
         self.config = run.config()
         self.finished: list[dict[str, Any]] = []
         self.history: list[dict[str, Any]] = []
@@ -134,6 +142,12 @@ class _Checkpoints:
 
     def is_due(self) -> bool:
         return time.perf_counter() - self.saved_at > self.plan.checkpoint_seconds or not self.run.has_checkpoint
+
+    def note(self, row: dict[str, Any]) -> None:
+        """Add a row to the history."""
+        self.history.append(row)
+        if self.on_validation is not None:
+            self.on_validation(row)
 
     def save(self, seed_state: dict[str, Any] | None) -> None:
         weights = self.best_run["model"] if self.best_run is not None else (seed_state or {}).get("best_model")
@@ -238,7 +252,7 @@ class _Loop:
             )
         total, count = self.losses
         head = {"seed": self.task.seed, "step": self.step, "train_loss": total / count}
-        self.book.history.append({**head, **self.figures})
+        self.book.note({**head, **self.figures})
         self.losses, self.stale = [0.0, 0], self.stale + 1
         if self.sign * score > self.sign * self.best_score:
             self.best_score, self.stale = score, 0

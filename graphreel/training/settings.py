@@ -8,7 +8,8 @@ from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from graphreel.core.near_names import did_you_mean
 from graphreel.data.registry import data_set
-from graphreel.training.option import Setting, at_least, at_most, dashed, device, option
+from graphreel.training.option import Setting, at_least, at_most, dashed, device, one_of, option
+from graphreel.training.trackers import TRACKERS
 
 S = TypeVar("S", bound="Settings")
 
@@ -43,6 +44,14 @@ class Settings:
     device: str = option("auto", "Where to train: auto, cpu, cuda, cuda:N or mps.", check=device, panel="Run")
     checkpoint_every: float = option(
         5.0, "Least seconds between two checkpoints.", check=at_least(0), panel="Run", before=5.0
+    )
+
+    log: str = option(
+        "",
+        "Also log to a tracker, in the run folder unless a server is named",
+        check=one_of("", *TRACKERS),
+        panel="Run",
+        before="",
     )
 
     def __post_init__(self) -> None:
