@@ -16,6 +16,7 @@ from graphreel.cli import gnn as gnn_commands
 from graphreel.cli import report as report_command
 from graphreel.cli import rnn as rnn_commands
 from graphreel.cli import runs as runs_command
+from graphreel.cli import sweep as sweep_command
 from graphreel.cli.train_command import EXIT_CODES
 from graphreel.core.lazy_room import silence_scripting
 from graphreel.core.near_names import did_you_mean
@@ -46,6 +47,7 @@ app.add_typer(rnn_commands.app, name="rnn")
 app.add_typer(combined_commands.app, name="combined")
 app.add_typer(data_commands.app, name="data")
 app.command("runs")(runs_command.runs)
+app.command("sweep")(sweep_command.sweep)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor_command.doctor)
 

@@ -34,7 +34,7 @@ def add_training(app: typer.Typer, name: str, about: str, names: Sequence[str], 
     command_name = f"{classes[0].ROOM} {name}"
 
     def command(**given: Any) -> None:
-        _refuse_ranks()
+        refuse_ranks()
         own = {key: given.pop(key) for key in beside}
         typed = {key: value for key, value in given.items() if value is not None}
         if own["resume"] is not None:
@@ -105,7 +105,7 @@ def _completion(setting: Setting) -> Any:
     return lambda incomplete: [choice for choice in setting.choices if choice.startswith(incomplete)]
 
 
-def _refuse_ranks() -> None:
+def refuse_ranks() -> None:
     """Under torchrun every process would train the same into one folder."""
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise ValueError(

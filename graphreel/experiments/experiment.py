@@ -123,7 +123,7 @@ class Experiment(ABC):
         plan = replace(self.plan, checkpoint_seconds=self.settings.checkpoint_every)
         tracker = open_tracker(self.settings.log, run, self.settings.as_dict())
         rows = train(
-            run, self.settings.every_seed, plan, self._scheduled, self.evaluate, Progress(quiet), self.entries,
+            run, self.settings.every_seed, plan, self.scheduled, self.evaluate, Progress(quiet), self.entries,
             lambda task, step: self.on_step(run, task, step), tracker.validated,
         )  # fmt: skip
         history = run.load_checkpoint()["history"]
@@ -152,7 +152,8 @@ class Experiment(ABC):
                 typer.echo(f"  warning: {warning}")
         return metrics
 
-    def _scheduled(self, seed: int) -> Task:
+    def scheduled(self, seed: int) -> Task:
+        """What one seed trains, with the schedule of the settings."""
         task = self.build(seed)
         if task.scheduler is None:
             task.scheduler = build_schedule(self.settings.schedule, task.optimizer, self.plan.steps)
