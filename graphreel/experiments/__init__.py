@@ -45,6 +45,7 @@ def start(
         experiment = KINDS[name].experiment.load(found)
         if name != "compare":  # whose models have asked for themselves
             refuse_too_large(lambda: experiment.model(experiment.settings, experiment.entries))
+            experiment.initial_weights  # noqa: B018  read before a folder is made
         kind = {"room": KINDS[name].room, **({} if name == "gnn" else {"kind": name})}
         path = out or free_folder(Path("runs") / f"{Path(experiment.settings.data).stem}-{experiment.name}")
         with RunFolder(path).locked() as run:

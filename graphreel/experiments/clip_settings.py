@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.rnn.registry import CAUSAL_CELLS
+from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import Setting, at_least, at_most, dashed, one_of, option, positive, share, size
 from graphreel.training.schedules import schedule_option
@@ -103,6 +104,7 @@ class ClipSettings(Settings):
     )  # fmt: skip
     augment: bool = option(True, "Vary clips in training, where their kind knows how to.")
     mirror: bool = option(False, "Keypoints: classify a clip and its mirror image together.", before=False)
+    class_weights: str = class_weights_option()
     learning_rate: float = option(3e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
     schedule: str = schedule_option("warm-cosine")
     optimizer: str = optimizer_option("adamw")
@@ -186,7 +188,7 @@ class CompareSettings(ClipSettings):
     OFFERED: ClassVar[tuple[str, ...]] = (
         "data", "seed", "seeds", "device", "checkpoint_every", "spatial", "temporal", "hidden", "dropout",
         *(name for names in _OWN_OPTIONS.values() for name in names), "augment",
-        "learning_rate", "schedule", "optimizer", "weight_decay", "label_smoothing", "batch_size",
+        "learning_rate", "schedule", "optimizer", "weight_decay", "label_smoothing", "class_weights", "batch_size",
         "epochs", "validation",
     )  # fmt: skip
 

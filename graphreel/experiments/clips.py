@@ -16,9 +16,10 @@ from graphreel.experiments.clip_baselines import baselines_of
 from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
+from graphreel.training.class_weights import class_weights
 from graphreel.training.loop import Plan
 from graphreel.training.memory import refuse_too_large
-from graphreel.training.metrics import classification, confusion, trivial_scores
+from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.summary import over, percent
 from graphreel.training.task import Task
@@ -70,11 +71,14 @@ class Clips(Experiment):
         model = self.model(settings, self.entries).to(settings.device)
         optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
 
+        labels = torch.cat([clip.y for clip in splits.train])
+        weights = class_weights(settings.class_weights, labels, splits.classes, settings.device)
+
         def loss(batch: Any) -> Tensor:
-            return F.cross_entropy(model(batch), batch.y, label_smoothing=settings.label_smoothing)
+            return F.cross_entropy(model(batch), batch.y, weights, label_smoothing=settings.label_smoothing)
 
         def validate() -> dict[str, float]:
-            figures = classification(*logits_of(model, validation), "val")
+            figures = classification(*logits_of(model, validation), "val", weights)
             return figures | ({"step": task.step} if settings.keep == "last" else {})
 
         task = Task(model, optimizer, ClipBatches(splits, settings, seed), loss, validate)
@@ -86,10 +90,9 @@ class Clips(Experiment):
         validation, tested = (in_batches(part, self.settings, splits) for part in (splits.validation, splits.test))
         logits, labels = logits_of(model, tested)
         return {
-            "test_accuracy": classification(logits, labels, "test")["test_accuracy"],
+            **test_figures(logits, labels),
             "val_accuracy": classification(*logits_of(model, validation), "val")["val_accuracy"],
             "parameters": parameters_of(model),
-            "confusion": confusion(logits, labels),
         }
 
     def metrics(self, rows: Rows) -> dict[str, Any]:

@@ -3,23 +3,28 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import typer
 from torch import nn
 
 from graphreel.training.allocator import tune_allocator
 from graphreel.training.curves import draw_curves
 from graphreel.training.errors import NotFinite
+from graphreel.training.init_from import take_over, weights_of
 from graphreel.training.loop import Plan, train
 from graphreel.training.metrics import never_beaten
 from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.schedules import build_schedule
-from graphreel.training.summary import over_seeds, summary
+from graphreel.training.summary import over_seeds, percent, summary
 from graphreel.training.task import Task
 from graphreel.training.trackers import open_tracker
+
+_CLASS_FIGURES = (("macro F1", "test_f1"), ("AUROC", "test_auroc"))
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -118,7 +123,7 @@ class Experiment(ABC):
         """
         tune_allocator()
         if show and not quiet:
-            for note in self.notes:
+            for note in [*self.notes, *self._taken_over()]:
                 typer.echo(f"  {note}")
         plan = replace(self.plan, checkpoint_seconds=self.settings.checkpoint_every)
         tracker = open_tracker(self.settings.log, run, self.settings.as_dict())
@@ -133,6 +138,7 @@ class Experiment(ABC):
             "parameters": rows[0]["parameters"],
             **over_seeds(rows, self.scores),
             **self.metrics(rows),
+            **class_figures(rows),
             "warnings": never_beaten(history, self.trivial),
             "seeds": rows,
             **self.inner_runs(run, quiet),
@@ -147,17 +153,57 @@ class Experiment(ABC):
         pictures = self.draw(run)
         tracker.finished(metrics, [path for path in (run.curves_path, *pictures) if path.suffix == ".png"])
         if show and not quiet:
-            typer.echo(summary(self.summary(metrics), run, *pictures))
+            typer.echo(summary(with_class_figures(self.summary(metrics), metrics), run, *pictures))
             for warning in metrics["warnings"]:
                 typer.echo(f"  warning: {warning}")
         return metrics
 
+    @cached_property
+    def initial_weights(self) -> dict[str, Any]:
+        """Those of the run that the training starts from, if it does.
+
+        Raises:
+            ValueError, OSError: there is none, or it does not fit the model.
+        """
+        if not getattr(self.settings, "init_from", ""):
+            return {}
+        weights = weights_of(self.settings.init_from)
+        take_over(self.model(self.settings, self.entries), weights, self.settings.init_from)
+        return weights
+
+    def _taken_over(self) -> list[str]:
+        if not self.initial_weights:
+            return []
+        return [take_over(self.model(self.settings, self.entries), self.initial_weights, self.settings.init_from)]
+
     def scheduled(self, seed: int) -> Task:
         """What one seed trains, with the schedule of the settings."""
         task = self.build(seed)
+        if self.initial_weights:
+            take_over(task.model, self.initial_weights, self.settings.init_from)
         if task.scheduler is None:
             task.scheduler = build_schedule(self.settings.schedule, task.optimizer, self.plan.steps)
         return task
+
+
+def class_figures(rows: Rows) -> dict[str, Any]:
+    """Of a classification macro F1 and AUROC over seeds, and the confusion of all [true class][predicted class]."""
+    names = [name for name in ("test_f1", "test_auroc") if all(row.get(name) is not None for row in rows)]
+    if not all("confusion" in row for row in rows):
+        return {}
+    together = np.sum([row["confusion"] for row in rows], axis=0).tolist()
+    return {**over_seeds(rows, names), "confusion": together}
+
+
+def with_class_figures(lines: Mapping[str, str], metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The summary with macro F1 and AUROC behind the test accuracy."""
+    told = [f"{word} {percent(metrics[name])}" for word, name in _CLASS_FIGURES if name in metrics]
+    found: dict[str, str] = {}
+    for name, line in lines.items():
+        found[name] = line
+        if name == "test accuracy" and told:
+            found["of classes"] = ", ".join(told)
+    return found
 
 
 def fit_part(run: RunFolder, name: str, experiment: Experiment, kind: Mapping[str, Any], quiet: bool) -> dict[str, Any]:

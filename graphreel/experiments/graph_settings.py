@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphreel.gnn.registry import ATTENDING, LAYERS
+from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import Check, at_least, at_most, one_of, option, positive, share, size
 from graphreel.training.schedules import schedule_option
@@ -97,6 +98,7 @@ class GnnSettings(Settings):
         200, "Passes over the training part; without --neighbors one is one step.", check=at_least(1),
         names="--steps", panel="Training",
     )  # fmt: skip
+    class_weights: str = class_weights_option()
     learning_rate: float = option(0.01, "Peak step size.", check=positive, names="--lr", panel="Training")
     schedule: str = schedule_option("constant")
     optimizer: str = optimizer_option("adam")

@@ -6,7 +6,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphreel.training.metrics import classification
+from graphreel.training.metrics import classification, test_figures
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Classes:
 
     count: int
     smoothing: float = 0.0
+    weights: Tensor | None = None
     figures = ("test_accuracy", "val_accuracy")
     main = "accuracy"
 
@@ -29,11 +30,11 @@ class Classes:
         return one > other
 
     def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(answer, labels, label_smoothing=self.smoothing)
+        return F.cross_entropy(answer, labels, self.weights, label_smoothing=self.smoothing)
 
     def scores(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, float]:
         """Loss and accuracy; of the validation part also the accuracy with ties broken by the loss."""
-        found = classification(answer, labels, part)
+        found = classification(answer, labels, part, self.weights)
         if part == "val":
             # a difference in loss weighs less than any difference in accuracy on fewer than 10^6 nodes
             found["val_rank"] = found["val_accuracy"] - 1e-6 * found["val_loss"] / (1 + found["val_loss"])
@@ -41,6 +42,8 @@ class Classes:
 
     def results(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, Any]:
         """The figures of a finished training."""
+        if part == "test":
+            return test_figures(answer, labels)
         return {f"{part}_accuracy": self.scores(answer, labels, part)[f"{part}_accuracy"]}
 
 

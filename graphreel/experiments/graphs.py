@@ -20,7 +20,7 @@ from graphreel.experiments.graph_model import (
     prepare_graph,
 )
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.graph_target import Classes, Numbers
+from graphreel.experiments.graph_target import Numbers
 from graphreel.training.metrics import trivial_scores
 from graphreel.training.task import Task
 
@@ -153,10 +153,13 @@ class Graphs(GraphExperiment):
 
     def target_of(self, seed: int) -> Any:
         """What a seed learns."""
-        if self.settings.task != "regression":
-            return Classes(self.source.num_classes, self.settings.label_smoothing)
         (train, val), *_ = self.parts(seed)[0]
-        return Numbers.of(self.labels[torch.cat([train, val])])
+        labels = self.labels[torch.cat([train, val])]
+        return (
+            Numbers.of(labels)
+            if self.settings.task == "regression"
+            else self.classes_of(labels, self.source.class_names)
+        )
 
     def labels_of(self, target: Any, index: Tensor) -> Tensor:
         """The labels of some graphs, as `target` takes them."""

@@ -13,8 +13,9 @@ from graphreel.data import load
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
 from graphreel.experiments.sequence_settings import SequenceSettings
 from graphreel.rnn import SequenceClassifier
+from graphreel.training.class_weights import class_weights
 from graphreel.training.loop import Plan
-from graphreel.training.metrics import classification, confusion, trivial_scores
+from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.summary import over, percent
 from graphreel.training.task import Task
@@ -75,24 +76,24 @@ class LabelledSequences(Experiment):
             order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed * 1_000_003 + number))
             return train[order[inside * settings.batch_size :][: settings.batch_size]]
 
+        weights = class_weights(settings.class_weights, self.labels["train"], source.classes, settings.device)
+
         def loss(places: Tensor) -> Tensor:
             scored = model(*padded([source.items[place] for place in places], settings.device))
-            return F.cross_entropy(scored, source.y[places].to(settings.device))
+            return F.cross_entropy(scored, source.y[places].to(settings.device), weights)
 
         optimizer = build_optimizer(
             settings.optimizer, model, settings.learning_rate, settings.weight_decay, lambda p: p.dim() > 1
         )
-        return Task(model, optimizer, batch, loss, lambda: self._scores(model, "val"))
+        return Task(model, optimizer, batch, loss, lambda: self._scores(model, "val", weights))
 
     def evaluate(self, task: Task) -> dict[str, Any]:
         logits = self._logits(task.model, "test")
-        tested, chosen = classification(logits, self.labels["test"], "test"), self._scores(task.model, "val")
-        accuracies = {"test_accuracy": tested["test_accuracy"], "val_accuracy": chosen["val_accuracy"]}
-        return {**accuracies, "confusion": confusion(logits, self.labels["test"])}
+        chosen = self._scores(task.model, "val")
+        return {**test_figures(logits, self.labels["test"]), "val_accuracy": chosen["val_accuracy"]}
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
-        together = np.sum([row["confusion"] for row in rows], axis=0).tolist()
-        return {"classes": self.source.classes, "baselines": self.baselines, "confusion": together}
+        return {"classes": self.source.classes, "baselines": self.baselines}
 
     def curves(self, metrics: Mapping[str, Any]) -> Curves:
         return accuracy_curves(f"{self.source.name}, {self.settings.cell}", self.trivial["val_accuracy"])
@@ -116,8 +117,8 @@ class LabelledSequences(Experiment):
     def _logits(self, model: Any, part: str) -> Tensor:
         return logits_of_items(model, [self.source.items[place] for place in self.source.parts[part]])
 
-    def _scores(self, model: Any, part: str) -> dict[str, float]:
-        return classification(self._logits(model, part), self.labels[part], part)
+    def _scores(self, model: Any, part: str, weights: Tensor | None = None) -> dict[str, float]:
+        return classification(self._logits(model, part), self.labels[part], part, weights)
 
     def _logistic_regression(self) -> float:
         """Test accuracy of a logistic regression on what a sequence holds in any order; chosen on validation."""

@@ -25,6 +25,22 @@ from graphreel.training.task import Task
 _HELD_OUT = {"num_val": 0.1, "num_test": 0.2}  # shares of the edges
 
 
+class Joined:
+    """What is learned: whether pairs of nodes are joined."""
+
+    figures, main, count = ("test_auroc", "test_ap", "val_auroc"), "auroc", 1
+
+    @staticmethod
+    def said(figure: float) -> str:
+        """An area under the curve in words."""
+        return f"AUROC {figure:.3f}"
+
+    @staticmethod
+    def is_better(one: float, other: float) -> bool:
+        """Whether an area is above another."""
+        return one > other
+
+
 class Links(GraphExperiment):
     """Trains on seven tenths of the edges and as many pairs without one, drawn anew at every step.
 
@@ -33,7 +49,7 @@ class Links(GraphExperiment):
     """
 
     kind = "held-out edges and as many pairs without one"
-    scores = ("test_auroc", "test_ap", "val_auroc")
+    target = Joined
 
     def __init__(self, settings: GnnSettings, source: Data) -> None:
         check_graph(source)
@@ -93,17 +109,13 @@ class Links(GraphExperiment):
         found = {f"{name}_loss": loss, **ranking(logits.cpu().numpy(), part.edge_label.cpu().numpy(), name)}
         return {**found, f"{name}_rank": found[f"{name}_ap"]}
 
-    def metrics(self, rows: Any) -> dict[str, Any]:
-        own = sum(row["test_auroc"] for row in rows) / len(rows)
-        return {"baselines": self.baselines, "beaten_by": [n for n, f in self.baselines.items() if f > own]}
-
     def curves(self, metrics: Mapping[str, Any]) -> Curves:
         panels = {"loss (nats)": ("train_loss", "val_loss"), "validation AUROC": ("val_auroc",)}
         return Curves(f"{self.settings.data}, {self.settings.model}", panels)
 
     def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         tested = f"AUROC {spread(metrics['test_auroc'])}, AP {spread(metrics['test_ap'])}"
-        baselines = {name: f"AUROC {figure:.3f}" for name, figure in self.baselines.items()}
+        baselines = {name: Joined.said(figure) for name, figure in self.baselines.items()}
         validated = f"AUROC {spread(metrics['val_auroc'])}"
         return self.lines(metrics, "links", over(tested, metrics["seeds"]), validated, baselines)
 

@@ -21,7 +21,7 @@ from graphreel.experiments.graph_model import (
     prepare_graph,
 )
 from graphreel.experiments.graph_settings import GnnSettings
-from graphreel.experiments.graph_target import Classes, Numbers
+from graphreel.experiments.graph_target import Numbers
 from graphreel.training.metrics import trivial_scores
 from graphreel.training.task import Task
 
@@ -48,7 +48,7 @@ class Nodes(GraphExperiment):
         self.part = {name: self.graph[f"{name}_mask"].nonzero().flatten() for name in parts}
         train = y[source.train_mask].float()
         classes = [] if numbers else class_names_of(source)
-        self.target = Numbers.of(train) if numbers else Classes(len(classes), settings.label_smoothing)
+        self.target = Numbers.of(train) if numbers else self.classes_of(y[source.train_mask], classes)
         y = (self.target.scaled(y.float()) if numbers else y).to(settings.device)
         self.graph.y = y
         self.labels = {name: y[index] for name, index in self.part.items()}

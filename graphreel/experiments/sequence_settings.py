@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphreel.rnn.registry import CELLS
+from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, one_of, option, positive, share, size
 from graphreel.training.schedules import schedule_option
@@ -40,6 +41,7 @@ class SequenceSettings(Settings):
     embedding: int = option(32, "Features of a token.", check=size)
     pool: str = option("mean", "What is classified: last state or mean over steps", check=one_of("mean", "last"))
     dropout: float = option(0.3, "Between layers and before the head.", check=share)
+    class_weights: str = class_weights_option()
     learning_rate: float = option(3e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
     schedule: str = schedule_option("constant")
     optimizer: str = optimizer_option("adamw")

@@ -13,8 +13,9 @@ from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_
 from graphreel.experiments.gate_pictures import draw_task_gates
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.rnn import SequenceClassifier
+from graphreel.training.class_weights import class_weights
 from graphreel.training.loop import Plan
-from graphreel.training.metrics import classification, logits_of, trivial_scores
+from graphreel.training.metrics import classification, logits_of, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.summary import over, percent
@@ -62,16 +63,20 @@ class Sequences(Experiment):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
             return self.source.batch(settings.batch_size, generator)
 
+        names = list(map(str, range(self.source.num_classes)))
+        weights = class_weights(settings.class_weights, self.source.validation[1], names, settings.device)
+
         def loss(pair: tuple[Tensor, Tensor]) -> Tensor:
             tokens, labels = (part.to(settings.device) for part in pair)
-            return F.cross_entropy(model(tokens), labels)
+            return F.cross_entropy(model(tokens), labels, weights)
 
         optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate)
-        return Task(model, optimizer, batch, loss, lambda: scores(model, self.source.validation, "val"))
+        return Task(model, optimizer, batch, loss, lambda: scores(model, self.source.validation, "val", weights))
 
     def evaluate(self, task: Task) -> dict[str, Any]:
-        tested, validated = (scores(task.model, getattr(self.source, p), p) for p in ("test", "validation"))
-        return {"test_accuracy": tested["test_accuracy"], "val_accuracy": validated["validation_accuracy"]}
+        tokens, labels = self.source.test
+        tested = test_figures(logits_of(task.model, tokens.split(_EVALUATED_AT_ONCE)), labels)
+        return {**tested, "val_accuracy": scores(task.model, self.source.validation, "val")["val_accuracy"]}
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
         return {
@@ -104,7 +109,7 @@ class Sequences(Experiment):
         }
 
 
-def scores(model: nn.Module, pair: tuple[Tensor, Tensor], part: str) -> dict[str, float]:
+def scores(model: nn.Module, pair: tuple[Tensor, Tensor], part: str, weights: Tensor | None = None) -> dict[str, float]:
     """Mean cross entropy and accuracy of a part: tokens and labels."""
     tokens, labels = pair
-    return classification(logits_of(model, tokens.split(_EVALUATED_AT_ONCE)), labels, part)
+    return classification(logits_of(model, tokens.split(_EVALUATED_AT_ONCE)), labels, part, weights)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphreel.rnn.registry import CELLS, GATED_CELLS
+from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
 from graphreel.training.option import at_least, at_most, one_of, option, positive, size
 from graphreel.training.schedules import schedule_option
@@ -35,6 +36,7 @@ class TaskSettings(Settings):
     batch_size: int = option(256, "Sequences or windows in a batch.", check=size, panel="Training")
     hidden: int = option(256, "Units of a layer.", check=size)
     embedding: int = option(64, "Features of a token.", check=size)
+    class_weights: str = class_weights_option()
     learning_rate: float = option(1e-4, "Peak step size.", check=positive, names="--lr", panel="Training")
     schedule: str = schedule_option("constant")
     optimizer: str = optimizer_option("adam")

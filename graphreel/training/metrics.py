@@ -11,10 +11,15 @@ HUBER = 0.25  # mean deviations from which an error counts linearly
 _MOVED = 0.98  # a training loss, which is noisy, has moved when it was under this share of the trivial one
 
 
-def classification(logits: Tensor, labels: Tensor, part: str) -> dict[str, float]:
-    """Mean cross entropy in nats and accuracy: {PART_loss, PART_accuracy}. logits [..., classes], labels [...]."""
+def classification(logits: Tensor, labels: Tensor, part: str, weights: Tensor | None = None) -> dict[str, float]:
+    """Mean cross entropy in nats and accuracy: {PART_loss, PART_accuracy}. logits [..., classes], labels [...].
+
+    Args:
+        weights: of the classes in the loss [classes]; None: all alike.
+    """
+    weights = None if weights is None else weights.to(logits)
     return {
-        f"{part}_loss": F.cross_entropy(logits.flatten(0, -2), labels.flatten()).item(),
+        f"{part}_loss": F.cross_entropy(logits.flatten(0, -2), labels.flatten(), weights).item(),
         f"{part}_accuracy": (logits.argmax(-1) == labels).float().mean().item(),
     }
 
@@ -31,6 +36,42 @@ def confusion(logits: Tensor, labels: Tensor) -> list[list[int]]:
     classes = logits.size(1)
     pairs = labels.cpu() * classes + logits.argmax(1).cpu()
     return torch.bincount(pairs, minlength=classes * classes).view(classes, classes).tolist()
+
+
+def test_figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
+    """What is told of a test part: accuracy, macro F1, area under the ROC curve and confusion.
+
+    The area is that of the second of two classes, or the mean over the classes, each against the others, that the part
+    holds; None where it holds but one.
+
+    Args:
+        logits: [n, classes].
+        labels: [n].
+    """
+    counts = torch.tensor(confusion(logits, labels)).double()
+    right, seen, told = counts.diag(), counts.sum(1), counts.sum(0)
+    f1 = (2 * right / (seen + told).clamp(min=1))[(seen + told) > 0].mean().item()
+    shares = logits.double().softmax(1).cpu()
+    classes = [1] if logits.size(1) == 2 else range(logits.size(1))
+    areas = [_area(shares[:, one], labels.cpu() == one) for one in classes]
+    known = [area for area in areas if area is not None]
+    return {
+        "test_accuracy": classification(logits, labels, "test")["test_accuracy"],
+        "test_f1": f1,
+        "test_auroc": sum(known) / len(known) if known else None,
+        "confusion": confusion(logits, labels),
+    }
+
+
+def _area(scores: Tensor, truth: Tensor) -> float | None:
+    """How often a score of the true is above one of the false (ties: half), by ranks; None where there are none."""
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    if not positives or not negatives:
+        return None
+    _, place, counts = scores.unique(return_inverse=True, return_counts=True)
+    ranks = (counts.cumsum(0).double() - (counts.double() - 1) / 2)[place]
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def trivial_scores(train: Tensor, validation: Tensor, smoothing: float = 0.0) -> dict[str, float]:

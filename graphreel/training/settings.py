@@ -53,6 +53,7 @@ class Settings:
         panel="Run",
         before="",
     )
+    init_from: str = option("", "Run whose weights it starts from, where names and shapes fit.", panel="Run", before="")
 
     def __post_init__(self) -> None:
         for name, setting in self.options().items():
