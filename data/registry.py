@@ -67,6 +67,17 @@ def _is_video_folder(path: Path) -> bool:
     return any(entry.is_dir() and has_video(entry) for place in places if place.is_dir() for entry in place.iterdir())
 
 
+def _is_keypoint_folder(path: Path) -> bool:
+    def is_clip(file: Path) -> bool:
+        return file.suffix.lower() in (".skeleton", ".json", ".csv") or any(file.glob("*_keypoints.json"))
+
+    if not path.is_dir() or (path / "labels.csv").is_file():
+        return path.is_dir()
+    places = (path, path / "train") if (path / "test").is_dir() else (path,)
+    folders = [folder for place in places if place.is_dir() for folder in place.iterdir() if folder.is_dir()]
+    return any(is_clip(file) for folder in folders for file in folder.iterdir() if not file.name.startswith("."))
+
+
 def _is_graph_text(path: Path) -> bool:
     """A .txt that starts with the number of graphs, then `nodes label` of the first; or a folder NAME with NAME.txt."""
     path = path / f"{path.name}.txt" if path.is_dir() else path
@@ -150,6 +161,16 @@ FORMATS: list[Format] = [
         "a folder of OGB's .csv.gz with labels of graphs",
         lambda path: any((path / name).is_file() for name in ("graph-label.csv.gz", "raw/graph-label.csv.gz")),
         DataSet("gnn", "graphs", ".graphs.ogb_folder:load_ogb"),
+    ),
+    Format(
+        "a folder of OGB's .csv.gz with labels of graphs",
+        lambda path: any((path / name).is_file() for name in ("graph-label.csv.gz", "raw/graph-label.csv.gz")),
+        DataSet("gnn", "graphs", "graphreel.data.graphs.ogb_folder:load_ogb"),
+    ),
+    Format(
+        "a folder of keypoint clips (COCO, OpenPose, MediaPipe, NTU, .csv) by class or with labels.csv",
+        _is_keypoint_folder,
+        DataSet("combined", "keypoints", ".clips.keypoint_folders:load_keypoint_folder"),
     ),
     Format(
         "a folder of OGB's .csv.gz",

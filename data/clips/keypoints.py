@@ -95,6 +95,8 @@ def splits_of(
     tested = list(range(first, len(clips))) if len(parts) == 2 else tested
     groups = _groups(parts, [int(clip.y) for clip in clips], split, file, notes)
     skeleton = reader.skeleton
+    if not skeleton.pairs:
+        notes.append(f"{file}: nothing says which joints are left and right, so clips are not mirrored; add `pairs`")
     settings = {**features, "joints": skeleton.joints, "edges": [list(bone) for bone in skeleton.bones]}
     settings |= {"pairs": [list(pair) for pair in skeleton.pairs], "people": skeleton.people, "third": third}
     made = ClipSplits(

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from .clip import Clip
-from .keypoint_files import read_arrays
+from .importers.formats import clip_arrays, recognises
+from .keypoint_files import Arrays, read_arrays
 from .keypoints import keypoint_clips
 from .poses import PoseReader
 from .video_clips import VideoReader
@@ -18,7 +19,7 @@ def read_clips(file: Path, reader: dict[str, Any], pose_model: str | Path | None
     """The clips of a file.
 
     Args:
-        file: a video, or an .npz of keypoints.
+        file: a video, an .npz of keypoints, or a clip in a format of importers/.
         reader: the `settings` of the `ClipSplits` that were trained on.
         pose_model: see `pose_model`, for a video whose people are read.
 
@@ -33,6 +34,10 @@ def read_clips(file: Path, reader: dict[str, Any], pose_model: str | Path | None
             raise ValueError(f"the run was trained on videos and expects one of {', '.join(SUFFIXES)}, got {file.name}")
         return [VideoReader(**reader).read(file)]
     features = {name: value for name, value in reader.items() if name != "poses"}
+    if "poses" not in reader and recognises(file):
+        return keypoint_clips(
+            _with_people(clip_arrays(file, features["people"]), features["people"]), file.name, **features
+        )
     if "poses" not in reader or suffix == ".npz":
         if suffix != ".npz":
             also = ": make one with `graphreel combined extract`" if suffix in SUFFIXES else ""
@@ -44,6 +49,11 @@ def read_clips(file: Path, reader: dict[str, Any], pose_model: str | Path | None
     if clip is None:
         raise ValueError(f"nobody is seen in {file.name}")
     return [clip]
+
+
+def _with_people(arrays: Arrays, people: int) -> Arrays:
+    """The arrays of a clip as those of the training, which have no dimension of people where there is one."""
+    return arrays if people > 1 else {**arrays, **{name: arrays[name][:, 0] for name in ("keypoints", "scores")}}
 
 
 def video_of(file: Path, reader: dict[str, Any], frames: int) -> Video:

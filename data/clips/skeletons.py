@@ -159,7 +159,8 @@ def skeleton_of(
     """
     known = ", ".join(f"{s.name} ({s.joints})" for s in _KNOWN)
     if name is not None:
-        found = next((s for s in _KNOWN if _plain(s.name) == _plain(name)), None)
+        plain = _plain(name).replace("kinect25", "ntu25")
+        found = next((s for s in _KNOWN if _plain(s.name) == plain), None)
         if found is None or found.joints != joints:
             raise ValueError(f"{source} have {joints} joints and the skeleton {name!r}: expected one of {known}")
     elif edges is None:

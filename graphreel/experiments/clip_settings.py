@@ -19,8 +19,18 @@ GRAPHS = ("auto", "patches", "superpixels", "poses")
 # what only some kinds of data have
 _OWN_OPTIONS: dict[str, tuple[str, ...]] = {
     "keypoints": ("third",),
-    "videos": ("graph", "regions", "motion", "height", "people", "pose_model", "skip_damaged"),
-    "keypoints and videos": ("distances", "bones", "gestures", "frames", "mirror", "split_by", "folds"),
+    "videos": ("graph", "regions", "motion", "height", "pose_model"),
+    "keypoints and videos": (
+        "people",
+        "skip_damaged",
+        "distances",
+        "bones",
+        "gestures",
+        "frames",
+        "mirror",
+        "split_by",
+        "folds",
+    ),
 }
 
 _KEYPOINTS: dict[str, Any] = {
@@ -82,9 +92,9 @@ class ClipSettings(Settings):
     height: int = option(
         0, "Videos: higher pictures are made smaller; 0: 96, and 480 for poses.", check=at_least(0), before=0,
     )  # fmt: skip
-    people: int = option(2, "Videos: at most so many people are followed.", check=size, before=2)
+    people: int = option(2, "Videos, folders of keypoints: at most so many people are followed.", check=size, before=2)
     pose_model: str = option("", "Videos: folder or wheel of the pose model.", before="")
-    skip_damaged: bool = option(False, "Videos: leave out what cannot be read.", before=False)
+    skip_damaged: bool = option(False, "Videos, folders of keypoints: leave out what cannot be read.", before=False)
     third: str = option(
         "auto", "Keypoints: what a third coordinate is", check=one_of("auto", "depth", "score"), before="auto",
     )  # fmt: skip

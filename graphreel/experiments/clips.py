@@ -132,8 +132,12 @@ def load_clips(settings: ClipSettings) -> Any:
     names = ["validation", "distances", "bones", "gestures", "frames", "folds"]
     if known.kind == "videos":
         names += ["graph", "regions", "motion", "height", "people", "pose_model", "skip_damaged"]
-    if known.loader.endswith(("load_keypoints", "load_videos")):
-        names += ["split_by"] if known.kind == "videos" else ["split_by", "third"]
+    if known.loader.endswith(("load_keypoints", "load_videos", "load_keypoint_folder")):
+        names.append("split_by")
+    if known.loader.endswith("load_keypoints"):
+        names.append("third")
+    if known.loader.endswith("load_keypoint_folder"):
+        names += ["people", "skip_damaged"]
     options = {name: getattr(settings, name) for name in names}
     if known.kind == "videos":
         options["frames"] = settings.frames or 32

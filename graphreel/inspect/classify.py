@@ -45,7 +45,7 @@ class Classifier:
         """
         from graphreel.data.clips.read_clips import read_clips
 
-        if not file.is_file():
+        if not file.exists():
             raise FileNotFoundError(2, "no such file", str(file))
         if not self.of_videos and "joints" not in self.reader:
             raise ValueError(f"the run was trained on digits, which are drawn and not read from files, got {file.name}")

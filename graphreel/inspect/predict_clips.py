@@ -37,7 +37,7 @@ def predict_clips(trained: TrainedRun, source: Path | None, out: Path | None, to
     with Progress(options.quiet).over(len(files)) as bar:
         for number, file in enumerate(files):
             try:
-                name = str(file.relative_to(source)) if source.is_dir() else file.name
+                name = str(file.relative_to(source)) if source in file.parents else file.name
                 found = list(_rows(classifier, file, name, options))
             except ValueError as error:
                 if not options.skip_damaged:
@@ -51,7 +51,7 @@ def predict_clips(trained: TrainedRun, source: Path | None, out: Path | None, to
                 written.append(draw_timeline(found, classifier.classes, picture, file.name))
             bar.reach(number + 1, f"{number + 1} of {len(files)} files")
     lines += told(rows, classifier.classes, top)
-    folders = [Path(row.file).parts[0] for row in rows] if source.is_dir() else []
+    folders = [Path(row.file).parts[0] for row in rows] if source not in files else []
     if folders and set(folders) <= set(classifier.classes):
         best = [None if row.shares is None else classifier.classes[int(row.shares.argmax())] for row in rows]
         right = sum(one == folder for one, folder in zip(best, folders, strict=True))
@@ -109,13 +109,20 @@ def _scene(classifier: Classifier, clip: Any, times: list[float]) -> Any:
 
 def _files(source: Path) -> list[Path]:
     """The files that are meant: one, those of a folder and its subfolders, or those that a list names, one a line."""
+    from graphreel.data.clips.importers.formats import recognises
+
+    if recognises(source):
+        return [source]
     if source.is_dir():
         from graphreel.data.clips.video_files import SUFFIXES
 
-        found = sorted(file for file in source.rglob("*") if file.suffix.lower() in (*SUFFIXES, ".npz"))
+        def is_clip(file: Path) -> bool:
+            return file.suffix.lower() in (*SUFFIXES, ".npz") or (recognises(file) and not recognises(file.parent))
+
+        found = sorted(file for file in source.rglob("*") if is_clip(file))
         found = [file for file in found if not any(part.startswith(".") for part in file.relative_to(source).parts)]
         if not found:
-            raise ValueError(f"{source} holds no videos and no keypoint .npz")
+            raise ValueError(f"{source} holds no videos and no clips of keypoints")
         return found
     if source.suffix.lower() in (".txt", ".csv"):
         named = [row[0].strip() for row in csv.reader(io.StringIO(source.read_text("utf-8-sig"))) if row]

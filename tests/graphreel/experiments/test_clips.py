@@ -296,6 +296,30 @@ def _folders_lists_and_long_videos(folder, run, said):
         assert code == 2 and sentence in error
 
 
+def test_clips_of_another_program_from_files_to_prediction(tmp_path, said):
+    draw = np.random.default_rng(0)
+    for name, way in (("west", -1), ("east", 1)):
+        for number in range(5):
+            clip = tmp_path / "clips" / name / f"p{number}"
+            clip.mkdir(parents=True)
+            body = draw.uniform(20, 90, (18, 2))
+            for t in range(8):
+                rows = np.pad(body + np.array([100 + 9 * way * t, 0]), ((0, 0), (0, 1)), constant_values=0.9)
+                people = [{"pose_keypoints_2d": rows.ravel().tolist()}]
+                (clip / f"{t:012}_keypoints.json").write_text(json.dumps({"people": people}))
+    code, text, _ = said("data", "describe", tmp_path / "clips")
+    assert code == 0 and "keypoints, for `graphreel combined train`" in text and "2 classes: east" in text
+    typed = [*SMALL, "--epochs", 2, "--split-by", r"p(\d)", "--out", tmp_path / "run"]
+    assert said("combined", "train", "--data", tmp_path / "clips", *typed)[::2] == (0, "")
+    code, text, error = said("combined", "predict", tmp_path / "run", tmp_path / "clips")
+    assert (code, error) == (0, "") and " of 10 (" in text
+    rows = table(tmp_path / "run" / "predictions-clips.csv")
+    assert [row["file"] for row in rows][:2] == ["east/p0", "east/p1"]
+    assert said("combined", "predict", tmp_path / "run", clip)[1].split()[0] == rows[4]["class"]
+    code, text, error = said("combined", "attention", tmp_path / "run", clip)
+    assert (code, error) == (0, "") and (tmp_path / "run" / "attention-p4.png").is_file()
+
+
 def test_folds_are_trained_one_after_the_other(tmp_path, said):
     groups = np.repeat(np.arange(6), 4)
     file = write_keypoints(tmp_path / "walk.npz", groups=groups)
