@@ -158,7 +158,7 @@ def _draw_part(draw: Callable[[int, torch.Generator], Pair], part: str, size: in
     return tokens, labels
 
 
-def _task(
+def sequence_task(
     name: str,
     draw: Callable[..., Pair],
     length: int,
@@ -192,13 +192,13 @@ def load_palindrome(
 ) -> SequenceTask:
     """The palindrome task (`draw_palindromes`) over `length` integers; `seed` fixes the test and validation parts."""
     _check_count("length", length)
-    return _task("palindrome", draw_palindromes, length, 3, 2, 2, test_size, validation_size, seed)
+    return sequence_task("palindrome", draw_palindromes, length, 3, 2, 2, test_size, validation_size, seed)
 
 
 def load_baum_sweet(length: int = 4, test_size: int = 2000, validation_size: int = 1000, seed: int = 0) -> SequenceTask:
     """The Baum-Sweet task (`draw_baum_sweet`) up to 10^length; `seed` fixes the test and validation parts."""
     _check_count("length", length, least=2, most=15)
-    return _task("baum-sweet", draw_baum_sweet, length, 3, 2, 2, test_size, validation_size, seed)
+    return sequence_task("baum-sweet", draw_baum_sweet, length, 3, 2, 2, test_size, validation_size, seed)
 
 
 def load_random_combinations(
@@ -206,6 +206,6 @@ def load_random_combinations(
 ) -> SequenceTask:
     """The missing number of 0..length - 1 (`draw_combinations`); `seed` fixes the test and validation parts."""
     _check_count("length", length, least=2)
-    return _task(
+    return sequence_task(
         "random-combinations", draw_combinations, length, length, length, None, test_size, validation_size, seed
     )

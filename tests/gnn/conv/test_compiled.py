@@ -42,7 +42,7 @@ def results(call, module, *inputs):
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_compiled_equals_eager_for_graphs_of_any_size(name, weighted):
     torch._dynamo.reset()
     module = layer(name)
@@ -54,6 +54,15 @@ def test_compiled_equals_eager_for_graphs_of_any_size(name, weighted):
         torch.testing.assert_close(results(compiled, module, *inputs), results(module, module, *inputs))
     graphs = [graph for graph in backend.graphs if any(name in str(node.target) for node in graph.graph.nodes)]
     assert len(graphs) == 1
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_compiled_equals_eager_on_a_small_graph_with_loops(name, everything):
+    torch._dynamo.reset()
+    module, generator = layer(name), torch.Generator().manual_seed(0)
+    x = torch.randn(everything.num_nodes, 6, generator=generator, dtype=torch.float64)
+    inputs = x, everything.edge_index, extra(name, everything.edge_index.size(1), generator)
+    torch.testing.assert_close(torch.compile(module, backend="eager")(*inputs), module(*inputs))
 
 
 @pytest.mark.parametrize("name", OPERATORS)

@@ -377,15 +377,6 @@ def test_an_edge_index_changed_in_place_is_noticed(kind, everything, generator):
     torch.testing.assert_close(layer(x, edge_index), layer(x, edge_index.clone()))
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo looks at it
-@each
-def test_compiled_equals_eager(kind, everything, generator):
-    layer = kind(5, 4, heads=2).double()
-    x = features(generator, 7, 5)
-    compiled = torch.compile(layer, backend="eager")
-    torch.testing.assert_close(compiled(x, everything.edge_index), layer(x, everything.edge_index))
-
-
 @each
 def test_bad_input(kind, generator):
     layer, x = kind(5, 4, edge_dim=2).double(), features(generator, 6, 5)

@@ -350,14 +350,6 @@ def test_copies_and_pickles(everything):
         assert_same([twin(x, everything.edge_index)], [expected])
 
 
-def test_compiled(everything):
-    _, conv = twins(3, 4)
-    x = torch.randn(7, 3, dtype=torch.float64)
-    compiled = torch.compile(conv, backend="eager")
-    for _ in range(2):
-        assert_same([compiled(x, everything.edge_index, everything.edge_weight)], [conv(x, *everything[:2])])
-
-
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 8), st.integers(0, 20), st.integers(0, 2**31))
 def test_renaming_nodes_renames_the_result(num_nodes, num_edges, seed):
