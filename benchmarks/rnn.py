@@ -227,6 +227,23 @@ def grid(device: str) -> None:
                 )
 
 
+def packed(device: str) -> None:
+    """Sequences of a tenth of T to T steps: torch.nn's time on a PackedSequence over ours, on it and by lengths."""
+    print("torch.nn's packed call over ours   inference: packed, lengths   forward and backward: packed, lengths")
+    for name in ("LSTM", "GRU", "RNN"):
+        for steps in (100, 400, 1000):
+            theirs, ours = (kind(32, 64).to(device) for kind in (getattr(nn, name), getattr(graphreel.rnn, name)))
+            lengths = torch.linspace(steps, steps // 10, 32).long()
+            x = torch.randn(steps, 32, 32, device=device)
+            rows = pack_padded_sequence(x, lengths)
+            by_lengths = partial(ours, lengths=lengths)
+            by_lengths.zero_grad = ours.zero_grad  # type: ignore[attr-defined]
+            sides = ((theirs, rows), (ours, rows), (by_lengths, x))
+            times = [_rounds([partial(run, *side) for side in sides], device, 5) for run in (_forward, _both)]
+            shown = "".join(f"{whole / one:8.1f}x" for whole, *others in times for one in others)
+            print(f"{name:5}T={steps:<5}B=32 I=32 H=64 {shown}", flush=True)
+
+
 def _forward(layer: nn.Module, x: Any) -> None:
     with torch.no_grad():
         layer(x)
@@ -244,6 +261,7 @@ TABLES: dict[str, Callable[[str], None]] = {
     "text": text,
     "small": small,
     "grid": grid,
+    "packed": packed,
 }
 
 
@@ -267,7 +285,7 @@ def main() -> None:
         print("\nthe same against cuDNN skipped: no CUDA device")
         return
     for name in only:
-        if name not in ("small", "grid"):
+        if name not in ("small", "grid", "packed"):
             TABLES[name]("cuda")
 
 

@@ -14,14 +14,15 @@ from graphreel.core.dropout import dropout as drop_out
 from ..cells import Cell, State, Weights
 from ..kernels.buffer_pool import BufferPool
 from ..kernels.compiled import compiled_stack
-from ..kernels.dispatch import by_torch, prefers_torch, scan
+from ..kernels.dispatch import scan
 from ..kernels.frame import Kernel
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing, spans_of
 from ..sequence.scan import plain_scan
 from .constructor import whole_signature
 from .initialization import INITIALIZATIONS
-from .parameter_names import full_name, plain_names
+from .parameter_names import full_name
+from .torch_stack import packed_stack, torch_stack
 
 
 class Recurrent(nn.Module):
@@ -116,7 +117,7 @@ class Recurrent(nn.Module):
         """Features of h in one direction."""
         return self.hidden_size
 
-    def _zeros(self, x: Tensor, *shape: int) -> State:
+    def zeros(self, x: Tensor, *shape: int) -> State:
         """A state of zeros [*shape, .]."""
         sizes = (self.output_size, self.hidden_size)[: len(self.state_names)]
         return tuple(x.new_zeros(*shape, size) for size in sizes)
@@ -210,9 +211,8 @@ class Recurrent(nn.Module):
             self._check_features(input.data, dims=(2,))
             batch = int(input.batch_sizes[0])
             states = self._initial_states(hx, batch, input.data, unbatched=False)
-            sorted_states = states and tuple(_permuted(part, input.sorted_indices) for part in states)
-            if (whole := self._by_torch(input.data, sorted_states, batch, input.batch_sizes)) is not None:
-                flat, final = whole[0], tuple(_permuted(part, input.unsorted_indices) for part in whole[1])
+            if (found := packed_stack(self, input, states)) is not None:
+                flat, final = found
             else:
                 order = None if input.sorted_indices is None else input.sorted_indices.cpu()
                 packings: tuple[Packing, ...] = sequence_packing(input.batch_sizes, order, input.data.device)
@@ -227,7 +227,7 @@ class Recurrent(nn.Module):
         if steps == 0:
             raise ValueError("input must have at least one step, but got 0")
         states = self._initial_states(hx, batch, x, unbatched)
-        found = self._by_torch(x, states, batch) if lengths is None else None
+        found = torch_stack(self, x, states, lengths, padding_side)
         found = found or compiled_stack(self, x, states, lengths, padding_side)
         if found is None:
             if lengths is None:
@@ -239,22 +239,6 @@ class Recurrent(nn.Module):
         y, final = found
         y = y.squeeze(1) if unbatched else y.transpose(0, 1) if self.batch_first else y
         return y, self._as_hx(final, unbatched)
-
-    def _by_torch(
-        self, x: Tensor, states: State | None, batch: int, batch_sizes: Tensor | None = None
-    ) -> tuple[Tensor, State] | None:
-        """All layers over x [T, B, I], or packed rows, by torch.nn's own operator; None where that is not the way."""
-        op, fused = self.kernel.torch_op, self.kernel.forward is not None
-        if op is None or self.layer_norm or self.zoneout or batch == 0:
-            return None
-        drops = (self.num_layers > 1 and self.dropout) or self.recurrent_dropout or self.weight_dropout
-        if (drops and self.training) or not prefers_torch(op, x, self.hidden_size, fused, batch_sizes is not None):
-            return None
-        held = self._parameters
-        names = plain_names(self.bias, op == "lstm" and not fused, self.num_layers, self.num_directions)
-        weights: list[Any] = [held[name] if name in held else getattr(self, name) for name in names]
-        states = states or self._zeros(x, self.num_layers * self.num_directions, batch)
-        return by_torch(op, x, states, weights, self.bias, self.num_layers, self.bidirectional, batch_sizes)
 
     def scan_stack(
         self, flat: Tensor, packings: tuple[Packing, ...], states: State | None
@@ -271,7 +255,7 @@ class Recurrent(nn.Module):
             for direction in range(self.num_directions):
                 index, packing = layer * self.num_directions + direction, packings[direction]
                 if states is None:
-                    initial = self._zeros(flat, batch)
+                    initial = self.zeros(flat, batch)
                 else:
                     initial = tuple(packing.sort(part[index]) for part in states)
                 x, weights = packing.gather(flat), self._dropped(self.layer_weights(layer, direction))
@@ -337,10 +321,6 @@ class Recurrent(nn.Module):
     def _as_hx(self, final: tuple[Tensor, ...], unbatched: bool) -> Tensor | tuple[Tensor, ...]:
         final = tuple(part.squeeze(1) for part in final) if unbatched else final
         return final[0] if len(final) == 1 else final
-
-
-def _permuted(state: Tensor, order: Tensor | None) -> Tensor:
-    return state if order is None else state.index_select(1, order)
 
 
 def autocasts(x: Tensor) -> bool:

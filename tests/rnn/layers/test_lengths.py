@@ -4,8 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
+from graphreel.rnn.kernels.dispatch import by_torch, scan_path
+from graphreel.rnn.layers import torch_stack
 
 LAYERS = {
     "rnn": lambda: RNN(3, 4, bidirectional=True, dtype=torch.float64),
@@ -53,3 +56,20 @@ def test_what_stands_in_the_padding_does_not_matter(side: str) -> None:
     torch.testing.assert_close(
         layer(noise, lengths=lengths, padding_side=side), layer(x, lengths=lengths, padding_side=side)
     )
+
+
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU])
+def test_inference_by_torchs_packed_operator(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer, lengths = kind(3, 4, 2, bidirectional=True, batch_first=True), [2, 5, 1]
+    x, calls = torch.randn(3, 6, 3), []
+    monkeypatch.setattr(torch_stack, "by_torch", lambda *given: calls.append(given) or by_torch(*given))
+    rows = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    for state in (None, layer(torch.randn(3, 2, 3))[1]):
+        with torch.no_grad():
+            got, packed = layer(x, state, lengths=lengths), layer(rows, state)
+            with scan_path("plain"):
+                want, wanted = layer(x, state, lengths=lengths), layer(rows, state)
+        torch.testing.assert_close(got, want)
+        torch.testing.assert_close((packed[0].data, packed[1]), (wanted[0].data, wanted[1]))
+    assert len([given for given in calls if given[-1] is not None]) == 4
