@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from graphreel.core.atomic_files import write_whole
+from graphreel.core.atomic_files import write_tensors
 
 from .data_dirs import cache_folder
 
@@ -35,5 +35,5 @@ def cached(kind: str, key: str, build: Callable[[], dict[str, Any]]) -> dict[str
                 return loaded
     made = build()
     with contextlib.suppress(OSError):
-        write_whole(path, lambda beside: torch.save(made, beside))
+        write_tensors(path, made)
     return made

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphreel.core.near_names import did_you_mean
 
-from .sequences.recognise import is_labelled, is_texts
+from .sequences.recognise import is_labelled, is_texts, names_of_arrays
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,8 @@ def _is_list_of_torch(path: Path) -> bool:
 
 def _is_array(path: Path) -> bool:
     """A .npz with an array of the series, as PEMS04 has it."""
-    if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
-        return False
-    try:
-        members = set(zipfile.ZipFile(path).namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
-    return "data.npy" in members and not members & {"keypoints.npy", "labels.npy", "y.npy"}
+    names = names_of_arrays(path) if path.suffix.lower() == ".npz" else set()
+    return "data" in names and not names & {"keypoints", "labels", "y"}
 
 
 def _ends_with(*suffixes: str) -> Callable[[Path], bool]:
@@ -259,7 +254,12 @@ def load(name_or_path: str | os.PathLike[str], *, room: str | None = None, **opt
             if option not in known:
                 takes = f"it takes {', '.join(known)}" if known else "it takes none"
                 raise ValueError(f"{os.fspath(name_or_path)} has no option {option!r}: {takes}")
-    return loader(*arguments, **options)
+    try:
+        return loader(*arguments, **options)
+    except ValueError as error:
+        if not arguments or arguments[0].name in str(error):
+            raise
+        raise ValueError(f"{os.fspath(name_or_path)}: {error}") from error
 
 
 def load_to_train(name_or_path: str | os.PathLike[str], **options: Any) -> Any:

@@ -61,10 +61,8 @@ class Table:
         Raises:
             ValueError: it holds a field that is no number.
         """
-        import pandas
-
         values = self.frame.iloc[:, column]
-        told = pandas.to_numeric(values, errors="coerce")
+        told = _numeric(values)
         bad = (told.isna() & values.notna()).to_numpy()
         if bad.any():
             at = int(bad.argmax())
@@ -74,10 +72,8 @@ class Table:
 
     def is_numeric(self, column: int) -> bool:
         """Whether most fields are numbers: one that is none among them is a fault, not a name or a time."""
-        import pandas
-
         values = self.frame.iloc[:, column]
-        return bool(2 * pandas.to_numeric(values, errors="coerce").notna().sum() >= values.notna().sum())
+        return bool(2 * _numeric(values).notna().sum() >= values.notna().sum())
 
     def texts(self, column: int) -> list[str]:
         """A column as text, whole numbers without decimals, and "" where it is missing."""
@@ -91,6 +87,15 @@ class Table:
         """The first column whose name is one of these, or None."""
         columns = [str(column).strip().lower() for column in self.frame.columns] if self.named else []
         return next((place for place, column in enumerate(columns) if column in names), None)
+
+
+def _numeric(values: Any) -> Any:
+    import pandas
+
+    try:
+        return pandas.to_numeric(values, errors="coerce")
+    except OverflowError:  # a whole number of hundreds of digits
+        return values.map(lambda value: pandas.to_numeric(str(value) + ".", errors="coerce"))
 
 
 def name_of(value: Any) -> str:
@@ -160,7 +165,7 @@ def _read_parquet(path: Path) -> Table:
     except ImportError:
         raise ValueError(f"{path.name} needs pyarrow: pip install 'graphreel[tables]'") from None
     except Exception as error:  # pyarrow's errors are many
-        raise ValueError(f"{path.name} is not readable as parquet: {str(error)[:200]}") from None
+        raise ValueError(f"{path.name} is not readable as parquet: {' '.join(str(error).split())[:200]}") from None
     if frame.index.name is not None or frame.index.dtype.kind == "M":
         frame = frame.reset_index(names=frame.index.name or "time")
     frame.columns = [name_of(column) for column in frame.columns]
@@ -233,7 +238,7 @@ def _decimal(fields: list[str], name: str, given: str | None) -> tuple[str, str 
             return ",", "."
         if only[","] and not only["."]:
             return ".", ","
-        raise ValueError(f"{name} has numbers like {commas[0]!r} and like {points[0]!r}: give decimal=, comma or point")
+        raise ValueError(f"{name} has numbers like {commas[0]!r} and like {points[0]!r}: give --decimal, either sign")
     return ("," if commas else "."), None
 
 

@@ -84,16 +84,16 @@ def _decode(raw: bytes, name: str, encoding: str | None) -> tuple[str, list[str]
     bad = text.count(_REPLACED)
     if sum(not character.isascii() for character in text) >= 2 * bad and "\0" not in text:
         more = f" and {bad - 1} more are" if bad > 1 else " is"
-        return text, [f"{name}: {place}{more} no UTF-8 and read as U+FFFD (encoding= reads the file as another)"]
+        return text, [f"{name}: {place}{more} no UTF-8 and read as U+FFFD (--encoding reads the file as another)"]
     verdict = _verdict(raw)
     if verdict is None:
         raise ValueError(
-            f"{name} is not UTF-8, {place} is none: give encoding=, such as cp1252, or install charset-normalizer"
+            f"{name} is not UTF-8, {place} is none: give --encoding, such as cp1252, or install charset-normalizer"
         )
     try:
         return raw.decode(verdict), [f"{name} is no UTF-8 ({place}): charset-normalizer takes it for {verdict}"]
     except UnicodeDecodeError:
-        raise ValueError(f"{name} is in no encoding that is known, {place} is no UTF-8: give encoding=") from None
+        raise ValueError(f"{name} is in no encoding that is known, {place} is no UTF-8: give --encoding") from None
 
 
 def _verdict(raw: bytes) -> str | None:

@@ -1,13 +1,18 @@
 """Verified, fast layers for graphs, sequences, and graphs that change over time; the application around them."""
 
+from __future__ import annotations
+
+import os
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False  # as in typing, which takes long to import: a Ctrl-C at the start shall find little to interrupt
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.2.0.dev0"
 
-if not Path(__file__).with_name("gnn").is_dir():  # a clone, where the rooms lie beside this folder
-    __path__.append(str(Path(__file__).resolve().parent.parent))
+if not os.path.isdir(os.path.join(os.path.dirname(__file__), "gnn")):  # a clone, where the rooms lie beside this folder
+    __path__.append(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 # public name -> the module that holds it; they import torch, which `graphreel --help` does without

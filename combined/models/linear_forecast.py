@@ -156,9 +156,9 @@ class LinearForecast(nn.Module):
         penalty = strength * torch.eye(squares.size(1), dtype=squares.dtype, device=squares.device)
         penalty[-1, -1] = 1e-6
         if len(squares) == 1:  # one system for all steps
-            solved = torch.linalg.solve(squares[0] + penalty, products.t()).t()
+            solved = _solved(squares[0] + penalty, products.t()).t()
         else:
-            solved = torch.linalg.solve(squares + penalty, products)
+            solved = _solved(squares + penalty, products)
         self.weight = solved.to(self.weight.dtype).contiguous()
         return self
 
@@ -169,6 +169,16 @@ class LinearForecast(nn.Module):
         left = (y - (columns @ self.weight.t()).transpose(1, 2)).masked_fill(~observed, 0.0)
         rows = all_nodes.to(torch.float64)
         penalty = strength * torch.eye(rows.size(1), dtype=torch.float64, device=rows.device)
-        solved = torch.linalg.solve(rows.t() @ rows + penalty, rows.t() @ left.flatten(1).to(torch.float64))
+        solved = _solved(rows.t() @ rows + penalty, rows.t() @ left.flatten(1).to(torch.float64))
         self.across = solved.t().to(columns.dtype).contiguous()
         return self
+
+
+def _solved(squares: Tensor, products: Tensor) -> Tensor:
+    try:
+        return torch.linalg.solve(squares, products)
+    except torch.linalg.LinAlgError:
+        raise ValueError(
+            f"the linear forecast has no one solution, with squares of up to {squares.abs().max():.1g}: "
+            "look for extreme values in the data"
+        ) from None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .clip import Clip
-from .keypoint_motion import Variation, about_middle, mirrored, own_about, resampled, size_of
+from .keypoint_motion import Variation, about_middle, mirrored, near_zero, own_about, resampled, size_of
 from .skeletons import Skeleton
 
 _STEPS = (1, 2)  # frames from the start of a step to its end
@@ -45,7 +45,7 @@ class KeypointReader:
     variation: Variation = field(default_factory=Variation)
 
     def clip(self, keypoints: Tensor, label: int | None = None, scores: Tensor | None = None) -> Clip:
-        """Make one clip.
+        """Make one clip. Keypoints far off zero are brought near it first, see `near_zero`: float64 keeps their steps.
 
         Raises:
             ValueError: no frames, another number of joints than the skeleton's, or no joint that is there.
@@ -62,7 +62,7 @@ class KeypointReader:
             present &= scores > 0
         if not present.any():
             raise ValueError("keypoints hold no joint in any frame: all are missing")
-        places = torch.where(present[..., None], keypoints, torch.zeros_like(keypoints)).float()[None]
+        places = near_zero(torch.where(present[..., None], keypoints, 0.0)[None], present[None]).float()
         present = present[None]
         if self.frames:
             spans = torch.tensor([[0.0, keypoints.size(0) - 1.0]])

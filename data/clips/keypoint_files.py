@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..npy_files import read_npz
 from .skeletons import Skeleton, skeleton_of
 
 Arrays = dict[str, np.ndarray]
+_ARRAYS = ("keypoints", "scores", "lengths", "labels", "groups", "files", "edges", "pairs", "skeleton")
 THIRD = ("auto", "depth", "score")
 
 
@@ -18,7 +20,7 @@ class KeypointPart:
     """Clips of one file, or of its training or test part.
 
     Attributes:
-        places: of each clip [frames, people * joints, 2 or 3].
+        places: of each clip [frames, people * joints, 2 or 3], float64.
         scores: of each clip [frames, people * joints], or None.
         labels, groups: of each clip, as text, or None; a group is the recording or the person.
         skeleton: with the people.
@@ -33,17 +35,18 @@ class KeypointPart:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """The arrays of an .npz.
+    """The arrays of an .npz that clips are made of. Others stay unread.
 
     Raises:
-        ValueError: it is damaged, or holds anything but plain arrays.
+        ValueError: as `read_npy`, or there are no keypoints.
     """
-    with path.open("rb") as handle:
-        try:
-            with np.load(handle, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except Exception as error:  # a damaged archive fails in any way
-            raise ValueError(f"{path.name} is not a readable .npz of plain arrays: {error}") from error
+
+    def known(members: list[str]) -> list[str]:
+        if not {"keypoints", "train_keypoints"} & set(members):
+            raise ValueError(f"it has no keypoints: it holds {', '.join(members[:9]) or 'nothing'}")
+        return [name for name in members if name.removeprefix("train_").removeprefix("test_") in _ARRAYS]
+
+    return read_npz(path, known)
 
 
 def read_part(
@@ -177,4 +180,4 @@ def _joints(pairs: np.ndarray, name: str, file: str) -> Tensor:
 def _floats(array: np.ndarray, name: str, file: str) -> Tensor:
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} of {file} must be numbers, got {array.dtype}")
-    return torch.from_numpy(array.astype(np.float32))
+    return torch.from_numpy(array.astype(np.float64))

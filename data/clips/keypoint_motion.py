@@ -59,6 +59,18 @@ def size_of(about: Tensor, mask: Tensor) -> Tensor:
     return size.clamp(min=1e-6)[:, None, None, None]
 
 
+def near_zero(places: Tensor, present: Tensor) -> Tensor:
+    """Places [clips, frames, joints, dimensions], about their middle where that lies 1000 sizes of the body off zero.
+
+    So float32 rounds off no steps of a body in metres of a map projection; pixels stay where they are in their picture.
+    """
+    mask = present[..., None].to(places.dtype)
+    middle = (places * mask).sum((1, 2), keepdim=True) / mask.sum((1, 2), keepdim=True)
+    size = size_of(about_middle(places, mask)[1], mask)
+    far = middle.norm(dim=3, keepdim=True) > 1000 * size
+    return torch.where(far, places - middle, places) * mask
+
+
 def mirrored(places: Tensor, present: Tensor, skeleton: Skeleton, which: Tensor) -> tuple[Tensor, Tensor]:
     """Show the clips of a mask `which` [clips] in a mirror: joints swap sides, the first coordinate its sign.
 

@@ -15,6 +15,7 @@ SPLITS = ("train_mask", "val_mask", "test_mask")
 _SHARE = 0.2  # of the labelled nodes of each class, for validation and for testing
 _IDENTITY = 2000  # nodes up to which one-hot numbers are features
 _DEGREES = 16
+_CLASSES = 10_000  # that are plausible, of few nodes
 DEGREE_NAMES = [f"degree {count}" for count in range(_DEGREES)]
 _OF_DEGREES = f"the nodes' degrees, one-hot up to {_DEGREES - 1}, stand for them"
 
@@ -148,6 +149,8 @@ def _read_labels(data: Data, name: str) -> Tensor | None:
         y = torch.where(known, y, -torch.ones_like(y))
     if bool((y < 0).all()):
         return None
+    if int(y.max()) >= max(_CLASSES, len(y)):
+        raise ValueError(f"y of {name} holds {int(y.max())}, expected classes numbered from 0")
     data.y = y.long()
     return data.y
 

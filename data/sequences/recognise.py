@@ -26,11 +26,20 @@ def _holds_classes(path: Path) -> bool:
     return len(inside) > 1 and all(_is_text_folder(one) for one in inside)
 
 
+def names_of_arrays(path: Path) -> set[str]:
+    """What the arrays of a .npz are called; nothing of a file that is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return set()
+
+
 def is_labelled(path: Path) -> bool:
     """Labels, and beside them texts, tokens or values: columns of a table, keys of JSON lines, or arrays."""
     suffix = path.suffix.lower()
-    if suffix == ".npz" and zipfile.is_zipfile(path):
-        names = {name.removesuffix(".npy") for name in zipfile.ZipFile(path).namelist()}
+    if suffix == ".npz":
+        names = names_of_arrays(path)
         return bool(names & {"labels", "label", "y"}) and bool(names & {"values", "tokens"})
     if suffix not in {".csv", ".tsv", ".jsonl", ".ndjson"} or not path.is_file():
         return _holds_classes(path)

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ..npy_files import read_npz
 from ..tables import LABEL_NAMES, SENSOR_NAMES, SPLIT_NAMES, TIME_NAMES, find_separator
 from ..text_files import json_lines, read_text
 from .sequence_cells import TEXTS, TOKENS, VALUES, is_number, numbers_of, sequences_of_cells, text_of, trimmed
 
 _GROUPS = {"group", "groups", "subject", "recording", "speaker"}
+_ARRAYS = ("values", "tokens", "sequences", "x", "X", "data")  # the first that is there counts
+_BESIDE = {"lengths", "offsets", "labels", "label", "y", "classes", "class_names"} | SPLIT_NAMES | _GROUPS
 _IDS = SENSOR_NAMES | {"series_id", "sequence_id", "sequence", "series", "case", "sample", "case_id", "sample_id"}
 _ORDER = TIME_NAMES | {"step", "order", "position", "index", "frame", "dim_step"}
 
@@ -202,14 +205,14 @@ def _one_each(values: list[str], rows: Mapping[str, list[int]], name: str, what:
 
 def _arrays(path: Path, read: str) -> RawSequences:
     """`values` or `tokens` [N, T], [N, T, F] (with `lengths`), or laid end to end with `lengths` or `offsets`."""
-    with np.load(path, allow_pickle=False) as file:
-        try:
-            held = {name: file[name] for name in file.files}
-        except ValueError:
-            raise ValueError(f"{path.name} holds Python objects: lay sequences end to end, with lengths") from None
-    key = next((name for name in ("values", "tokens", "sequences", "x", "X", "data") if name in held), None)
-    if key is None:
-        raise ValueError(f"{path.name} holds {', '.join(held)}: expected values or tokens, with lengths and labels")
+
+    def known(members: list[str]) -> list[str]:
+        if not set(_ARRAYS) & set(members):
+            raise ValueError(f"it holds {', '.join(members[:9])}: expected values or tokens, with lengths and labels")
+        return [name for name in members if name in _ARRAYS or name in _BESIDE]
+
+    held = read_npz(path, known)
+    key = next(name for name in _ARRAYS if name in held)
     values, name = held[key], path.name
     whole = values.dtype.kind in "iuU" and key != "values" and values.ndim < 3
     read = read or ("tokens" if key == "tokens" or whole else "numbers")

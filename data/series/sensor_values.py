@@ -106,7 +106,7 @@ class SensorValues:
             share, worst = max(found)
             more = f", and so for {len(found) - 1} more sensors" if len(found) > 1 else ""
             self.notes.append(
-                f"{name}: {share:.1%} of {worst} are zeros that look like gaps{more}: missing=0 takes them for missing"
+                f"{name}: {share:.1%} of {worst} are zeros that look like gaps{more}: --missing 0 says they are missing"
             )
 
 
@@ -229,9 +229,9 @@ def _gathered(
         return out
     if options.every is None:
         if options.duplicates == "refuse":
-            raise ValueError(f"{name} has {doubled} rows of a time that another row has, and duplicates is refuse")
+            raise ValueError(f"{name} has {doubled} rows of a time that another row has, and --duplicates is refuse")
         how = {"mean": "their mean counts", "first": "the first counts", "last": "the last counts"}[options.duplicates]
-        notes.append(f"{name}: {doubled} rows are of a time that another row has: {how} (duplicates=)")
+        notes.append(f"{name}: {doubled} rows are of a time that another row has: {how} (--duplicates)")
     if options.every is None and options.duplicates != "mean":
         order = slice(None, None, -1 if options.duplicates == "first" else 1)
         out[place[order]] = values[order]

@@ -84,7 +84,7 @@ def load_series(
         scaled.edge_index, scaled.edge_weight = edges
         series.notes.append(
             f"{path.name}: {edges[0].size(1)} edges are those of sensors whose changes correlate by 0.3 or more in the "
-            "training part (adjacency= takes a file, or none)"
+            "training part (--adjacency takes a file, or none)"
         )
     return splits
 

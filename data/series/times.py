@@ -76,8 +76,8 @@ def _which_first(texts: Any, name: str) -> tuple[bool, list[str]]:
         even = [_is_even(_parsed(texts, day_first, name)) for day_first in (True, False)]
         if even[0] == even[1] and parts[1].iloc[0] != ".":
             raise ValueError(
-                f"{name} has dates such as {example!r}, which may be day first or month first: give day_first=True "
-                "or day_first=False"
+                f"{name} has dates such as {example!r}, which may be day first or month first: give --day-first or "
+                "--month-first"
             )
         day_first = even[0] or even[0] == even[1]  # with points, the day is first
     return day_first, [f"{name}: dates such as {example!r} are read with the {'day' if day_first else 'month'} first"]
@@ -182,7 +182,7 @@ def _grid(unique: np.ndarray, step: float | None = None) -> np.ndarray:
         length = _length_shown(step, unique)
         raise ValueError(
             f"{_shown(unique[at])} is followed by {_shown(unique[at + 1])}, most steps are {length}: "
-            f"give every=, such as every={length!r}, to gather rows into even ones"
+            f"give --every, such as --every {length}, to gather rows into even ones"
         )
     return place.astype(np.int64)
 

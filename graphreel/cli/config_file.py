@@ -21,7 +21,7 @@ def read_config(path: Path, kinds: Mapping[str, type[Settings]]) -> dict[str, An
     in settings that did not exist yet when it was made.
 
     Raises:
-        ValueError: no table of settings, an unknown one, one named twice, or a run of another kind.
+        ValueError: no table of settings, an unknown one, one named twice, a refused value, or a run of another kind.
         OSError: it cannot be read.
     """
     content = _parsed(path)
@@ -44,7 +44,19 @@ def read_config(path: Path, kinds: Mapping[str, type[Settings]]) -> dict[str, An
         if value is None and not known[name].may_be_none:
             raise ValueError(f"{path}: {key} expects a value, got none")
         found[name] = _number(value) if known[name].kind is float else value
+        _check(found[name], [one.shown()[name] for one in kinds.values() if name in one.shown()], path)
     return found
+
+
+def _check(value: Any, settings: list[Setting], path: Path) -> None:
+    """See that one of the kinds of training takes a value, while it is known which file it comes from."""
+    for one in settings:
+        try:
+            one.accepted(value)
+            return
+        except ValueError as error:
+            refused = error
+    raise ValueError(f"{path}: {refused}") from None
 
 
 def _of_run(content: dict[str, Any], path: Path, kinds: Mapping[str, type[Settings]]) -> dict[str, Any]:

@@ -8,11 +8,13 @@ is imported, and nothing of anybody's is called or changed. From the notes, buil
 import collections
 import io
 import pickle
+import pickletools
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+_MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
 Rebuild = Callable[[Any], Any]
 Builder = Callable[["Record", Rebuild], Any]
 
@@ -78,6 +80,19 @@ class RestrictedUnpickler(pickle.Unpickler):
     """Gives the notes of a pickle; raises RefusedError at a name that is not known."""
 
     names = Names()
+
+    def __init__(self, file: BinaryIO, **options: Any) -> None:
+        super().__init__(file, **options)
+        self._file = file
+
+    def load(self) -> Any:
+        """Read one pickle; a memo that is numbered past its length, for which room would be made, is refused first."""
+        start = self._file.tell()
+        for operation, argument, place in pickletools.genops(self._file):
+            if operation.name in _MEMO and (argument or 0) > (place or 0):
+                raise RefusedError(f"{argument} memos")
+        self._file.seek(start)
+        return super().load()
 
     def find_class(self, module: str, name: str) -> type[Record]:
         asked = f"{module}.{name}"
@@ -179,6 +194,7 @@ class ArrayNames(Names):
     values: ClassVar = {"numpy.ndarray": np.ndarray, "builtins.list": list, "__builtin__.list": list}
     builders: ClassVar = {
         "numpy.dtype": _dtype,
+        "__builtin__.bytes": lambda record, rebuild: b"",  # of none, written for Python 2
         "_codecs.encode": lambda record, rebuild: _bytes(rebuild(record.args[0])),  # bytes written for Python 2
         "collections.OrderedDict": lambda *note: _dictionary(collections.OrderedDict(), *note),
         "collections.defaultdict": lambda *note: _dictionary(collections.defaultdict(list), *note),

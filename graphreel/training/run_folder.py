@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from graphreel.core.atomic_files import remove_leftovers, write_json, write_text, write_whole
+from graphreel.core.atomic_files import remove_leftovers, write_json, write_tensors, write_text
 from graphreel.training.errors import RunFolderLost
 from graphreel.training.provenance import provenance
 
@@ -158,12 +158,8 @@ class RunFolder:
 
     def save_checkpoint(self, content: Mapping[str, Any]) -> None:
         """Write checkpoint.pt; the first one of a run that overwrites another takes that one's place."""
-        import torch
-
         self.check()
-        whole = io.BytesIO()  # torch.save's own writer hides a full disk behind an error of another kind
-        torch.save({"format": FORMAT, **content}, whole)
-        write_whole(self.checkpoint_path, lambda beside: beside.write_bytes(whole.getbuffer()), self._replace)
+        write_tensors(self.checkpoint_path, {"format": FORMAT, **content}, self._replace)
 
     def _replace(self) -> None:
         """Take the place of the run that was here, if there was one."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from graphreel.core.interrupt import interrupt, leave_if_importing
 from graphreel.training.errors import Stopped
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
@@ -38,8 +39,10 @@ class StopRequest:
             raise KeyboardInterrupt
         raise Stopped(self.number, place)
 
-    def handle(self, number: int, _: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """A signal handler."""
+        if not self._deferred:
+            leave_if_importing(number, frame)
         again, self.number = self.number is not None, number
         if again or not self._deferred:
             self.stop()
@@ -55,7 +58,7 @@ def catching_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    defaults = (signal.SIG_DFL, signal.default_int_handler)
+    defaults = (signal.SIG_DFL, signal.default_int_handler, interrupt)
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     caught = {number: handler for number in numbers if (handler := signal.getsignal(number)) in defaults}
     for number in caught:

@@ -29,7 +29,7 @@ def walk() -> dict[str, dict[str, list[str]]]:
     """{command: {"flags", "arguments"}} of every command, by a walk over the application."""
     import typer
 
-    from graphreel.__main__ import app
+    from graphreel.cli.app import app
 
     found: dict[str, dict[str, list[str]]] = {}
 

@@ -134,3 +134,15 @@ def test_the_equations_of_parts_add_up_to_those_of_the_whole():
             expected = torch.linalg.solve(rows.t() @ (rows * weigh[:, None]) + penalty, rows.t() @ (weigh * told))
             found = linear.solve((squares, products), 2.0).weight[step]
             torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("observed", [True, False], ids=["one system", "a system a step"])
+def test_values_that_leave_no_one_solution_are_one_sentence(observed):
+    x, edge_index = torch.full((4, 3, 2, 1), 1e30), torch.empty(2, 0, dtype=torch.long)
+    linear = LinearForecast(3, 2, nodes=2)
+    columns, y, there = linear.columns(x, edge_index), torch.ones(4, 2, 2), torch.ones(4, 2, 2, dtype=torch.bool)
+    there[0] = observed
+    with pytest.raises(ValueError, match=r"no one solution, with squares of up to .*: look for extreme values"):
+        linear.fit(columns, y, there, 0.1)
+    with pytest.raises(ValueError, match="no one solution"):
+        linear.fit_across(columns, linear.of_all(x), y, there, 0.1)

@@ -67,7 +67,7 @@ def test_other_encodings_are_told_or_found_out_and_said(tmp_path):
 def test_without_a_detector_the_encoding_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "charset_normalizer", None)
     path = write(tmp_path, (QUOTE * 20).encode("cp1252"))
-    with pytest.raises(ValueError, match=r"tales.txt is not UTF-8, byte 0x91 at 0 \(line 1\) is none: give encoding="):
+    with pytest.raises(ValueError, match=r"tales.txt is not UTF-8, byte 0x91 at 0 \(line 1\) is none: give --encoding"):
         load_book(path)
     assert load_book(path, encoding="cp1252").text == (QUOTE * 20).strip()
 

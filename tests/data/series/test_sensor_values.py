@@ -62,7 +62,7 @@ def test_thousands_are_grouped(tmp_path):
     path.write_text('a,b\n"1,234.5",7.25\n' + '"1,000.5",7.5\n' * STEPS)
     assert read(path).values[0, :, 0].tolist() == [1234.5, 7.25]
     path.write_text("a;b\n" + "1,5;7.25\n" * STEPS)
-    with pytest.raises(ValueError, match=r"a.csv has numbers like '1,5' and like '7.25': give decimal="):
+    with pytest.raises(ValueError, match=r"a.csv has numbers like '1,5' and like '7.25': give --decimal"):
         read(path)
 
 
@@ -158,7 +158,7 @@ def test_uneven_steps_are_refused_or_gathered(tmp_path):
     minutes = np.arange(STEPS) * 10 + np.random.default_rng(0).integers(0, 9, STEPS)
     times = [str(np.datetime64("2024-01-01T00:00") + int(minute)) for minute in minutes]
     path = table(tmp_path / "a.csv", times, wave())
-    with pytest.raises(ValueError, match=r"a.csv has uneven steps: .* is followed by .*: give every=, such as every='"):
+    with pytest.raises(ValueError, match=r"a.csv has uneven steps: .* is followed by .*: give --every, such as "):
         read(path)
     series = read(path, every="10min")
     assert torch.equal(series.values[:, :, 0], torch.from_numpy(wave()))
@@ -239,7 +239,7 @@ def test_zeros_that_look_like_gaps_are_noted(tmp_path):
     values = wave()
     values[[5, 17, 30, 31], 1] = 0
     path = table(tmp_path / "a.csv", hours(), values)
-    assert said(read(path), "6.7% of b are zeros that look like gaps: missing=0 takes them for missing")
+    assert said(read(path), "6.7% of b are zeros that look like gaps: --missing 0 says they are missing")
     masked = read(path, missing=0)
     assert (~masked.observed).nonzero().tolist() == [[5, 1], [17, 1], [30, 1], [31, 1]]
     assert not said(masked, "zeros")

@@ -69,5 +69,5 @@ def test_a_few_graphs(seed):
 
 @pytest.mark.attack
 def test_many_graphs():
-    for seed in range(12, 600):
+    for seed in range(12, 1500):
         check(seed)

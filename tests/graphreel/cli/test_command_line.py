@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,25 @@ def test_help_and_wrong_arguments_import_neither_torch_nor_pyg(arguments):
         f"run({arguments})\nassert not {{'torch', 'torch_geometric', 'numpy', 'matplotlib'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "module"), [(signal.SIGINT, "typer"), (signal.SIGINT, "numpy"), (signal.SIGTERM, "torch_geometric.nn")]
+)
+def test_a_signal_while_something_is_imported_is_one_line(tmp_path, number, module):
+    """Without more: numpy and torch catch what is raised while they are imported, and are broken afterwards."""
+    program = (
+        "import os, sys\n"
+        "class Press:\n"
+        f"    def find_spec(name, *_):\n        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Press)\n"
+        "from graphreel.__main__ import main\n"
+        "sys.argv[1:] = ['gnn', 'train', '--data', 'six-node', '-q']\nmain()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 128 + number and ended.stderr.count("\n") == 1, ended.stderr
+    assert ended.stderr.startswith("graphreel: interrupted; a training goes on with --resume RUN")
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_the_three_forms_say_the_same(write, name, text):
         ("a.json", "[1]", "expects settings by name in .*a.json, got a list"),
         ("a.yaml", "lr: 1\nlearning_rate: 2", "a.yaml sets learning_rate twice"),
         ("a.yaml", "hidden:", "a.yaml: hidden expects a value, got none"),
+        ("a.toml", "lr = -1.0", "a.toml: --learning-rate expects a positive number, got -1"),
         ("a.yaml", b"\xff", "a.yaml is not UTF-8 at byte 0"),
         ("a.ini", "", "--config expects a .toml, .yaml or .json, got a.ini"),
         ("a.json", '{"format": "graphreel run 1", "room": "rnn", "kind": "text"}', "of a run of the kind text"),
@@ -82,7 +83,7 @@ def test_typed_options_win(said, tmp_path, write):
 def test_a_bad_value_in_a_file_is_one_sentence(said, tmp_path, write):
     config = write("a.json", '{"data": "six-node", "hidden": "many"}')
     code, _, error = said("gnn", "train", "--config", config, "--out", tmp_path / "run")
-    assert (code, error) == (2, "graphreel: --hidden expects a whole number, got 'many'\n")
+    assert (code, error) == (2, f"graphreel: {config}: --hidden expects a whole number, got 'many'\n")
     assert not (tmp_path / "run").exists()
     code, _, error = said("gnn", "train", "--config", tmp_path / "no.toml")
     assert code == 2 and "no.toml: no such file" in error

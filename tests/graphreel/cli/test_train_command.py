@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from graphreel.__main__ import app
+from graphreel.cli.app import app
 from graphreel.cli.settings_page import settings_tables
 from graphreel.cli.train_command import defaults_of
 from graphreel.experiments.clip_settings import ClipSettings

@@ -6,7 +6,7 @@ import shlex
 import pytest
 import typer
 
-from graphreel.__main__ import app
+from graphreel.cli.app import app
 from graphreel.report import questions
 from graphreel.report.questions.q3_5.measure import told_apart
 
