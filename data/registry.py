@@ -78,14 +78,22 @@ def _is_keypoint_folder(path: Path) -> bool:
     return any(is_clip(file) for folder in folders for file in folder.iterdir() if not file.name.startswith("."))
 
 
-def _is_graph_text(path: Path) -> bool:
-    """A .txt that starts with the number of graphs, then `nodes label` of the first; or a folder NAME with NAME.txt."""
-    path = path / f"{path.name}.txt" if path.is_dir() else path
+def graph_text_of(path: Path) -> Path | None:
+    """A .txt that starts with the number of graphs, then `nodes label` of the first; or the only one of a folder."""
+    if path.is_dir():
+        found = [file for file in sorted(path.glob("*.txt"))[:20] if graph_text_of(file)]
+        own = [file for file in found if file.stem.casefold() == path.resolve().name.casefold()]
+        return own[0] if own else found[0] if len(found) == 1 else None
     if path.suffix.lower() != ".txt" or not path.is_file():
-        return False
+        return None
     with path.open("rb") as file:
         first, second = file.readline(64).split(), file.readline(64).split()
-    return len(first) == 1 and len(second) == 2 and first[0].isdigit() and all(w.lstrip(b"-").isdigit() for w in second)
+    fits = len(first) == 1 and len(second) == 2 and first[0].isdigit()
+    return path if fits and all(word.lstrip(b"-").isdigit() for word in second) else None
+
+
+def _holds_graph_text(path: Path) -> bool:
+    return graph_text_of(path) is not None
 
 
 def _has_nodes_beside(path: Path) -> bool:
@@ -202,7 +210,9 @@ FORMATS: list[Format] = [
         lambda path: any(path.glob("*_A.txt")) or any(path.glob("raw/*_A.txt")),
         DataSet("gnn", "graphs", ".graphs.tu_folder:load_tu"),
     ),
-    Format("a .txt of graphs as MUTAG.txt", _is_graph_text, DataSet("gnn", "graphs", ".graphs.mutag:load_graph_text")),
+    Format(
+        "a .txt of graphs as MUTAG.txt", _holds_graph_text, DataSet("gnn", "graphs", ".graphs.mutag:load_graph_text")
+    ),
     Format(
         "labelled sequences as .csv, .tsv, .jsonl or .npz, or a folder of texts for each class", is_labelled, _LABELLED
     ),

@@ -9,6 +9,7 @@ import torch
 from torch_geometric.data import Data
 
 from ..data_dirs import cache_folder, fetch, find
+from ..registry import graph_text_of
 from ..text_files import read_text
 from .complete_graph import complete_set
 from .graph_dataset import GraphDataset
@@ -53,14 +54,16 @@ def load_graph_text(path: str | os.PathLike[str]) -> GraphDataset:
     """Read a file of graphs: their number; per graph a line `n label`; per node a line `tag degree neighbours...`.
 
     Features are the tags, one-hot in ascending order (of a single tag, the nodes' degrees in its place), and the
-    numbers that stand behind the neighbours of every node; classes are the labels in ascending order. A folder NAME
-    that holds NAME.txt is read as the file is.
+    numbers that stand behind the neighbours of every node; classes are the labels in ascending order. A folder that
+    holds one such file is read as the file is.
 
     Raises:
         ValueError: a line that is not as described, by its number.
     """
     file = Path(path)
-    parsed = _parse(file / f"{file.name}.txt" if file.is_dir() else file)
+    if file.is_dir():
+        file = graph_text_of(file) or file / f"{file.name}.txt"
+    parsed = _parse(file)
     labels = sorted({graph[0] for graph in parsed})
     tags = sorted({tag for graph in parsed for tag in graph[1]})
     graphs, classes = _encode(parsed, tags, labels), list(map(str, labels))

@@ -77,6 +77,20 @@ def test_the_real_file():
     assert len(by_path) == 188 and by_path.feature_names == [f"tag {tag}" for tag in range(7)]
 
 
+def test_a_folder_that_holds_a_file_of_graphs_is_read_as_the_file(tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "TOY.txt").write_text(TEXT)
+    (tmp_path / "toy" / "readme.txt").write_text("Molecules.\n")
+    assert len(data.load(tmp_path / "toy")) == 2 and data.load(tmp_path / "toy").name == "TOY"
+
+
+def test_numbers_behind_the_neighbours_are_features(tmp_path):
+    (tmp_path / "toy.txt").write_text("2\n2 0\n4 1 1 0.5 -2\n5 1 0 1e1 3\n1 1\n4 0 7 8\n")
+    graphs = data.load(tmp_path / "toy.txt")
+    assert graphs.feature_names == ["tag 4", "tag 5", "attribute 0", "attribute 1"]
+    assert graphs[0].x.tolist() == [[1, 0, 0.5, -2], [0, 1, 10, 3]] and graphs[1].x.tolist() == [[1, 0, 7, 8]]
+
+
 def test_any_file_of_graphs(tmp_path):
     (tmp_path / "toy.txt").write_text("3\n1 -5\n9 0\n2 7\n1 1 1\n9 1 0\n1 9\n1 0\n")
     graphs = data.load(tmp_path / "toy.txt")
