@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from graphreel.report.cache import Outcome
@@ -48,8 +48,8 @@ class Terminal:
             self._console.print(f"{line} (expected {as_time(expected)}, {as_time(left)} in all)", soft_wrap=True)
             yield
             return
-        text = f"{line}  [dim]{{task.fields[spent]}} of about {as_time(expected)}; {as_time(left)} in all[/dim]"
-        columns = (SpinnerColumn(), _Spent(text))
+        times = f"[dim]of about {as_time(expected)}; {as_time(left)} in all[/dim]"
+        columns = (SpinnerColumn(), TextColumn(line), TimeElapsedColumn(), TextColumn(times))
         with Progress(*columns, console=self._console, transient=True) as progress:
             progress.add_task("", total=None)
             yield
@@ -65,9 +65,8 @@ class Terminal:
             self._console.print(f"{head}: {said}", end="", soft_wrap=True)
             self._console.print(outcome.reason, markup=False, soft_wrap=True)
         else:
-            verdict = outcome.findings.verdict
-            style = _STYLES[verdict]
-            self._console.print(f"{head}: [{style}]{verdict}[/{style}] in {as_time(outcome.seconds)}", soft_wrap=True)
+            verdict = _styled(outcome.findings.verdict)
+            self._console.print(f"{head}: {verdict} in {as_time(outcome.seconds)}", soft_wrap=True)
 
     def finish(self, outcomes: Sequence[Outcome], page: Path) -> None:
         """The summary table and the path of the page."""
@@ -78,9 +77,8 @@ class Terminal:
             if findings is None:
                 table.add_row(name, f"[red]{outcome.status}[/red]", escape(outcome.reason), as_time(outcome.seconds))
                 continue
-            style = _STYLES[findings.verdict]
             said = escape(findings.sentence.plain)
-            table.add_row(name, f"[{style}]{findings.verdict}[/{style}]", said, as_time(outcome.seconds))
+            table.add_row(name, _styled(findings.verdict), said, as_time(outcome.seconds))
         self._console.print(table)
         self._console.print(f"in {as_time(time.perf_counter() - self._started)}: {page}", soft_wrap=True)
 
@@ -89,7 +87,5 @@ class Terminal:
         return self._done_seconds / self._done_expected if self._done_expected > 0 else 1.0
 
 
-class _Spent(TextColumn):
-    def render(self, task):  # type: ignore[no-untyped-def]
-        task.fields["spent"] = as_time(task.elapsed or 0.0)
-        return super().render(task)
+def _styled(verdict: str) -> str:
+    return f"[{_STYLES[verdict]}]{verdict}[/]"

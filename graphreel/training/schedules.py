@@ -19,21 +19,27 @@ def constant(step: int, steps: int) -> float:
     return 1.0
 
 
+def cosine(step: int, steps: int) -> float:
+    """Falls to 0 along half a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
 def warm_cosine(step: int, steps: int) -> float:
     """Rises for a tenth of the steps, then falls to 0 along half a cosine."""
     warm = max(1, steps // 10)
     if step < warm:
         return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, steps - warm))))
+    return cosine(step - warm, max(1, steps - warm))
 
 
 def short_warm_cosine(step: int, steps: int) -> float:
     """Half a cosine from the first step on, held down for 200 steps of warm-up."""
-    return min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+    return min(1.0, (step + 1) / 200) * cosine(step, steps)
 
 
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": constant,
+    "cosine": cosine,
     "warm-cosine": warm_cosine,
     "short-warm-cosine": short_warm_cosine,
 }
