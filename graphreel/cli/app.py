@@ -11,6 +11,7 @@ from graphreel import __version__
 from graphreel.cli import combined as combined_commands
 from graphreel.cli import data as data_commands
 from graphreel.cli import doctor as doctor_command
+from graphreel.cli import export as export_command
 from graphreel.cli import gnn as gnn_commands
 from graphreel.cli import report as report_command
 from graphreel.cli import rnn as rnn_commands
@@ -45,6 +46,7 @@ app.add_typer(rnn_commands.app, name="rnn")
 app.add_typer(combined_commands.app, name="combined")
 app.add_typer(data_commands.app, name="data")
 app.command("runs")(runs_command.runs)
+app.command("export")(export_command.export)
 app.command("sweep")(sweep_command.sweep)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor_command.doctor)
