@@ -1,6 +1,7 @@
 from .graphs.graph_checks import check_graph
 from .graphs.graph_metrics import bag_of_words_accuracy, describe, majority_accuracy
-from .graphs.neighbor_sampler import NeighborSampler, neighbor_loader, with_gcn_weights
+from .graphs.neighbor_loader import neighbor_loader, with_gcn_weights
+from .graphs.neighbor_sampler import NeighborSampler
 from .graphs.sparse_features import to_sparse
 from .registry import load, locate, names
 

@@ -1,19 +1,21 @@
-"""Mini-batches of a graph that does not fit: sampled neighbourhoods in plain torch, for PyG's NodeLoader."""
+"""Mini-batches of a graph that does not fit: sampled neighbourhoods in NumPy, for PyG's NodeLoader."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
-from torch_geometric.data import Data
-from torch_geometric.loader import NodeLoader
-from torch_geometric.sampler import BaseSampler, NodeSamplerInput, SamplerOutput
+from torch_geometric.data import Data, HeteroData
+from torch_geometric.sampler import BaseSampler, HeteroSamplerOutput, NodeSamplerInput, SamplerOutput
 
-from .edge_attributes import edge_attributes, select_edges
 from .graph_checks import check_graph
-from .sparse_features import select_rows
+from .in_edges import InEdges, Numbers
+from .node_numbering import Numbering, PairNumbering
+
+Kind = tuple[Any, Any, Any]  # of edges: those of the sources, the relation, and that of the targets
+_ONE: Kind = (None, None, None)
 
 
 class NeighborSampler(BaseSampler):
@@ -28,86 +30,125 @@ class NeighborSampler(BaseSampler):
     All nodes of a hop are sampled at once by Floyd's algorithm, in k_l vectorised steps.
 
     Args:
-        data: the graph; its edge_index [2, E] is sorted by target once, which takes 16 bytes an edge.
-        num_neighbors: k_1 .. k_L, each a number of neighbours or -1 for all.
+        data: the graph; its edges are sorted by target once, which takes 8 bytes an edge. In a HeteroData every kind of
+            edges is sampled on its own.
+        num_neighbors: k_1 .. k_L, each a number of neighbours or -1 for all; for a HeteroData also a dict of such lists
+            by kind of edges.
         generator: source of randomness; in a worker process it is replaced by one that is seeded by the DataLoader,
             whose own `generator` then decides. Left out, torch's global one.
+        replace: an edge may be taken more than once: k_l of each node that has one.
+        disjoint: each seed has a neighbourhood of its own, which shares no row with another's; `batch` tells whose.
+        weight_attr: attribute of the edges, such as "edge_weight", to which their probabilities are proportional;
+            an edge of weight zero is never taken.
 
     Raises:
-        ValueError: a fan-out is neither positive nor -1, edge_index does not fit the graph, or a seed is no node of it.
+        ValueError: a fan-out is neither positive nor -1, edge_index does not fit the graph, a weight is negative, or a
+            seed is no node of the graph.
     """
 
-    def __init__(self, data: Data, num_neighbors: Sequence[int], generator: torch.Generator | None = None) -> None:
-        fits = isinstance(num_neighbors, Sequence) and len(num_neighbors) > 0
-        if not fits or any(int(k) != k or (k < 1 and k != -1) for k in num_neighbors):
-            raise ValueError(f"num_neighbors is {num_neighbors}, expected a positive number or -1 for each layer")
-        _check_homogeneous(data)
-        check_graph(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
-        self.num_neighbors = [int(k) for k in num_neighbors]
-        self.generator = generator
+    def __init__(
+        self,
+        data: Data | HeteroData,
+        num_neighbors: Sequence[int] | dict[Kind, Sequence[int]],
+        generator: torch.Generator | None = None,
+        *,
+        replace: bool = False,
+        disjoint: bool = False,
+        weight_attr: str | None = None,
+    ) -> None:
+        stores: dict[Kind, Any]
+        if isinstance(data, Data):
+            check_graph(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
+            stores, nodes = {_ONE: data}, {None: int(data.num_nodes)}
+        elif isinstance(data, HeteroData):
+            stores, nodes = dict(data.edge_items()), {kind: int(store.num_nodes) for kind, store in data.node_items()}
+        else:
+            raise ValueError(f"NeighborSampler samples a Data or a HeteroData, got a {type(data).__name__}")
+        each = num_neighbors if isinstance(num_neighbors, dict) else dict.fromkeys(stores, num_neighbors)
+        self.num_neighbors = {kind: _fan_outs(each.get(kind)) for kind in stores}
+        self.generator, self.replace, self.disjoint = generator, replace, disjoint
         self._worker_seed: int | None = None
-        target, self._edge = torch.sort(data.edge_index[1], stable=True)
-        self._source = data.edge_index[0][self._edge]
-        degree = torch.bincount(target, minlength=int(data.num_nodes))
-        self._start = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
-        self._local = torch.full((int(data.num_nodes),), -1)  # scratch: all -1 between calls
+        self._edges = {}
+        for kind, store in stores.items():
+            if kind is not _ONE:
+                _check_kind(kind, store.edge_index, nodes)
+            weight = None if weight_attr is None else _weights(store, weight_attr)
+            self._edges[kind] = InEdges(store.edge_index, nodes[kind[2]], weight)
+        self._num_nodes = nodes
+        self._numberings = {kind: (PairNumbering if disjoint else Numbering)(n) for kind, n in nodes.items()}
 
-    def sample_from_nodes(self, index: NodeSamplerInput, **kwargs: Any) -> SamplerOutput:
+    def sample_from_nodes(self, index: NodeSamplerInput, **kwargs: Any) -> Any:
         """Sample around `index.node`.
 
         Returns:
             SamplerOutput with node [n] (the seeds first, as given, then each hop's new nodes in the order in which
-            they are met), row and col [e] (source and target as places in node), edge [e] (columns of edge_index), and
-            num_sampled_nodes and num_sampled_edges per hop.
+            they are met), row and col [e] (source and target as places in node), edge [e] (columns of edge_index),
+            num_sampled_nodes and num_sampled_edges per hop, and batch [n] if disjoint; for a HeteroData a
+            HeteroSamplerOutput with dicts of these.
         """
-        seeds, generator = index.node, self._current_generator()
-        count, num_nodes = seeds.numel(), self._local.numel()
-        if count and not 0 <= int(seeds.min()) <= int(seeds.max()) < num_nodes:
-            wrong = seeds[(seeds < 0) | (seeds >= num_nodes)]
-            raise ValueError(f"the seeds hold node {int(wrong[0])}, but the graph has {num_nodes} nodes")
-        nodes, rows, cols, edges = [seeds], [], [], []
-        frontier, first = seeds, 0
-        try:
-            self._mark_first(seeds)
-            for k in self.num_neighbors:
-                place, col = _sample(self._start[frontier], self._start[frontier + 1], k, generator)
-                source = self._source[place]
-                new = self._number(source, count)
-                rows.append(self._local[source])
-                cols.append(col + first)
-                edges.append(self._edge[place])
-                frontier, first = new, count
-                count += new.numel()
-                nodes.append(new)
-        finally:
-            for part in nodes:
-                self._local[part] = -1
+        start = index.input_type if None not in self._num_nodes else None
+        seeds = index.node.numpy()
+        total = self._num_nodes[start]
+        if seeds.size and not 0 <= int(seeds.min()) <= int(seeds.max()) < total:
+            wrong = seeds[(seeds < 0) | (seeds >= total)]
+            raise ValueError(f"the seeds hold node {int(wrong[0])}, but the graph has {total} nodes")
+        nodes, edges = self._grow(start, seeds)
+        metadata = (index.input_id, index.time)
+        counts = {kind: [part.size for part in parts] for kind, parts in nodes.items()}
+        hops = {kind: [part.size for part in parts[0]] for kind, parts in edges.items()}
+        joined = {kind: np.concatenate(parts) for kind, parts in nodes.items()}
+        batch = (
+            {kind: _tensor(part // self._num_nodes[kind]) for kind, part in joined.items()} if self.disjoint else None
+        )
+        node = {kind: _tensor(part % self._num_nodes[kind] if self.disjoint else part) for kind, part in joined.items()}
+        row, col, edge = (
+            {kind: _tensor(np.concatenate(parts[way])) for kind, parts in edges.items()} for way in range(3)
+        )
+        if start is not None:
+            return HeteroSamplerOutput(node, row, col, edge, batch, counts, hops, metadata=metadata)
+        one, alone = _ONE, None if batch is None else batch[None]
         return SamplerOutput(
-            node=torch.cat(nodes),
-            row=torch.cat(rows),
-            col=torch.cat(cols),
-            edge=torch.cat(edges),
-            num_sampled_nodes=[part.numel() for part in nodes],
-            num_sampled_edges=[part.numel() for part in edges],
-            metadata=(index.input_id, index.time),
+            node[None], row[one], col[one], edge[one], alone, counts[None], hops[one], metadata=metadata
         )
 
     def sample_from_edges(self, index: Any, neg_sampling: Any = None) -> SamplerOutput:
         """Not offered: raises NotImplementedError."""
         raise NotImplementedError("NeighborSampler samples around nodes; for link prediction use PyG's own sampler")
 
-    def _number(self, found: Tensor, count: int) -> Tensor:
-        """Give each node that has no place yet the next ones from `count` on, and return these nodes."""
-        fresh = found[self._local[found] < 0]
-        self._mark_first(fresh)
-        new = fresh[self._local[fresh] == torch.arange(fresh.numel())]
-        self._local[new] = torch.arange(count, count + new.numel())
-        return new
-
-    def _mark_first(self, nodes: Tensor) -> None:
-        """Set each node's place to where it stands first; by a plain assignment that would depend on the threads."""
-        self._local[nodes] = nodes.numel()
-        self._local.scatter_reduce_(0, nodes, torch.arange(nodes.numel()), "amin")
+    def _grow(
+        self, start: Any, seeds: Numbers
+    ) -> tuple[dict[Any, list[Numbers]], dict[Kind, tuple[list[Numbers], ...]]]:
+        """Hop by hop the nodes of each kind (pairs of seed and node if disjoint); row, col, edge of each relation."""
+        generator = self._current_generator()
+        if self.disjoint:
+            seeds = seeds + np.arange(seeds.size) * self._num_nodes[start]
+        frontier = {kind: (0, seeds if kind == start else seeds[:0]) for kind in self._num_nodes}
+        nodes = {kind: [found] for kind, (_, found) in frontier.items()}
+        edges: dict[Kind, tuple[list[Numbers], ...]] = {kind: ([], [], []) for kind in self._edges}
+        for kind, (_, found) in frontier.items():
+            self._numberings[kind].begin(found)
+        for hop in range(max(map(len, self.num_neighbors.values()), default=0)):
+            counts = {kind: numbering.count for kind, numbering in self._numberings.items()}
+            added: dict[Any, list[Numbers]] = {kind: [] for kind in self._num_nodes}
+            for kind, of_kind in self._edges.items():
+                fan_outs, (first, around) = self.num_neighbors[kind], frontier[kind[2]]
+                k = fan_outs[hop] if hop < len(fan_outs) else 0
+                if k == 0 or around.size == 0:
+                    place = owner = np.empty(0, np.int64)
+                else:
+                    own = around % self._num_nodes[kind[2]] if self.disjoint else around
+                    place, owner = of_kind.draw(own, k, self.replace, generator)
+                source, edge = of_kind.find(place)
+                if self.disjoint:
+                    source = source + around[owner] // self._num_nodes[kind[2]] * self._num_nodes[kind[0]]
+                row, new = self._numberings[kind[0]].number(source)
+                added[kind[0]].append(new)
+                for parts, part in zip(edges[kind], (row, owner + first, edge), strict=True):
+                    parts.append(part)
+            frontier = {kind: (counts[kind], np.concatenate(parts or [seeds[:0]])) for kind, parts in added.items()}
+            for kind, (_, found) in frontier.items():
+                nodes[kind].append(found)
+        return nodes, edges
 
     def _current_generator(self) -> torch.Generator | None:
         worker = get_worker_info()
@@ -117,113 +158,28 @@ class NeighborSampler(BaseSampler):
         return self.generator
 
 
-def _sample(start: Tensor, end: Tensor, k: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """From each range start[i] .. end[i] - 1 draw min(k, its length) distinct numbers, or all for k = -1.
-
-    Returns:
-        the numbers [e], and the i of each [e], in ascending order of i.
-    """
-    degree = end - start
-    taken = degree if k == -1 else degree.clamp(max=k)
-    owner = torch.arange(start.numel()).repeat_interleave(taken)
-    begin = taken.cumsum(0) - taken
-    place = torch.arange(owner.numel()) - (begin - start)[owner]  # the first taken[i] of each range
-    if k == -1:
-        return place, owner
-    large = (degree > k).nonzero().flatten()
-    if large.numel():
-        chosen = _distinct(degree[large], k, generator) + start[large, None]
-        place[begin[large, None] + torch.arange(k)] = chosen
-    return place, owner
+def _tensor(numbers: Numbers) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.int64, copy=False))
 
 
-def _distinct(size: Tensor, k: int, generator: torch.Generator | None) -> Tensor:
-    """Floyd's algorithm for all rows at once: [n, k] distinct numbers below size[i] > k, all subsets equally likely."""
-    chosen = torch.empty(k, size.numel(), dtype=torch.int64)
-    uniform = torch.rand(k, size.numel(), dtype=torch.float64, generator=generator)
-    for step in range(k):
-        last = size - k + step
-        drawn = (uniform[step] * (last + 1)).long()
-        taken = (chosen[:step] == drawn).any(0)
-        chosen[step] = torch.where(taken, last, drawn)
-    return chosen.t()
+def _fan_outs(given: Any) -> list[int]:
+    fits = isinstance(given, Sequence) and len(given) > 0
+    if not fits or any(int(k) != k or (k < 1 and k != -1) for k in given):
+        raise ValueError(f"num_neighbors is {given}, expected a positive number or -1 for each layer")
+    return [int(k) for k in given]
 
 
-def _check_homogeneous(data: Any) -> None:
-    if not isinstance(data, Data):
-        kind = type(data).__name__
-        raise ValueError(f"NeighborSampler samples a Data with one edge_index, got a {kind}: see its to_homogeneous()")
+def _check_kind(kind: Kind, edge_index: Tensor, nodes: dict[Any, int]) -> None:
+    for end, side in ((kind[0], edge_index[0]), (kind[2], edge_index[1])):
+        if side.numel() and not 0 <= int(side.min()) <= int(side.max()) < nodes[end]:
+            name = " ".join(kind)
+            raise ValueError(f"edge_index of {name} holds a node that is none of the {nodes[end]} of kind {end}")
 
 
-def neighbor_loader(
-    data: Data,
-    num_neighbors: Sequence[int],
-    input_nodes: Tensor | None = None,
-    batch_size: int = 1024,
-    generator: torch.Generator | None = None,
-    **options: Any,
-) -> NodeLoader:
-    """PyG's NodeLoader over this sampler, for any Data of this package.
-
-    NodeLoader selects rows of whatever has as many entries as there are nodes, and fails for lists (node_names) and for
-    sparse x. Here lists are left out of the batches (`batch.n_id` tells the nodes) and sparse rows stay sparse.
-
-    Args:
-        num_neighbors: fan-out of each layer, -1 for all.
-        input_nodes: indices or mask of the seeds; all nodes if left out.
-        batch_size: seeds per batch; their outputs are the first `batch.batch_size` rows.
-        generator: for the sampling and the shuffling.
-        options: passed on to NodeLoader (shuffle, num_workers, transform ...).
-    """
-    _check_homogeneous(data)
-    light = copy.copy(data)
-    for key, value in data:
-        if isinstance(value, list | tuple):
-            del light[key]
-    x = data.get("x")
-    if isinstance(x, Tensor) and x.layout == torch.sparse_csr:
-        light.num_nodes = x.size(0)
-        del light["x"]
-        after = options.pop("transform", None)
-
-        def with_rows(batch: Data) -> Data:
-            batch.x = select_rows(x, batch.n_id)
-            return after(batch) if after else batch
-
-        options["transform"] = with_rows
-    sampler = NeighborSampler(light, num_neighbors, generator)
-    return NodeLoader(light, sampler, input_nodes, batch_size=batch_size, generator=generator, **options)
-
-
-def with_gcn_weights(data: Data, fill_value: float = 0.0) -> Data:
-    """A copy with self-loops added and edge_weight = D~^-1/2 A~ D~^-1/2 of the whole graph.
-
-    In a sampled neighbourhood degrees are smaller than in the graph, so that GCNConv's own normalisation differs from
-    the full graph's. With these weights, sampled along with their edges, `GCNConv(..., normalize=False)` is exact for
-    full fan-outs. (The loops are edges like others: a small fan-out may leave them out.) Every other per-edge attribute
-    goes with its edges; of several loops of a node the last one stays.
-
-    Args:
-        fill_value: what loops that are added get of the other per-edge attributes.
-
-    Raises:
-        ValueError: loops are added, and a per-edge attribute is no tensor, so that a number does not fit in.
-    """
-    from torch_geometric.nn.conv.gcn_conv import gcn_norm
-
-    weighted, num_nodes = copy.copy(data), int(data.num_nodes)
-    weighted.edge_index, weighted.edge_weight = gcn_norm(data.edge_index, data.get("edge_weight"), num_nodes)
-    loop = data.edge_index[0] == data.edge_index[1]
-    loops, num_edges = loop.nonzero().flatten(), loop.numel()
-    last = loops.new_full((num_nodes,), num_edges)
-    last.scatter_reduce_(0, data.edge_index[0, loops], loops, "amax", include_self=False)
-    place = torch.cat([(~loop).nonzero().flatten(), last])  # gcn_norm puts the loops last, in the order of the nodes
-    for name, value in edge_attributes(data).items():
-        if name == "edge_weight":
-            continue
-        if int((last == num_edges).sum()):
-            if not isinstance(value, Tensor):
-                raise ValueError(f"{name} is no tensor and has no entry for the self-loops that are added")
-            value = torch.cat([value, value.new_full((1, *value.shape[1:]), fill_value)])
-        weighted[name] = select_edges(value, place)
-    return weighted
+def _weights(store: Any, name: str) -> Tensor:
+    if name not in store:
+        raise ValueError(f"weight_attr is {name!r}, but the edges have no such attribute")
+    weight: Tensor = store[name].view(-1)
+    if weight.numel() != store.edge_index.size(1):
+        raise ValueError(f"{name} must hold one number for each edge, but its shape is {list(store[name].shape)}")
+    return weight

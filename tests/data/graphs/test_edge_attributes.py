@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from torch_geometric.data import Data, HeteroData
+from torch_geometric.data import Data
 
-from graphreel.data import neighbor_loader
 from graphreel.data.clips.clip import Clip
 from graphreel.data.graphs.edge_attributes import undirected
-from graphreel.data.graphs.neighbor_sampler import with_gcn_weights
+from graphreel.data.graphs.neighbor_loader import with_gcn_weights
 from graphreel.experiments.graph_model import prepare_graph
 from graphreel.experiments.graph_settings import GnnSettings
 
@@ -101,8 +100,3 @@ def test_a_training_reads_all_attributes_of_reversed_edges():
     data.edge_weight = data.edge_attr[:, 0].clone()
     ready = prepare_graph(data, GnnSettings("cora", undirected=True), "cpu")
     assert ready.edge_weight.tolist() == ready.edge_attr[:, 0].tolist() == unordered(ready)
-
-
-def test_a_graph_of_several_kinds_is_refused_by_name():
-    with pytest.raises(ValueError, match="samples a Data with one edge_index, got a HeteroData"):
-        neighbor_loader(HeteroData(), [2])

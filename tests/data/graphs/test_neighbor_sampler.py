@@ -15,7 +15,8 @@ from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.sampler import NodeSamplerInput
 
 from graphreel import data as rooms
-from graphreel.data.graphs.neighbor_sampler import NeighborSampler, neighbor_loader, with_gcn_weights
+from graphreel.data.graphs.neighbor_loader import neighbor_loader, with_gcn_weights
+from graphreel.data.graphs.neighbor_sampler import NeighborSampler
 from graphreel.data.graphs.sparse_features import select_rows, to_sparse
 
 
@@ -212,8 +213,83 @@ def test_bad_input():
         NeighborSampler(graph(), [2]).sample_from_edges(None)
     with pytest.raises(NotImplementedError, match="samples around nodes"):
         next(iter(LinkLoader(graph(), NeighborSampler(graph(), [2]), graph().edge_index)))
-    with pytest.raises(ValueError, match="NeighborSampler samples a Data with one edge_index, got a HeteroData"):
-        NeighborSampler(HeteroData(), [2])
+    with pytest.raises(ValueError, match="NeighborSampler samples a Data or a HeteroData, got a dict"):
+        NeighborSampler({}, [2])
+    with pytest.raises(ValueError, match="weight_attr is 'edge_weight', but the edges have no such attribute"):
+        NeighborSampler(graph(), [2], weight_attr="edge_weight")
+    data = graph()
+    data.edge_weight = -torch.ones(data.num_edges)
+    with pytest.raises(ValueError, match="edge weights must be finite and not negative, but one is -1.0"):
+        NeighborSampler(data, [2], weight_attr="edge_weight")
     for wrong in (60, -1):
         with pytest.raises(ValueError, match=f"the seeds hold node {wrong}, but the graph has 60 nodes"):
             sample(graph(), [2], [3, wrong])
+
+
+def star(weights):
+    """Node 0 with an edge from each of the others."""
+    count = len(weights)
+    edge_index = torch.stack([torch.arange(1, count + 1), torch.zeros(count, dtype=torch.long)])
+    return Data(edge_index=edge_index, edge_weight=torch.tensor(weights), num_nodes=count + 1)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_weights_are_probabilities(replace):
+    weights = [1.0, 0.0, 2.0, 5.0]
+    sampler = NeighborSampler(
+        star(weights), [2], torch.Generator().manual_seed(0), replace=replace, weight_attr="edge_weight"
+    )
+    out = sampler.sample_from_nodes(NodeSamplerInput(None, torch.zeros(8000, dtype=torch.long)))
+    pairs = out.edge.view(8000, 2).sort(1).values
+    share = torch.tensor(weights) / 8
+    expected = torch.zeros(4, 4)
+    for i, j in ((i, j) for i in range(4) for j in range(4) if replace or i != j):
+        rest = 1.0 if replace else 1 - share[i]
+        expected[min(i, j), max(i, j)] += share[i] * share[j] / rest
+    found = torch.bincount(pairs[:, 0] * 4 + pairs[:, 1], minlength=16).view(4, 4) / 8000
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
+
+
+def test_with_replacement_every_node_with_an_edge_gets_k():
+    out = NeighborSampler(graph(), [9], replace=True).sample_from_nodes(NodeSamplerInput(None, torch.arange(60)))
+    degree = graph().edge_index[1].bincount(minlength=60)
+    assert torch.equal(out.col.bincount(minlength=60), 9 * (degree > 0).long())
+    assert torch.equal(out.node[out.row], graph().edge_index[0, out.edge])
+
+
+def test_disjoint_neighbourhoods_are_those_of_each_seed_alone():
+    data, seeds = graph(), [4, 4, 9, 30]
+    sampler = NeighborSampler(data, [-1, -1], disjoint=True)
+    out = sampler.sample_from_nodes(NodeSamplerInput(None, torch.tensor(seeds)))
+    assert torch.equal(out.batch[out.row], out.batch[out.col])
+    assert torch.equal(out.node[out.row], data.edge_index[0, out.edge])
+    for place, seed in enumerate(seeds):
+        alone = sample(data, [-1, -1], [seed])
+        assert sorted(out.node[out.batch == place].tolist()) == sorted(alone.node.tolist())
+        assert sorted(out.edge[out.batch[out.row] == place].tolist()) == sorted(alone.edge.tolist())
+
+
+def test_kinds_of_nodes_and_edges():
+    g, data = torch.Generator().manual_seed(0), HeteroData()
+    data["paper"].x, data["author"].x = torch.arange(40)[:, None], torch.arange(30)[:, None]
+    sizes = {"paper": 40, "author": 30}
+    for kind in (("author", "writes", "paper"), ("paper", "cites", "paper"), ("paper", "by", "author")):
+        ends = [torch.randint(sizes[end], (90,), generator=g) for end in kind[::2]]
+        data[kind].edge_index, data[kind].edge_attr = torch.stack(ends), torch.arange(90)
+    batches = neighbor_loader(data, [3, 2], ("paper", torch.arange(20)), batch_size=8, generator=g)
+    for batch in batches:
+        for kind in data.edge_types:
+            source, target = batch[kind].edge_index
+            given = data[kind].edge_index[:, batch[kind].edge_attr]
+            assert torch.equal(batch[kind[0]].x[source, 0], given[0])
+            assert torch.equal(batch[kind[2]].x[target, 0], given[1])
+        seeds = batch["paper"].batch_size
+        cited = batch["paper", "cites", "paper"].edge_index[1].bincount(minlength=seeds)[:seeds]
+        degree = data["paper", "cites", "paper"].edge_index[1].bincount(minlength=40)
+        assert torch.equal(cited, degree[batch["paper"].x[:seeds, 0]].clamp(max=3))
+    whole = NeighborSampler(data, {kind: [-1, -1] for kind in data.edge_types})
+    out = whole.sample_from_nodes(NodeSamplerInput(None, torch.tensor([7]), input_type="paper"))
+    ends = {kind: data[kind].edge_index for kind in data.edge_types}
+    writers = ends["author", "writes", "paper"][0, ends["author", "writes", "paper"][1] == 7]
+    assert set(writers.tolist()) <= set(out.node["author"].tolist())
+    assert len(set(out.node["paper"].tolist())) == out.node["paper"].numel()

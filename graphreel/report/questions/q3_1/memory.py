@@ -64,7 +64,7 @@ def measure(kind: str, edges: int) -> dict[str, float]:
             step(graph, graph.train_mask)
             seconds.append(time.perf_counter() - begin)
     else:
-        from graphreel.data.graphs.neighbor_sampler import neighbor_loader
+        from graphreel.data.graphs.neighbor_loader import neighbor_loader
 
         generator = torch.Generator().manual_seed(0)
         loader = neighbor_loader(graph, FAN_OUT, graph.train_mask, BATCH, generator, shuffle=True)

@@ -1,0 +1,106 @@
+"""The edges that enter each node, and random draws of them, for many nodes at once."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+Numbers = NDArray[np.integer]
+
+
+class InEdges:
+    """The edges of one kind, grouped by target in the order in which they are given.
+
+    Args:
+        edge_index: [2, E] sources and targets.
+        num_targets: nodes that edges may enter.
+        weight: [E] probabilities up to a factor, for draws that are not uniform.
+
+    Raises:
+        ValueError: a weight is negative or no finite number.
+    """
+
+    def __init__(self, edge_index: Tensor, num_targets: int, weight: Tensor | None = None) -> None:
+        source, target = edge_index.numpy()
+        narrow = max(target.size, num_targets, int(source.max(initial=0))) < 2**31 - 1
+        kind = np.int32 if narrow else np.int64
+        # all edges as one row of a matrix whose columns are the targets: scipy's change of order is a counting sort
+        row = np.array([0, target.size], kind), target.astype(kind), np.arange(target.size, dtype=kind)
+        columns = csr_matrix((row[2], row[1], row[0]), shape=(1, num_targets), copy=False).tocsc()
+        self.start, edge = columns.indptr, columns.data
+        # source and place in edge_index side by side in one number: one step into far memory finds both
+        self._both = np.stack([source.astype(kind)[edge], edge], 1).view(np.int64 if narrow else np.complex128)[:, 0]
+        self._kind = kind
+        self.weight = None
+        if weight is not None:
+            self.weight = weight.double().numpy()[edge]
+            wrong = self.weight[~(np.isfinite(self.weight) & (self.weight >= 0))]
+            if wrong.size:
+                raise ValueError(f"edge weights must be finite and not negative, but one is {wrong[0]}")
+            self.total = np.concatenate([[0.0], np.cumsum(self.weight)])
+
+    def find(self, place: Numbers) -> tuple[Numbers, Numbers]:
+        """The sources of the edges at these places, and their columns in edge_index."""
+        source, edge = self._both.take(place).view(self._kind).reshape(-1, 2).T.astype(np.int64)
+        return source, edge
+
+    def draw(self, nodes: Numbers, k: int, replace: bool, generator: torch.Generator | None) -> tuple[Numbers, Numbers]:
+        """Draw k of the edges that enter each node, or fewer where there are fewer; all for k = -1.
+
+        Returns:
+            The places of the edges [e], see `find`, and which of the nodes each enters [e], ascending.
+        """
+        start = self.start.take(nodes)
+        degree = self.start.take(nodes + 1) - start
+        if k == -1:
+            owner = np.repeat(np.arange(nodes.size), degree)
+            return np.arange(owner.size) - (np.cumsum(degree) - degree - start)[owner], owner
+        if self.weight is not None:
+            return self._draw_weighted(start, degree, k, replace, generator)
+        step = np.arange(k, dtype=start.dtype)
+        place = start[:, None] + step
+        if replace:
+            some = degree > 0
+            uniform = torch.rand(int(some.sum()), k, dtype=torch.float64, generator=generator).numpy()
+            place[some] = start[some, None] + (uniform * degree[some, None]).astype(start.dtype)
+            taken = np.where(some, k, 0)
+        else:
+            large = np.flatnonzero(degree > k)
+            if large.size:
+                place[large] = _distinct(degree[large], k, generator) + start[large, None]
+            taken = np.minimum(degree, k)
+        return place[step < taken[:, None]], np.repeat(np.arange(nodes.size), taken)
+
+    def _draw_weighted(
+        self, start: Numbers, degree: Numbers, k: int, replace: bool, generator: torch.Generator | None
+    ) -> tuple[Numbers, Numbers]:
+        if replace:
+            low, high = self.total.take(start), self.total.take(start + degree)
+            owner = np.repeat(np.flatnonzero(high > low), k)
+            uniform = torch.rand(owner.size, dtype=torch.float64, generator=generator).numpy()
+            found = np.searchsorted(self.total, low[owner] + uniform * (high - low)[owner], side="right") - 1
+            return np.minimum(found, (start + degree)[owner] - 1), owner
+        # the k with the least exponential times, at rates given by the weights (Efraimidis and Spirakis, 2006)
+        owner = np.repeat(np.arange(start.size), degree)
+        place = np.arange(owner.size) - (np.cumsum(degree) - degree - start)[owner]
+        weight = self.weight[place]
+        place, owner, weight = (part[weight > 0] for part in (place, owner, weight))
+        uniform = torch.rand(owner.size, dtype=torch.float64, generator=generator).numpy()
+        order = np.lexsort((-np.log1p(-uniform) / weight, owner))
+        count = np.bincount(owner, minlength=start.size)
+        rank = np.arange(owner.size) - np.repeat(np.cumsum(count) - count, count)
+        kept = order[rank < k]
+        return place[kept], owner[kept]
+
+
+def _distinct(size: Numbers, k: int, generator: torch.Generator | None) -> Numbers:
+    """Floyd's algorithm for all rows at once: [n, k] distinct numbers below size[i] > k, all subsets equally likely."""
+    chosen = np.empty((k, size.size), size.dtype)
+    uniform = torch.rand(k, size.size, dtype=torch.float64, generator=generator).numpy()
+    for step in range(k):
+        last = size - k + step
+        drawn = (uniform[step] * (last + 1)).astype(size.dtype)
+        taken = (chosen[:step] == drawn).any(0)
+        chosen[step] = np.where(taken, last, drawn)
+    return chosen.T
