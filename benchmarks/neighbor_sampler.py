@@ -1,7 +1,7 @@
 """Milliseconds of sampling 1024 seeds with fan-out [15, 10] on 10M edges: python -m benchmarks.neighbor_sampler
 
-pyg-lib, torch-sparse and DGL's GraphBolt, the samplers in C++, have no wheel on PyPI for today's torch; a side of theirs
-is timed where pyg-lib is found.
+pyg-lib, torch-sparse and DGL's GraphBolt, the samplers in C++, have no wheel on PyPI for today's torch: a side of
+theirs is timed where pyg-lib is found.
 """
 
 import statistics

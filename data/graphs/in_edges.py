@@ -1,12 +1,15 @@
 """The edges that enter each node, and random draws of them, for many nodes at once."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-Numbers = NDArray[np.integer]
+Numbers = NDArray[Any]
+_MANY = 8  # times as many edges as are wanted: sorting all takes longer than drawing one after the other
 
 
 class InEdges:
@@ -32,7 +35,7 @@ class InEdges:
         # source and place in edge_index side by side in one number: one step into far memory finds both
         self._both = np.stack([source.astype(kind)[edge], edge], 1).view(np.int64 if narrow else np.complex128)[:, 0]
         self._kind = kind
-        self.weight = None
+        self.weight: Any = None
         if weight is not None:
             self.weight = weight.double().numpy()[edge]
             wrong = self.weight[~(np.isfinite(self.weight) & (self.weight >= 0))]
@@ -76,21 +79,46 @@ class InEdges:
         self, start: Numbers, degree: Numbers, k: int, replace: bool, generator: torch.Generator | None
     ) -> tuple[Numbers, Numbers]:
         if replace:
-            low, high = self.total.take(start), self.total.take(start + degree)
-            owner = np.repeat(np.flatnonzero(high > low), k)
-            uniform = torch.rand(owner.size, dtype=torch.float64, generator=generator).numpy()
-            found = np.searchsorted(self.total, low[owner] + uniform * (high - low)[owner], side="right") - 1
-            return np.minimum(found, (start + degree)[owner] - 1), owner
-        # the k with the least exponential times, at rates given by the weights (Efraimidis and Spirakis, 2006)
+            owner = np.repeat(np.flatnonzero(self.total.take(start + degree) > self.total.take(start)), k)
+            return self._by_weight(start.take(owner), degree.take(owner), generator), owner
+        # of many edges one after the other is drawn, and drawn anew where it was there before; all others, and what is
+        # missing still because a few edges outweigh the rest, by exponential times
+        chosen, need = np.full((start.size, k), -1, np.int64), np.full(start.size, k)
+        rows = np.flatnonzero(degree > _MANY * k)
+        for _ in range(2 * k):
+            drawn = self._by_weight(start.take(rows), degree.take(rows), generator)
+            fresh = (self.weight.take(drawn) > 0) & ~(chosen[rows] == drawn[:, None]).any(1)
+            chosen[rows[fresh], k - need[rows[fresh]]] = drawn[fresh]
+            need[rows[fresh]] -= 1
+            rows = rows[need[rows] > 0]
+        row, column = np.nonzero(chosen >= 0)
+        place, owner = self._least_times(start, degree, need, chosen, generator)
+        owner = np.concatenate([row, owner])
+        order = np.argsort(owner, kind="stable")
+        return np.concatenate([chosen[row, column], place])[order], owner[order]
+
+    def _by_weight(self, start: Numbers, degree: Numbers, generator: torch.Generator | None) -> Numbers:
+        """One edge of each range, at a probability in proportion to its weight."""
+        low, high = self.total.take(start), self.total.take(start + degree)
+        uniform = torch.rand(start.size, dtype=torch.float64, generator=generator).numpy()
+        found = np.searchsorted(self.total, low + uniform * (high - low), side="right") - 1
+        return np.minimum(found, start + degree - 1)
+
+    def _least_times(
+        self, start: Numbers, degree: Numbers, need: Numbers, chosen: Numbers, generator: torch.Generator | None
+    ) -> tuple[Numbers, Numbers]:
+        """As many edges as are needed, those of the least exponential times (Efraimidis and Spirakis, 2006)."""
+        degree = np.where(need > 0, degree, 0)
         owner = np.repeat(np.arange(start.size), degree)
         place = np.arange(owner.size) - (np.cumsum(degree) - degree - start)[owner]
-        weight = self.weight[place]
-        place, owner, weight = (part[weight > 0] for part in (place, owner, weight))
+        free = self.weight.take(place) > 0
+        begun = np.flatnonzero((need < chosen.shape[1])[owner])
+        free[begun] &= ~(chosen[owner[begun]] == place[begun, None]).any(1)
+        place, owner = place[free], owner[free]
         uniform = torch.rand(owner.size, dtype=torch.float64, generator=generator).numpy()
-        order = np.lexsort((-np.log1p(-uniform) / weight, owner))
+        order = np.lexsort((-np.log1p(-uniform) / self.weight.take(place), owner))
         count = np.bincount(owner, minlength=start.size)
-        rank = np.arange(owner.size) - np.repeat(np.cumsum(count) - count, count)
-        kept = order[rank < k]
+        kept = order[np.arange(owner.size) - np.repeat(np.cumsum(count) - count, count) < need[owner]]
         return place[kept], owner[kept]
 
 

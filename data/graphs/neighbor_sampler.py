@@ -134,7 +134,7 @@ class NeighborSampler(BaseSampler):
                 fan_outs, (first, around) = self.num_neighbors[kind], frontier[kind[2]]
                 k = fan_outs[hop] if hop < len(fan_outs) else 0
                 if k == 0 or around.size == 0:
-                    place = owner = np.empty(0, np.int64)
+                    place = owner = seeds[:0]
                 else:
                     own = around % self._num_nodes[kind[2]] if self.disjoint else around
                     place, owner = of_kind.draw(own, k, self.replace, generator)

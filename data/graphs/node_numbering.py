@@ -60,7 +60,7 @@ class PairNumbering:
 
     def __init__(self, num_nodes: int) -> None:
         self._num_nodes = num_nodes
-        self._pairs = np.empty(0, np.int64)
+        self._pairs: Numbers = np.empty(0, np.int64)
         self.count = 0
 
     def begin(self, pairs: Numbers) -> None:

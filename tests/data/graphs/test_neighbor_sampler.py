@@ -219,7 +219,7 @@ def test_bad_input():
         NeighborSampler(graph(), [2], weight_attr="edge_weight")
     data = graph()
     data.edge_weight = -torch.ones(data.num_edges)
-    with pytest.raises(ValueError, match="edge weights must be finite and not negative, but one is -1.0"):
+    with pytest.raises(ValueError, match=r"edge weights must be finite and not negative, but one is -1\.0"):
         NeighborSampler(data, [2], weight_attr="edge_weight")
     for wrong in (60, -1):
         with pytest.raises(ValueError, match=f"the seeds hold node {wrong}, but the graph has 60 nodes"):
@@ -234,20 +234,29 @@ def star(weights):
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_weights_are_probabilities(replace):
-    weights = [1.0, 0.0, 2.0, 5.0]
+@pytest.mark.parametrize("weights", [[1.0, 0.0, 2.0, 5.0], [1.0, 0.0, 2.0, 5.0] + [0.0] * 20])  # sorted, and drawn
+def test_weights_are_probabilities(replace, weights):
     sampler = NeighborSampler(
         star(weights), [2], torch.Generator().manual_seed(0), replace=replace, weight_attr="edge_weight"
     )
     out = sampler.sample_from_nodes(NodeSamplerInput(None, torch.zeros(8000, dtype=torch.long)))
     pairs = out.edge.view(8000, 2).sort(1).values
-    share = torch.tensor(weights) / 8
+    share = torch.tensor(weights[:4]) / 8
     expected = torch.zeros(4, 4)
     for i, j in ((i, j) for i in range(4) for j in range(4) if replace or i != j):
         rest = 1.0 if replace else 1 - share[i]
         expected[min(i, j), max(i, j)] += share[i] * share[j] / rest
     found = torch.bincount(pairs[:, 0] * 4 + pairs[:, 1], minlength=16).view(4, 4) / 8000
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
+
+
+def test_a_few_heavy_edges_do_not_keep_the_others_out():
+    data = star([1e12, 1e12] + [1.0] * 60)
+    sampler = NeighborSampler(data, [4], torch.Generator().manual_seed(0), weight_attr="edge_weight")
+    out = sampler.sample_from_nodes(NodeSamplerInput(None, torch.zeros(3000, dtype=torch.long)))
+    drawn = out.edge.view(3000, 4).sort(1).values
+    assert drawn[:, :2].tolist() == [[0, 1]] * 3000 and bool((drawn[:, 2] != drawn[:, 3]).all())
+    assert scipy.stats.chisquare(drawn[:, 2:].flatten().bincount(minlength=62)[2:]).pvalue > 1e-3
 
 
 def test_with_replacement_every_node_with_an_edge_gets_k():
