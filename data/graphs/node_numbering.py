@@ -13,7 +13,7 @@ class Numbering:
     """
 
     def __init__(self, num_nodes: int) -> None:
-        self._place = np.full(num_nodes, -1, np.int32 if num_nodes < 2**30 else np.int64)
+        self._place: Numbers = np.full(num_nodes, -1, np.int32 if num_nodes < 2**30 else np.int64)
         self._base = self._top = self.count = 0
         self._settled: tuple[Numbers, Numbers] | None = None
 
