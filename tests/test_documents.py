@@ -43,12 +43,15 @@ SHORTER = {
     "combined attention": "",
     "report --quick": "--only Q1.2",
     "runs": "",
+    "export": "",
+    "sweep gnn": "--trials 1 --set epochs=2",
     "doctor": "",
 }
 # what a command reads: the name of a run, and the training that makes it
 NEEDS = {
     **dict.fromkeys(
-        ("gnn attention", "gnn predict", "gnn embed"), ("six-node", "gnn train --data six-node --model gat --epochs 5")
+        ("gnn attention", "gnn predict", "gnn embed", "export"),
+        ("six-node", "gnn train --data six-node --model gat --epochs 5"),
     ),
     "rnn gates": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "rnn generate": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),

@@ -30,6 +30,9 @@ class TrainedRun:
     model: Any
     entries: dict[str, Any]
 
+    def _repr_html_(self) -> str:
+        return self.folder._repr_html_()
+
 
 def load_run(path: Path | str, *kinds: str) -> TrainedRun:
     """The trained model of a run folder; of a comparison, the model that has both networks. No code is run from it.

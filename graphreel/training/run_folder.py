@@ -1,6 +1,8 @@
 """The run folder: config.json, metrics.json, history.csv, curves.png, checkpoint.pt."""
 
+import base64
 import csv
+import html
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -179,6 +181,31 @@ class RunFolder:
                     inner.rmdir()
         for name in (*_FIVE[1:], *_MORE, _FIVE[0]):
             (self.path / name).unlink(missing_ok=True)
+
+    def _repr_html_(self) -> str:
+        """Its figures and curves, as a notebook shows them."""
+        metrics = self.metrics() if self.metrics_path.is_file() else {}
+        rows = {
+            "data": self.config().get("data"),
+            "model": metrics.get("model"),
+            "seeds": len(metrics.get("seeds", [])),
+        }
+        for name, value in metrics.items():
+            if isinstance(value, dict) and isinstance(value.get("mean"), float):
+                rows[name] = f"{value['mean']:.4g} ± {value['std']:.2g}"
+        rows |= {
+            f"{name} (baseline)": f"{v:.4g}" for name, v in metrics.get("baselines", {}).items() if isinstance(v, float)
+        }
+        cells = "".join(
+            f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+        )
+        picture = ""
+        if self.curves_path.is_file():
+            data = base64.b64encode(self.curves_path.read_bytes()).decode()
+            picture = f'<img alt="curves" style="max-width:100%" src="data:image/png;base64,{data}">'
+        state = "" if metrics else "<p>not finished: it goes on with --resume</p>"
+        return f"<b>{html.escape(str(self.path))}</b>{state}<table>{cells}</table>{picture}"
 
     def load_checkpoint(self) -> dict[str, Any]:
         """Read checkpoint.pt without running code from it (`weights_only=True`), onto the CPU.

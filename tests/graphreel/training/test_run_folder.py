@@ -117,3 +117,13 @@ def test_history_has_the_union_of_columns(run):
 
 def test_free_folders_count_up_and_are_taken(tmp_path):
     assert [free_folder(tmp_path / "x").name for _ in range(3)] == ["x", "x-2", "x-3"]
+
+
+def test_a_notebook_shows_figures_and_curves(tmp_path):
+    run = RunFolder(tmp_path / "<run>").begin({"room": "gnn", "data": "cora"})
+    assert "not finished" in run._repr_html_()
+    run.write_metrics({"model": "gat", "test_accuracy": {"mean": 0.5, "std": 0.0}, "baselines": {"majority": 0.25}})
+    run.curves_path.write_bytes(b"picture")
+    shown = run._repr_html_()
+    assert "test accuracy</td><td>0.5 ± 0" in shown and "majority (baseline)</td><td>0.25" in shown
+    assert "&lt;run&gt;" in shown and "data:image/png;base64,cGljdHVyZQ==" in shown
