@@ -3,7 +3,9 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -154,9 +156,10 @@ def test_a_command_runs(command, folder, tmp_path, monkeypatch, capsys):
 )
 def test_the_python_of_a_page_runs(page, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "page"}
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
     for block in fences(page, "python"):
-        exec(compile(block, str(page), "exec"), names)
+        exec(compile(block, str(page), "exec"), module.__dict__)
 
 
 def test_the_targets_that_are_named_are_in_the_makefile():
