@@ -32,7 +32,7 @@ class Sizes:
     """What is trained and drawn.
 
     Attributes:
-        steps, evaluate_every, hidden: of the training.
+        steps, evaluate_every, hidden, batch_size, learning_rate: of the training.
         dropout, averaging, skip, carried, forget_bias: of the training; as the report's, they do without what
             `graphreel rnn train` adds by default.
         prompts, count, length: texts drawn at the end: first letters, texts of each, characters.
@@ -41,6 +41,8 @@ class Sizes:
     steps: int = CLAIMED_STEPS
     evaluate_every: int = 2000
     hidden: int = 128
+    batch_size: int = 64
+    learning_rate: float = 2e-3
     dropout: float = 0.0
     averaging: float = 0.0
     skip: bool = False
