@@ -14,50 +14,61 @@ from torch import Tensor, nn
 from torch_geometric.nn import global_add_pool
 
 from graphreel.data.graphs.complete_graph import degree_counts
+from graphreel.data.graphs.neighbourhoods import NEIGHBOURHOODS, neighbourhood_counts
 
 TREES = 200
 _STEPS = 10  # the shares of a blend are multiples of a tenth
 
 
 def counts_of(x: Tensor, edge_index: Tensor, batch: Tensor, graphs: int) -> Tensor:
-    """What a graph is like without its structure [graphs, features + degrees]: the sums of x, and how many nodes have
-    which degree."""
-    return torch.cat([global_add_pool(x, batch, graphs), degree_counts(edge_index, batch, graphs)], dim=1)
+    """What is counted of each graph: the sums of x and how many nodes have which degree, then its neighbourhoods."""
+    plain = [global_add_pool(x, batch, graphs), degree_counts(edge_index, batch, graphs)]
+    return torch.cat([*plain, neighbourhood_counts(x, edge_index, batch, graphs)], dim=1)
 
 
 class Counting:
-    """A random forest and a logistic regression (or ridge regression) on the counts of graphs.
+    """What needs no training by gradients: a forest and a linear model on labels and degrees, a forest on all counts.
 
     Args:
-        counts: [graphs, columns].
+        counts: [graphs, columns], from `counts_of`.
         labels: [graphs] classes, or numbers where `classes` is 0.
         classes: how many there are.
     """
 
     def __init__(self, counts: Tensor, labels: Tensor, classes: int, trees: int = TREES) -> None:
-        self.classes, self.names = classes, ("random_forest", "logistic_regression" if classes else "ridge_regression")
+        self.classes, self.plain = classes, counts.size(1) - NEIGHBOURHOODS
+        self.names = ("random_forest", "logistic_regression" if classes else "ridge_regression", "neighbourhood_forest")
         forest: Any = RandomForestClassifier if classes else RandomForestRegressor
         linear: Any = LogisticRegression(max_iter=1000) if classes else Ridge(alpha=1.0)
-        self.models = [forest(trees, random_state=0), make_pipeline(StandardScaler(), linear)]
+        self.models = [
+            forest(trees, random_state=0),
+            make_pipeline(StandardScaler(), linear),
+            forest(trees, random_state=0),
+        ]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a regression that has not converged is as good as it is
-            for model in self.models:
-                model.fit(counts.numpy(), labels.numpy())
+            for model, columns in zip(self.models, self._columns(counts), strict=True):
+                model.fit(columns, labels.numpy())
 
     def __call__(self, counts: Tensor) -> list[Tensor]:
         """Of each model the probabilities [graphs, classes], or the numbers [graphs, 1]."""
-        if not self.classes:
-            return [torch.from_numpy(model.predict(counts.numpy())).float()[:, None] for model in self.models]
         answers = []
-        for model in self.models:
-            shares = torch.zeros(len(counts), self.classes)
-            shares[:, torch.from_numpy(model.classes_)] = torch.from_numpy(model.predict_proba(counts.numpy())).float()
-            answers.append(shares)
+        for model, columns in zip(self.models, self._columns(counts), strict=True):
+            if self.classes:
+                shares = torch.zeros(len(counts), self.classes)
+                shares[:, torch.from_numpy(model.classes_)] = torch.from_numpy(model.predict_proba(columns)).float()
+                answers.append(shares)
+            else:
+                answers.append(torch.from_numpy(model.predict(columns)).float()[:, None])
         return answers
+
+    def _columns(self, counts: Tensor) -> list[Any]:
+        plain = counts[:, : self.plain].numpy()
+        return [plain, plain, counts.numpy()]
 
 
 class GraphEnsemble(nn.Module):
-    r"""The mean answer of networks, blended: :math:`p = s_0 \bar p_{net} + s_1 p_{forest} + s_2 p_{linear}`.
+    r"""The mean answer of networks, blended: :math:`p = s_0 \bar p_{net} + \sum_k s_k p_k` over :class:`Counting`.
 
     Args:
         networks: that were trained on different parts of the same graphs.
@@ -68,7 +79,7 @@ class GraphEnsemble(nn.Module):
         width: columns of x that are counted.
 
     Attributes:
-        shares: [3], which sum to 1.
+        shares: [4], which sum to 1.
         trained_on: [graphs], those that the forest and the linear model learn from.
         scaling: mean and scale of the numbers of a regression, whose answers are numbers less the mean over the scale.
     """
@@ -82,7 +93,7 @@ class GraphEnsemble(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.counts, self.labels, self.classes, self.width = counts, labels, classes, width
-        self.register_buffer("shares", torch.tensor([1.0, 0.0, 0.0]))
+        self.register_buffer("shares", torch.tensor([1.0, 0.0, 0.0, 0.0]))
         self.register_buffer("trained_on", torch.zeros(len(labels), dtype=torch.bool))
         self.register_buffer("scaling", torch.tensor([0.0, 1.0]))
         self._counting: Counting | None = None
@@ -121,7 +132,7 @@ class GraphEnsemble(nn.Module):
         return self._counting
 
     def blend(self, answers: Sequence[Tensor], labels: Tensor) -> Tensor:
-        """Choose the shares of least loss on held-out answers of networks, forest and linear model; how these blend.
+        """Choose the shares of least loss on held-out answers of networks and of what counts; how these blend.
 
         The loss is the cross entropy, or the mean squared error.
         """

@@ -135,7 +135,7 @@ class Graphs(GraphExperiment):
         if "shares" not in rows[0]:
             return lines
         shares = [sum(column) / len(rows) for column in zip(*(row["shares"] for row in rows), strict=True)]
-        parts = ("networks", "forest", "linear model")
+        parts = ("networks", "forest", "linear model", "forest of neighbourhoods")
         told = ", ".join(f"{part} {100 * share:.0f} %" for part, share in zip(parts, shares, strict=True))
         alone = sum(row[f"network_{self.target.main}"] for row in rows) / len(rows)
         blend = f"{told} on average, by what was held out; the networks alone {self.target.said(alone)}"

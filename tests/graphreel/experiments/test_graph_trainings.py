@@ -9,6 +9,7 @@ import torch
 
 from graphreel.__main__ import run
 from graphreel.data import load
+from graphreel.data.graphs.neighbourhoods import neighbourhood_counts
 from graphreel.experiments.graph_ensemble import GraphEnsemble
 from graphreel.inspect.load_run import load_run
 
@@ -39,8 +40,25 @@ def test_shares_are_those_of_least_loss_on_what_was_held_out():
     model = GraphEnsemble([], torch.zeros(4, 1), torch.zeros(4), 2, 1)
     labels = torch.tensor([0, 1, 0, 1])
     right, wrong = torch.eye(2)[labels] * 0.8 + 0.1, torch.eye(2)[1 - labels] * 0.8 + 0.1
-    blend = model.blend([wrong, right, torch.full((4, 2), 0.5)], labels)
-    assert model.shares.tolist() == [0, 1, 0] and torch.equal(blend.argmax(1), labels)
+    unsure = torch.full((4, 2), 0.5)
+    blend = model.blend([wrong, right, unsure, unsure], labels)
+    assert model.shares.tolist() == [0, 1, 0, 0] and torch.equal(blend.argmax(1), labels)
+
+
+def test_neighbourhoods_tell_what_degrees_do_not():
+    """A ring of six whose marked nodes are near or apart; neither order nor batch changes what is counted."""
+    ring = torch.tensor([[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 0]])
+    both = torch.cat([ring, ring.flip(0)], dim=1)
+    near, apart = torch.eye(2)[[1, 1, 0, 0, 0, 0]], torch.eye(2)[[1, 0, 0, 1, 0, 0]]
+    alone = torch.zeros(6, dtype=torch.int64)
+    first, other = (neighbourhood_counts(x, both, alone, 1) for x in (near, apart))
+    assert not torch.equal(first, other) and first.sum() == 12
+    order = torch.tensor([3, 4, 5, 0, 1, 2])
+    assert torch.equal(neighbourhood_counts(near[order], order.argsort()[both], alone, 1), first)
+    together = neighbourhood_counts(
+        torch.cat([near, apart]), torch.cat([both, both + 6], dim=1), torch.arange(2).repeat_interleave(6), 2
+    )
+    assert torch.equal(together, torch.cat([first, other]))
 
 
 def test_a_baseline_that_wins_is_named(tmp_path, capsys):
