@@ -1,4 +1,4 @@
-"""Tensors that took a while to make, kept in a file that loads without running code."""
+"""Tensors and arrays that took a while to make, kept in a file that loads without running code."""
 
 import contextlib
 import hashlib
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
-from graphreel.core.atomic_files import write_tensors
+from graphreel.core.atomic_files import write_tensors, write_whole
 
 from .data_dirs import cache_folder
 
@@ -27,13 +27,33 @@ def cached(kind: str, key: str, build: Callable[[], dict[str, Any]]) -> dict[str
     The key must say all that the result depends on (a hash of the inputs and of the format). A damaged file is made
     anew; a folder that cannot be written to only costs the time to build again. Files are written beside and renamed.
     """
-    path = cache_folder() / kind / f"{key}.pt"
+    import torch
+
+    return _cached(
+        cache_folder() / kind / f"{key}.pt", build, lambda path: torch.load(path, weights_only=True), write_tensors
+    )
+
+
+def cached_arrays(kind: str, key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """`cached` of NumPy's arrays, in an .npz, without torch."""
+
+    def read(path: Path) -> dict[str, np.ndarray]:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def write(path: Path, made: dict[str, np.ndarray]) -> None:
+        write_whole(path, lambda beside: np.savez(beside, **made))  # type: ignore[arg-type]
+
+    return _cached(cache_folder() / kind / f"{key}.npz", build, read, write)
+
+
+def _cached(path: Path, build: Any, read: Callable[[Path], Any], write: Callable[[Path, Any], Any]) -> Any:
     if path.is_file():
         with contextlib.suppress(Exception):  # a damaged file fails in many ways, and is replaced below
-            loaded = torch.load(path, weights_only=True)
+            loaded = read(path)
             if isinstance(loaded, dict):
                 return loaded
     made = build()
     with contextlib.suppress(OSError):
-        write_tensors(path, made)
+        write(path, made)
     return made

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .optical_flow import require_opencv
-from .video_files import Frame
+from .video_stream import Frame
 
 
 def camera_frames(source: str, every: float, height: int) -> Iterator[Frame]:

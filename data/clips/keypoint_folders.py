@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .each_file import each_file
 from .importers.formats import NAMES, clip_arrays, recognises
 from .keypoint_files import Arrays
 from .keypoints import splits_of
-from .poses import each_file
 from .splits import ClipSplits, Split
 
 _LABELS = "labels.csv"

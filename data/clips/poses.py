@@ -1,29 +1,26 @@
 """Keypoint clips out of video files: the people in each, followed through time."""
 
 import io
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import get_ident
 
 import numpy as np
-import torch
 
 from graphreel.core.atomic_files import write_whole
 
-from ..disk_cache import cached, content_key
-from .keypoint_files import Arrays
+from ..disk_cache import cached_arrays, content_key
+from .each_file import each_in_process
 from .optical_flow import require_opencv
 from .pose_model import pose_model, require_litert
 from .pose_networks import PoseNetworks
 from .pose_tracking import follow_people
-from .video_files import require_av, stream_video
+from .video_stream import require_av, stream_video
 
-_T = TypeVar("_T")
+Arrays = dict[str, np.ndarray]
 _FORMAT = "poses-2"  # part of the cache's key: another when the same video gives other poses
-_LOCAL = threading.local()  # the networks of a thread: an interpreter serves one at a time
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,7 @@ class PoseReader:
             ValueError, FileNotFoundError: the file cannot be read, or the extra or the model is missing.
         """
 
-        def build() -> dict[str, Any]:
-            if getattr(_LOCAL, "model", "") != model:
-                _LOCAL.networks, _LOCAL.model = PoseNetworks(model), model
+        def build() -> Arrays:
             times: list[float] = []
             size: list[int] = []
 
@@ -66,12 +61,16 @@ class PoseReader:
                     size[:] = picture.shape[:2]
                     yield picture
 
-            joints, scores = follow_people(pictures(), _LOCAL.networks, self.people)
-            found = {"joints": torch.from_numpy(joints), "scores": torch.from_numpy(scores)}
-            return {**found, "times": torch.tensor(times), "size": torch.tensor(size)}
+            joints, scores = follow_people(pictures(), _networks(model, get_ident()), self.people)
+            return {"joints": joints, "scores": scores, "times": np.array(times), "size": np.array(size)}
 
-        key = content_key(path, _FORMAT, *astuple(self))
-        return {name: value.numpy() for name, value in cached("poses", key, build).items()}
+        return cached_arrays("poses", content_key(path, _FORMAT, *astuple(self)), build)
+
+
+@cache
+def _networks(model: str | Path | None, thread: int) -> PoseNetworks:
+    """The networks of a thread: an interpreter serves one at a time."""
+    return PoseNetworks(model)
 
 
 def check_poses(model: str | Path | None = None) -> None:
@@ -108,7 +107,7 @@ def pose_arrays(
         ValueError: a video cannot be read, or nobody is seen in any.
     """
     check_poses(model)
-    found = each_file(files, lambda file: reader.read(file, model), skip_damaged, progress)
+    found = each_in_process(files, partial(reader.read, model=model), skip_damaged, progress)
     kept = [i for i, arrays in enumerate(found) if arrays is not None and np.isfinite(arrays["joints"]).any()]
     left = [str(files[i]) for i, arrays in enumerate(found) if arrays is not None and i not in set(kept)]
     if not kept:
@@ -136,39 +135,6 @@ def write_arrays(arrays: Arrays, out: Path) -> Path:
     memory = io.BytesIO()
     np.savez_compressed(memory, **arrays)  # type: ignore[arg-type]
     return write_whole(out, lambda beside: beside.write_bytes(memory.getvalue()))
-
-
-def each_file(
-    files: Sequence[Path],
-    read: Callable[[Path], _T],
-    skipped: list[str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    workers: int | None = None,
-) -> list[_T | None]:
-    """`read` of every file, in threads: decoding, optical flow and networks run outside Python's lock.
-
-    Args:
-        skipped: a file that `read` refuses is None, and the reason added here; None passes the refusal on.
-        progress: called with the number of files read and of all.
-        workers: threads; as many as torch uses by default.
-    """
-    found: list[_T | None] = [None] * len(files)
-    with ThreadPoolExecutor(workers or torch.get_num_threads()) as pool:
-        jobs = {pool.submit(read, file): i for i, file in enumerate(files)}
-        try:
-            for done, job in enumerate(as_completed(jobs), start=1):
-                try:
-                    found[jobs[job]] = job.result()
-                except ValueError as error:
-                    if skipped is None:
-                        raise
-                    skipped.append(str(error))
-                if progress is not None:
-                    progress(done, len(files))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return found
 
 
 def sees_people(files: Sequence[Path], model: str | Path | None = None) -> bool:

@@ -11,7 +11,8 @@ from .keypoint_files import Arrays, read_arrays
 from .keypoints import keypoint_clips
 from .poses import PoseReader
 from .video_clips import VideoReader
-from .video_files import SUFFIXES, Video, read_video
+from .video_files import Video, read_video
+from .video_stream import SUFFIXES
 from .windows import pose_clip, sizes_of
 
 

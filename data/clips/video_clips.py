@@ -12,7 +12,8 @@ from torch_geometric.data import Batch
 from .clip import Clip
 from .optical_flow import motion, require_opencv
 from .regions import overlaps, patches, superpixels, touching
-from .video_files import read_video, require_av
+from .video_files import read_video
+from .video_stream import require_av
 
 KINDS = ("superpixels", "patches")
 DETAIL = 8  # grey values along each side of the picture detail that a node carries without motion

@@ -1,8 +1,8 @@
 """Folders of videos as clips: superpixels or patches with what moves in them, or the poses of people."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,62 +12,15 @@ import torch
 
 from ..disk_cache import cached, content_key
 from .clip import Clip
+from .each_file import each_file
 from .keypoints import splits_of
-from .poses import PoseReader, check_poses, each_file, pose_arrays, sees_people
+from .poses import PoseReader, check_poses, pose_arrays, sees_people
 from .splits import ClipSplits, Split, recordings, shared_recording
 from .video_clips import VideoReader
-from .video_files import SUFFIXES
+from .video_folder import VideoFolder
 
 GRAPHS = ("auto", "patches", "superpixels", "poses")
 _FORMAT = "clips-2"  # part of the cache's key: another when the same video gives another clip
-
-
-@dataclass(frozen=True)
-class VideoFolder:
-    """The videos of a folder with one subfolder per class, or with these in train/ and test/.
-
-    Attributes:
-        classes: their names, sorted.
-        files, labels, parts: of every video its path, its class and "train", "test" or "".
-    """
-
-    classes: list[str]
-    files: list[Path]
-    labels: list[int]
-    parts: list[str]
-
-    @classmethod
-    def of(cls, path: Path, least: int = 3) -> "VideoFolder":
-        """The videos of a folder; hidden files, and those that macOS puts beside (._NAME), are none.
-
-        Raises:
-            ValueError: fewer than two classes, or a class with fewer than `least` videos.
-        """
-        inside = {folder.name for folder in _folders(path)}
-        parted = {"train", "test"} <= inside and any(_folders(path / "train"))
-        found: dict[str, list[tuple[Path, str]]] = {}
-        for part in ("train", "test") if parted else ("",):
-            for folder in _folders(path / part):
-                for file in sorted(folder.iterdir()):
-                    if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
-                        found.setdefault(folder.name, []).append((file, part))
-        if len(found) < 2:
-            raise ValueError(
-                f"{path} has videos in {len(found)} subfolders: expected one subfolder for each of 2 classes"
-            )
-        for name, videos in found.items():
-            if len(videos) < least:
-                raise ValueError(
-                    f"class {name} of {path} has {len(videos)} videos: expected at least {least}, one for each part"
-                )
-        rows = [(file, label, part) for label, name in enumerate(sorted(found)) for file, part in found[name]]
-        return cls(sorted(found), [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
-
-    def without(self, left_out: Sequence[int]) -> "VideoFolder":
-        """The folder without some of its videos."""
-        kept = [i for i in range(len(self.files)) if i not in set(left_out)]
-        rows = ([values[i] for i in kept] for values in (self.files, self.labels, self.parts))
-        return VideoFolder(self.classes, *rows)  # type: ignore[arg-type]
 
 
 def load_videos(
@@ -202,7 +155,3 @@ def _chosen(folder: VideoFolder, model: str | None, notes: list[str]) -> str:
 def _cached_clip(file: Path, reader: VideoReader) -> Clip:
     key = content_key(file, _FORMAT, reader)
     return Clip(**cached("videos", key, lambda: dict(reader.read(file).to_dict())))
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))

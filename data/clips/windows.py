@@ -15,7 +15,7 @@ from .pose_networks import PoseNetworks
 from .pose_tracking import PeopleFollower
 from .poses import PoseReader
 from .video_clips import VideoReader
-from .video_files import Frame
+from .video_stream import Frame
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from graphreel.data.clips.poses import PoseReader, pose_arrays, write_arrays
-from graphreel.data.clips.video_files import SUFFIXES
-from graphreel.data.clips.videos import VideoFolder
+from graphreel.data.clips.video_folder import VideoFolder
+from graphreel.data.clips.video_stream import SUFFIXES
 from graphreel.training.progress import Progress
 
 

@@ -181,7 +181,7 @@ def write_overlay(file: Path, scenes: Sequence[Scene], out: Path, quiet: bool = 
     Raises:
         ValueError: the video cannot be read, or none of this suffix written.
     """
-    from graphreel.data.clips.video_files import encoder_of, frame_times, stream_video, write_pictures
+    from graphreel.data.clips.video_stream import encoder_of, frame_times, stream_video, write_pictures
 
     encoder_of(out)
     times, _ = frame_times(file)

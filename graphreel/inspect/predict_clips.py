@@ -67,7 +67,7 @@ def predict_clips(trained: TrainedRun, source: Path | None, out: Path | None, to
 
 def window_of(classifier: Classifier, file: Path, window: float | None) -> float:
     """How long the windows of a video are, in seconds; 0: it is one clip."""
-    from graphreel.data.clips.video_files import SUFFIXES, frame_times
+    from graphreel.data.clips.video_stream import SUFFIXES, frame_times
 
     if not classifier.of_videos or file.suffix.lower() not in SUFFIXES:
         return 0.0
@@ -82,7 +82,7 @@ def window_of(classifier: Classifier, file: Path, window: float | None) -> float
 def _rows(classifier: Classifier, file: Path, name: str, options: FootageOptions) -> Iterator[Row]:
     seconds = window_of(classifier, file, options.window)
     if seconds:
-        from graphreel.data.clips.video_files import stream_video
+        from graphreel.data.clips.video_stream import stream_video
         from graphreel.data.clips.windows import interval, sizes_of, windows
 
         frames = stream_video(file, *sizes_of(classifier.reader), interval(classifier.reader, seconds))
@@ -95,7 +95,7 @@ def _rows(classifier: Classifier, file: Path, name: str, options: FootageOptions
     for number, clip in enumerate(clips):
         scene = None
         if options.overlay:
-            from graphreel.data.clips.video_files import frame_times
+            from graphreel.data.clips.video_stream import frame_times
 
             scene = _scene(classifier, clip, frame_times(file)[0])
         yield Row(name, classifier.shares(clip), number if len(clips) > 1 else None, scene=scene)
@@ -114,7 +114,7 @@ def _files(source: Path) -> list[Path]:
     if recognises(source):
         return [source]
     if source.is_dir():
-        from graphreel.data.clips.video_files import SUFFIXES
+        from graphreel.data.clips.video_stream import SUFFIXES
 
         def is_clip(file: Path) -> bool:
             return file.suffix.lower() in (*SUFFIXES, ".npz") or (recognises(file) and not recognises(file.parent))

@@ -24,7 +24,7 @@ def watch(classifier: Classifier, camera: str, out: Path, options: FootageOption
         ValueError: the run was not trained on videos, or OpenCV is not installed or cannot open the camera.
     """
     from graphreel.data.clips.camera import camera_frames, shrunk
-    from graphreel.data.clips.video_files import encoder_of, write_pictures
+    from graphreel.data.clips.video_stream import encoder_of, write_pictures
     from graphreel.data.clips.windows import interval, sizes_of, windows
 
     if not classifier.of_videos:

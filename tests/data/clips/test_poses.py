@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -9,10 +10,11 @@ from numpy.testing import assert_allclose
 
 from graphreel.data import load
 from graphreel.data.clips import pose_model as pose_model_file
+from graphreel.data.clips.each_file import each_file, each_in_process
 from graphreel.data.clips.pose_model import FILES, get_pose_model, pose_model, unpack
 from graphreel.data.clips.pose_networks import JOINTS, Pose, Region, anchors, kept_boxes
 from graphreel.data.clips.pose_tracking import follow_people
-from graphreel.data.clips.poses import PoseReader, check_poses, each_file, pose_arrays, write_arrays
+from graphreel.data.clips.poses import PoseReader, check_poses, pose_arrays, write_arrays
 
 
 def test_anchors_are_those_of_the_detector():
@@ -87,18 +89,25 @@ def test_nobody_and_too_many():
     assert_allclose(joints[:, :, 0, 0], np.tile([100.0, 300.0], (6, 1)))
 
 
-def test_files_that_are_refused_are_listed_and_the_order_stays():
+def test_files_that_are_refused_are_listed_and_the_order_stays(monkeypatch):
     def read(file):
         if file.name == "2":
             raise ValueError("2 is damaged")
         return file.name
 
-    files, skipped, reached = [Path(str(number)) for number in range(5)], [], []
-    found = each_file(files, read, skipped, lambda done, total: reached.append((done, total)), workers=2)
-    assert found == ["0", "1", None, "3", "4"] and skipped == ["2 is damaged"]
-    assert reached == [(number, 5) for number in range(1, 6)]
-    with pytest.raises(ValueError, match="2 is damaged"):
-        each_file(files, read)
+    files, reached = [Path(str(number)) for number in range(5)], []
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    for each in (each_file, each_in_process):
+        found = each(files, read, skipped := [], lambda done, total: reached.append((done, total)))
+        assert found == ["0", "1", None, "3", "4"] and skipped == ["2 is damaged"]
+        with pytest.raises(ValueError, match="2 is damaged"):
+            each(files, read)
+    assert reached == 2 * [(number, 5) for number in range(1, 6)]
+
+
+def test_reading_poses_needs_no_torch():
+    code = "import sys, graphreel.inspect.extract\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_model_is_checked_and_its_absence_told(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from graphreel.data import load
 from graphreel.data.clips.digits import CLASSES, dance, render, write_digit_videos
 from graphreel.data.clips.video_clips import VideoReader
 from graphreel.data.clips.video_files import write_video
-from graphreel.data.clips.videos import VideoFolder
+from graphreel.data.clips.video_folder import VideoFolder
 
 pytest.importorskip("av", reason="PyAV is not installed (extra `video`)")
 pytest.importorskip("skimage", reason="scikit-image is not installed (extra `video`)")
