@@ -13,6 +13,7 @@ from typing import Any
 from .text_files import read_text
 
 SUFFIXES = {".csv", ".tsv", ".parquet"}
+LARGEST = 3.4e38  # of single precision, in which a model reads: what is larger is missing
 MISSING = {"", "-", "--", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing", "inf", "-inf", "nat"}
 TIME_NAMES = {"time", "date", "datetime", "date_time", "timestamp", "t", "zeit", "datum", "ds", "utc"}
 # words that are names of columns and no values, by what they name

@@ -85,6 +85,8 @@ def read_part(
             raise ValueError(f"{file} has {prefix}scores, and a third column of {name} that is none of depth")
         notes.append(f"{file}: the third column of {name} is read as a score (all of it lies from 0 to 1)")
         keypoints, scores = keypoints[..., :2], keypoints[..., 2]
+    elif keypoints.size(-1) == 3 and third == "auto":
+        notes.append(f"{file}: the third column of {name} is read as depth (it is not all from 0 to 1): see --third")
     lengths = arrays.get(f"{prefix}lengths")
     if lengths is not None and (lengths.ndim != 1 or lengths.dtype.kind not in "iu"):
         raise ValueError(f"{prefix}lengths of {file} must be whole numbers [clips], got {lengths.dtype}")

@@ -117,7 +117,7 @@ def complete_set(graphs: list[Data], name: str, class_names: list[str] | None = 
     known = sorted({label for label in labels if label == label})
     are_classes = all(label == round(label) for label in known)
     for graph, label in zip(graphs, labels, strict=True):
-        graph.target = torch.tensor([label])
+        graph.target = torch.tensor([label], dtype=torch.float64)
         graph.y = torch.tensor([known.index(label) if are_classes and label == label else -1])
     classes = class_names or [name_of(label) for label in known] if are_classes else []
     notes = [f"{name} has no features: {_OF_DEGREES}"] if bare else []
@@ -144,7 +144,7 @@ def _read_labels(data: Data, name: str) -> Tensor | None:
     if y.is_floating_point():
         known = y.isfinite()
         if bool((known & (y != y.round())).any()):
-            data.target = y.float()
+            data.target = y.double()
             return known.long() - 1
         y = torch.where(known, y, -torch.ones_like(y))
     if bool((y < 0).all()):

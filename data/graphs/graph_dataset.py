@@ -58,7 +58,7 @@ class GraphDataset(Sequence[Data]):
     @property
     def target(self) -> Tensor:
         """The numbers that are to be foretold of all graphs [len], NaN for none; of classes, their numbers."""
-        return torch.cat([graph.get("target", graph.y) for graph in self.graphs]).float()
+        return torch.cat([graph.get("target", graph.y) for graph in self.graphs]).double()
 
     @property
     def groups(self) -> Tensor:

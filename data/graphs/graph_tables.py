@@ -86,7 +86,7 @@ def graph_of_columns(
         if word in LABEL_NAMES | {"target"} and data.get("y") is None:
             classes = sorted({value for value in column if not _absent(value)}, key=lambda v: (isinstance(v, str), v))
             if not isinstance(column, list):
-                data.target = torch.from_numpy(column).float()
+                data.target = torch.from_numpy(column)
             if isinstance(column, list) or all(value.is_integer() for value in classes):
                 data.y = torch.tensor([-1 if _absent(value) else classes.index(value) for value in column])
                 data.class_names = [name_of(value) for value in classes]

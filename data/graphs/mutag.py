@@ -79,7 +79,7 @@ def _parse(path: Path) -> list[_Parsed]:
 
     def words(place: int, at_least: int) -> list[str]:
         found = lines[place].split() if place < len(lines) else []
-        whole = all(word.lstrip("+-").isdecimal() for word in found[:at_least])
+        whole = all(word.lstrip("+-").isdecimal() and len(word) < 19 for word in found[:at_least])
         if len(found) < at_least or not whole:
             what = repr(lines[place][:40]) if place < len(lines) else "the end of the file"
             raise ValueError(f"{path.name}, line {place + 1}: expected {at_least} or more whole numbers, got {what}")
@@ -124,7 +124,12 @@ def _encode(parsed: list[_Parsed], tags: list[int], labels: list[int]) -> list[D
         edge_index = torch.tensor(sorted(edges), dtype=torch.int64).reshape(-1, 2).t().contiguous()
         x = torch.cat([one_hot, torch.tensor(numbers).reshape(len(own), -1)], dim=1)
         graphs.append(
-            Data(x=x, edge_index=edge_index, y=torch.tensor([labels.index(label)]), target=torch.tensor([float(label)]))
+            Data(
+                x=x,
+                edge_index=edge_index,
+                y=torch.tensor([labels.index(label)]),
+                target=torch.tensor([label], dtype=torch.float64),
+            )
         )
     return graphs
 

@@ -82,7 +82,7 @@ def is_number(value: Any) -> bool:
     """Whether a value is a number, or missing."""
     try:
         return value is None or str(value).strip().lower() in MISSING or float(value) == float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..npy_files import read_npz
-from ..tables import LABEL_NAMES, SENSOR_NAMES, SPLIT_NAMES, TIME_NAMES, find_separator
+from ..tables import LABEL_NAMES, LARGEST, SENSOR_NAMES, SPLIT_NAMES, TIME_NAMES, find_separator
 from ..text_files import json_lines, read_text
 from .sequence_cells import TEXTS, TOKENS, VALUES, is_number, numbers_of, sequences_of_cells, text_of, trimmed
 
@@ -79,6 +79,8 @@ def read_sequences(
         raw = _of_table(path.name, table, columns, read)
         raw.notes = notes + raw.notes
     raw.names = raw.names or [str(number) for number in range(1, len(raw.items) + 1)]
+    if raw.read == "numbers":
+        raw.items = [np.where(np.abs(item) < LARGEST, item, np.nan) for item in raw.items]
     if not raw.items:
         raise ValueError(f"{path.name} holds no sequences")
     return raw

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ..tables import SENSOR_NAMES, TIME_NAMES, Table, TableOptions, name_of, read_table
+from ..tables import LARGEST, SENSOR_NAMES, TIME_NAMES, Table, TableOptions, name_of, read_table
 from .times import on_a_grid, read_times
 
 _CHANNEL = re.compile(r"(.+)[:/](.+)")
-_LARGEST = 3.4e38  # of single precision, in which a model reads
 _CELLS, _PER_ROW = 10_000_000, 50  # of a long table, from which a wide one of that size would hardly be filled
 
 
@@ -77,7 +76,7 @@ class SensorValues:
             first = self.channels.index(options.target)
             order = [first, *(c for c in range(len(self.channels)) if c != first)]
             self.values, self.channels = self.values[:, :, order], [self.channels[c] for c in order]
-        self.values[~(np.abs(self.values) < _LARGEST)] = np.nan
+        self.values[~(np.abs(self.values) < LARGEST)] = np.nan
         if options.missing is not None:
             self.values[self.values == options.missing] = np.nan
         else:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from graphreel.cli.options import Quiet, path_option
+from graphreel.cli.train_command import refuse_ranks
 from graphreel.report.questions import folders
 
 
@@ -22,6 +23,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Answer every question of the report by running it: one HTML page and its numbers."""
+    refuse_ranks()
     if quick and full:
         raise ValueError("report expects --quick or --full, got both")
     known = list(folders())
@@ -34,11 +36,13 @@ def report(
     from graphreel.report.disk_data import find_data
     from graphreel.report.question import find_questions
     from graphreel.report.terminal import Terminal
+    from graphreel.training.run_folder import RunFolder
 
     on_disk = find_data() if full else {}  # a quick report is the same everywhere
     terminal = Terminal(quiet=quiet)
     mode = "full" if full else "quick"
-    outcomes = build_report(find_questions(), mode, out, on_disk, terminal, only or (), overwrite)
+    with RunFolder(out).locked():
+        outcomes = build_report(find_questions(), mode, out, on_disk, terminal, only or (), overwrite)
     terminal.finish(outcomes, out / "index.html")
     failed = [outcome.question.id for outcome in outcomes if outcome.status == "failed"]
     if failed:

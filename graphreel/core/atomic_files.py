@@ -46,18 +46,18 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
                 beside.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str, before: Callable[[], Any] = lambda: None) -> Path:
     """`write_whole` of a text, in UTF-8."""
-    return write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    return write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"), before)
 
 
-def write_json(path: Path, value: Any) -> Path:
+def write_json(path: Path, value: Any, before: Callable[[], Any] = lambda: None) -> Path:
     """`write_whole` of a value as indented JSON.
 
     Raises:
         ValueError: it holds a number that is not finite.
     """
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", before)
 
 
 def write_tensors(path: Path, content: Any, before: Callable[[], Any] = lambda: None) -> Path:

@@ -95,7 +95,7 @@ class GraphEnsemble(nn.Module):
         self.counts, self.labels, self.classes, self.width = counts, labels, classes, width
         self.register_buffer("shares", torch.tensor([1.0, 0.0, 0.0, 0.0]))
         self.register_buffer("trained_on", torch.zeros(len(labels), dtype=torch.bool))
-        self.register_buffer("scaling", torch.tensor([0.0, 1.0]))
+        self.register_buffer("scaling", torch.tensor([0.0, 1.0], dtype=torch.float64))
         self._counting: Counting | None = None
 
     def forward(self, x: Tensor, edge_index: Tensor, batch: Tensor | None = None, **edges: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class GraphEnsemble(nn.Module):
             known = self.trained_on.cpu()
             labels = self.labels[known]
             if not self.classes:
-                labels = (labels - self.scaling[0].cpu()) / self.scaling[1].cpu()
+                labels = ((labels - self.scaling[0].cpu()) / self.scaling[1].cpu()).float()
             self._counting = Counting(self.counts[known], labels, self.classes)
         return self._counting
 

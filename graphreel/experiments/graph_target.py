@@ -73,7 +73,8 @@ class Numbers:
         return cls(float(labels.mean()), float(labels.std(correction=0)) or 1.0)
 
     def scaled(self, numbers: Tensor) -> Tensor:
-        return (numbers - self.mean) / self.scale
+        """In float32, which rounds off the differences of large numbers if nothing is taken off first."""
+        return ((numbers - self.mean) / self.scale).float()
 
     def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
         return F.mse_loss(answer[:, 0], labels)

@@ -77,7 +77,7 @@ class Graphs(GraphExperiment):
         pairs, _ = self.parts(seed)
         target = self.target_of(seed)
         if not target.count:
-            model.scaling.copy_(torch.tensor([target.mean, target.scale]))
+            model.scaling.copy_(torch.tensor([target.mean, target.scale], dtype=torch.float64))
         parts = [
             (network, self.batch(train), self.batch(val)) for network, (train, val) in zip(networks, pairs, strict=True)
         ]

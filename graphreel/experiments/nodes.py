@@ -46,10 +46,10 @@ class Nodes(GraphExperiment):
         self.graph = prepare_graph(source, settings, settings.device)
         parts = ("train", "val", "test")
         self.part = {name: self.graph[f"{name}_mask"].nonzero().flatten() for name in parts}
-        train = y[source.train_mask].float()
+        train = y[source.train_mask].double()
         classes = [] if numbers else class_names_of(source)
         self.target = Numbers.of(train) if numbers else self.classes_of(y[source.train_mask], classes)
-        y = (self.target.scaled(y.float()) if numbers else y).to(settings.device)
+        y = (self.target.scaled(y.double()) if numbers else y).to(settings.device)
         self.graph.y = y
         self.labels = {name: y[index] for name, index in self.part.items()}
         self.entries = {

@@ -1,5 +1,6 @@
 """`graphreel gnn predict` and `gnn embed`: what a trained graph network says of every node or graph, as a table."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +71,10 @@ def _classes(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
 
 
 def _numbers(trained: TrainedRun, read: _Read, place: Path) -> list[str]:
-    mean, scale = trained.model.scaling if read.what == "graph" else trained.entries["scaling"]
-    values = torch.cat(list(_answers(trained, read, hidden=False)))[:, 0] * scale + mean
-    rows = ([name, f"{value:.6g}"] for name, value in zip(read.names, values.tolist(), strict=True))
+    mean, scale = map(float, trained.model.scaling if read.what == "graph" else trained.entries["scaling"])
+    values = torch.cat(list(_answers(trained, read, hidden=False)))[:, 0].double() * scale + mean
+    places = max(0, 5 - math.floor(math.log10(scale)))  # of a network's answer in single precision
+    rows = ([name, f"{value:.{places}f}"] for name, value in zip(read.names, values.tolist(), strict=True))
     write_csv(place, [read.what, "value"], rows)
     return [f"{len(values)} {read.what}s: {values.min():.4g} to {values.max():.4g}, on average {values.mean():.4g}"]
 

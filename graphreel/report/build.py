@@ -43,7 +43,7 @@ def build_report(
         overwrite: run again what is finished.
 
     Raises:
-        ValueError: `out` is a file or holds a report of another mode.
+        ValueError: `out` is a file, or holds a report of another mode or what no report left.
     """
     _mark(out, mode, overwrite)
     cache = Cache(out / "sections")
@@ -129,6 +129,9 @@ def _mark(out: Path, mode: str, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out expects a folder, got the file {out}")
     mark = out / "sections" / "mode.txt"
+    foreign = next((name for name in ("index.html", "report.json") if (out / name).exists()), None)
+    if foreign is not None and not mark.is_file():
+        raise ValueError(f"{out} holds {foreign}, which no report left there: name another folder with --out")
     if mark.is_file() and (held := mark.read_text(encoding="utf-8").strip()) != mode and not overwrite:
         raise ValueError(
             f"{out} already holds a {held} report: name another folder with --out, or replace it with --overwrite"

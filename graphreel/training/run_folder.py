@@ -169,8 +169,7 @@ class RunFolder:
             self.outer._replace()
         if self._replacing is None:
             return
-        self._clear()
-        write_json(self.config_path, self._replacing)
+        write_json(self.config_path, self._replacing, self._clear)
         self._replacing = None
 
     def _clear(self) -> None:

@@ -1,5 +1,6 @@
 """What holds for every kind of training: seeds on their own, interruptions, folders, signals."""
 
+import errno
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ from graphreel.experiments.experiment import Experiment
 from graphreel.training.errors import NotFinite, RunFolderLost
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.task import Task
+
+REST = sorted(set(TRAININGS) - {"nodes", "compare"})
 
 pytestmark = pytest.mark.slow
 
@@ -179,6 +182,49 @@ def test_the_last_good_checkpoint_survives_divergence(place, monkeypatch, name):
     assert saved["step"] <= 2 and all(value.isfinite().all() for value in saved["model"].values())
 
 
+@pytest.mark.parametrize(
+    "name", ["nodes", "text", "compare", *(pytest.param(n, marks=pytest.mark.attack) for n in REST)]
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_disk_that_is_full_at_any_write_leaves_whole_files(place, monkeypatch, name, overwrite):
+    """The n-th file is cut in half and refused, for every n; then there is room, and the training goes on."""
+    start(settings_of(name, checkpoint_every=0.0), place / "whole", quiet=True)
+    if overwrite:
+        start(settings_of(name, seed=7), place / "run", quiet=True)
+    sync, writes, full = os.fsync, 0, True
+    while full:
+        left, full = writes, False
+
+        def short(file):
+            nonlocal left, full
+            left -= 1
+            if left < 0:
+                full = True
+                os.ftruncate(file, os.fstat(file).st_size // 2)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            sync(file)
+
+        before = {path: path.read_bytes() for path in (place / "run").rglob("*.*") if path.is_file()}
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", short)
+            try:
+                if RunFolder(place / "run").is_run and not (overwrite and writes <= 2):
+                    resume(place / "run", quiet=True)
+                else:
+                    start(settings_of(name, checkpoint_every=0.0), place / "run", overwrite, quiet=True)
+            except OSError as error:
+                assert error.filename and error.errno == errno.ENOSPC
+        if overwrite and writes < 2:  # the old run stays until the new one's config and checkpoint are there
+            assert all(path.read_bytes() == content for path, content in before.items())
+        assert not list((place / "run").rglob(".*.*"))
+        for path in (place / "run").rglob("checkpoint.pt"):
+            torch.load(path, weights_only=True)
+        for path in (place / "run").rglob("*.json"):
+            json.loads(path.read_text())
+        writes += 1
+    assert writes > 4 and left_by(place / "run") == left_by(place / "whole")
+
+
 def test_a_step_that_overflows_the_optimiser_is_one_sentence(place, said):
     typed = ["gnn", "train", "--data", "six-node", "--lr", "1e38", "--out", "run", "-q"]
     code, _, error = said(*typed)
@@ -212,6 +258,20 @@ def test_a_training_that_never_beats_the_trivial_model_says_so(place, said):
     code, out, _ = said("gnn", "train", "--data", "six-node", "--out", "good")
     assert code == 0 and "warning" not in out
     assert json.loads((place / "good" / "metrics.json").read_text())["warnings"] == []
+
+
+@pytest.mark.parametrize("name", ["text", "nodes"])
+def test_a_finished_run_of_the_first_versions_is_shown_again(place, said, name):
+    """Their rows lack the number of parameters; metrics.json may be gone."""
+    run = start(settings_of(name), place / "run", quiet=True)
+    saved, metrics = run.load_checkpoint(), run.metrics()
+    for row in saved["finished"]:
+        del row["parameters"]
+    run.save_checkpoint(saved)
+    run.metrics_path.unlink()
+    code, out, error = said(run.config()["room"], "train", "--resume", run.path)
+    assert (code, error) == (0, "") and f"{metrics['parameters']:,} parameters" in out
+    assert run.metrics()["parameters"] == metrics["parameters"]
 
 
 @pytest.mark.parametrize("name", TRAININGS)

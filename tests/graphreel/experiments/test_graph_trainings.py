@@ -69,21 +69,22 @@ def test_a_baseline_that_wins_is_named(tmp_path, capsys):
     assert "warning: random forest reaches 100.0 % on the test part, this model" in capsys.readouterr().out
 
 
-def numbers(folder, size=120):
+def numbers(folder, offset=50.0, size=120):
     """A ring whose nodes tell the sum of their own and their neighbours' feature."""
     draw = random.Random(0)
     own = [draw.gauss(0, 1) for _ in range(size)]
     edges = [(node, (node + step) % size) for node in range(size) for step in (1, -1)]
     (folder / "reg").mkdir()
-    told = [50 + 5 * (own[node - 1] + own[node] + own[(node + 1) % size]) for node in range(size)]
+    told = [offset + 5 * (own[node - 1] + own[node] + own[(node + 1) % size]) for node in range(size)]
     rows = [f"n{node},{told[node]:.3f},{own[node]:.3f}" for node in range(size)]
     (folder / "reg" / "nodes.csv").write_text("id,target,f\n" + "\n".join(rows) + "\n")
     (folder / "reg" / "edges.csv").write_text("source,target\n" + "\n".join(f"n{a},n{b}" for a, b in edges) + "\n")
     return str(folder / "reg"), told
 
 
-def test_numbers_of_nodes_are_learned_from_their_neighbours(tmp_path):
-    path, told = numbers(tmp_path)
+@pytest.mark.parametrize("offset", [50, 1e8])
+def test_numbers_of_nodes_are_learned_from_their_neighbours(tmp_path, offset):
+    path, told = numbers(tmp_path, offset)
     metrics = trained(tmp_path, "--data", path, "--task", "regression", "--dropout", "0", "--input-dropout", "0",
                       "--epochs", "120")  # fmt: skip
     assert metrics["test_mae"]["mean"] < 0.7 * min(metrics["baselines"].values())

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from graphreel.__main__ import run
+from graphreel.training.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -65,6 +66,23 @@ def test_bad_arguments_are_one_sentence(tmp_path, capsys, monkeypatch, arguments
     captured = capsys.readouterr()
     assert sentence in captured.err and captured.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.json"])
+def test_what_no_report_left_is_not_written_over(tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
+    assert run(["report", "--out", str(tmp_path), "--overwrite"]) == 2
+    assert f"holds {name}, which no report left there" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+def test_one_process_makes_a_report(tmp_path, capsys, monkeypatch):
+    with RunFolder(tmp_path).locked():
+        assert run(["report", "--out", str(tmp_path)]) == 2
+    assert "is in use by another" in capsys.readouterr().err
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run(["report", "--out", str(tmp_path)]) == 2
+    assert "torchrun" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--only", "Q9"], ["--out", __file__]])
