@@ -104,7 +104,15 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self._navigate(path.resolve().as_uri())
+
+    def open_address(self, url):
+        """Load what a server has."""
+        self.events.clear()
+        self._navigate(url)
+
+    def _navigate(self, url):
+        self.call("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 

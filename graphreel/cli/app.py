@@ -16,6 +16,7 @@ from graphreel.cli import gnn as gnn_commands
 from graphreel.cli import report as report_command
 from graphreel.cli import rnn as rnn_commands
 from graphreel.cli import runs as runs_command
+from graphreel.cli import serve as serve_command
 from graphreel.cli import sweep as sweep_command
 from graphreel.cli.train_command import EXIT_CODES
 from graphreel.core.interrupt import INTERRUPTED
@@ -47,6 +48,7 @@ app.add_typer(combined_commands.app, name="combined")
 app.add_typer(data_commands.app, name="data")
 app.command("runs")(runs_command.runs)
 app.command("export")(export_command.export)
+app.command("serve")(serve_command.serve)
 app.command("sweep")(sweep_command.sweep)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor_command.doctor)
