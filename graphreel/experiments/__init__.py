@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphreel.experiments.kinds import KINDS, kind_of_run, kind_of_settings
 from graphreel.training.device import choose_device
+from graphreel.training.progress import without_bars
 from graphreel.training.run_folder import RunFolder, free_folder
 from graphreel.training.signals import catching_signals
 from graphreel.training.trackers import require_tracker
@@ -42,7 +43,8 @@ def start(
 
     with catching_signals():
         found: Any = replace(settings, device=choose_device(settings.device))  # type: ignore[type-var,attr-defined]
-        experiment = KINDS[name].experiment.load(found)
+        with without_bars(quiet):
+            experiment = KINDS[name].experiment.load(found)
         if name != "compare":  # whose models have asked for themselves
             refuse_too_large(lambda: experiment.model(experiment.settings, experiment.entries))
             experiment.initial_weights  # noqa: B018  read before a folder is made
@@ -75,5 +77,7 @@ def resume(path: Path, quiet: bool = False, kinds: Collection[str] | None = None
     settings = kind.settings.from_dict(run.config())
     choose_device(settings.device)
     with catching_signals(), run.locked():
-        kind.experiment.load(settings).fit(run, quiet)
+        with without_bars(quiet):
+            experiment = kind.experiment.load(settings)
+        experiment.fit(run, quiet)
     return run

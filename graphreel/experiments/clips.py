@@ -21,6 +21,7 @@ from graphreel.training.loop import Plan
 from graphreel.training.memory import refuse_too_large
 from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
+from graphreel.training.progress import Progress
 from graphreel.training.summary import over, percent
 from graphreel.training.task import Task
 
@@ -141,7 +142,11 @@ def load_clips(settings: ClipSettings) -> Any:
     options = {name: getattr(settings, name) for name in names}
     if known.kind == "videos":
         options["frames"] = settings.frames or 32
-    return load(settings.data, **options)
+    if not known.loader.endswith(("load_videos", "load_keypoint_folder")):
+        return load(settings.data, **options)
+    with Progress().over(1) as bar:  # of files, whose number is known once they are read
+        options["progress"] = lambda done, total: bar.reach(done / total, f"{done} of {total} files read")
+        return load(settings.data, **options)
 
 
 def fold_of(splits: Any, seed: int) -> Any:

@@ -296,7 +296,9 @@ def _folders_lists_and_long_videos(folder, run, said):
         assert code == 2 and sentence in error
 
 
-def test_clips_of_another_program_from_files_to_prediction(tmp_path, said):
+def test_clips_of_another_program_from_files_to_prediction(tmp_path, said, monkeypatch):
+    reached = []
+    monkeypatch.setattr("graphreel.training.progress.Bar.reach", lambda self, done, line: reached.append((done, line)))
     draw = np.random.default_rng(0)
     for name, way in (("west", -1), ("east", 1)):
         for number in range(5):
@@ -311,6 +313,7 @@ def test_clips_of_another_program_from_files_to_prediction(tmp_path, said):
     assert code == 0 and "keypoints, for `graphreel combined train`" in text and "2 classes: east" in text
     typed = [*SMALL, "--epochs", 2, "--split-by", r"p(\d)", "--out", tmp_path / "run"]
     assert said("combined", "train", "--data", tmp_path / "clips", *typed)[::2] == (0, "")
+    assert (0.1, "1 of 10 files read") in reached and (1.0, "10 of 10 files read") in reached
     code, text, error = said("combined", "predict", tmp_path / "run", tmp_path / "clips")
     assert (code, error) == (0, "") and " of 10 (" in text
     rows = table(tmp_path / "run" / "predictions-clips.csv")
