@@ -126,10 +126,10 @@ def _named(pair: dict[str, Any]) -> str:
 def table(metrics: dict[str, Any]) -> str:
     """The comparison as lines for the terminal."""
     models = metrics["models"]
-    lines = [f"  {'model':<12}{'test accuracy':<18}{'seeds':>5}{'parameters':>12}  takes for each other, 20 % or more"]
+    lines = [f"  {'model':<14}{'test accuracy':<18}{'seeds':>5}{'parameters':>12}  takes for each other, 20 % or more"]
     for name, model in models.items():
         pairs = _said(model)
-        start = f"  {NAMES[name]:<12}{percent(model['test_accuracy']):<18}{len(model['seeds']):>5}"
+        start = f"  {NAMES[name]:<14}{percent(model['test_accuracy']):<18}{len(model['seeds']):>5}"
         start += f"{model['parameters']:>12,}  "
         lines.append(start + pairs[0])
         lines += [" " * len(start) + pair for pair in pairs[1:]]
