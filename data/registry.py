@@ -267,9 +267,10 @@ def load(name_or_path: str | os.PathLike[str], *, room: str | None = None, **opt
     try:
         return loader(*arguments, **options)
     except ValueError as error:
-        if not arguments or arguments[0].name in str(error):
+        said = " ".join(str(error).split())  # libraries' errors may be of several lines
+        if not arguments or (arguments[0].name in said and said == str(error)):
             raise
-        raise ValueError(f"{os.fspath(name_or_path)}: {error}") from error
+        raise ValueError(said if arguments[0].name in said else f"{os.fspath(name_or_path)}: {said}") from error
 
 
 def load_to_train(name_or_path: str | os.PathLike[str], **options: Any) -> Any:
