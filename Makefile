@@ -37,7 +37,7 @@ links:                                # the rooms inside graphreel, where they a
 	@ln -s $(CURDIR)/graphreel/* $(addprefix $(CURDIR)/,data gnn rnn combined) build/package/graphreel/
 
 bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
-	for name in gcn gat rnn compiled combined neighbor_memory neighbor_sampler; do $(BIN)/python -m benchmarks.$$name || exit; done
+	for name in gcn gat rnn compiled batches accelerate combined neighbor_memory neighbor_sampler; do $(BIN)/python -m benchmarks.$$name || exit; done
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

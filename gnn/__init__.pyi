@@ -9,6 +9,7 @@ from .explain.attention_summary import draw_summary
 from .explain.attention_weights import attention_weights
 from .explain.plot_attention import draw_attention
 from .explain.reachability import gradient_after, updates_between
+from .graph_loader import GraphLoader
 from .kernels.tensor_cache import forget
 from .models.gat import GAT
 from .models.gcn import GCN
@@ -20,6 +21,7 @@ __all__ = [
     "GATConv",
     "GATv2Conv",
     "GCNConv",
+    "GraphLoader",
     "attention_page",
     "attention_weights",
     "dense_gat",
