@@ -22,6 +22,7 @@ def results(call, layer, x, *others):
     return [y, state, torch.autograd.grad(y.cos().sum(), leaves, allow_unused=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_compiled_once_for_all_lengths(name):
     torch._dynamo.reset()
