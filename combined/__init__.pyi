@@ -1,5 +1,6 @@
 from .attention_numbers import ShownWeights, clip_attention, shown_weights
 from .attention_page import clip_attention_page
+from .layers.embeddings import EmbeddedHead
 from .layers.seasonal_traces import seasonal_traces
 from .layers.tgcn import TGCN
 from .layers.time_convolution import TimeConvolution
@@ -14,6 +15,7 @@ __all__ = [
     "TGCN",
     "ClipAttention",
     "ClipClassifier",
+    "EmbeddedHead",
     "Forecaster",
     "GraphLayers",
     "LinearForecast",

@@ -42,6 +42,7 @@ SHORTER = {
     "combined compare --data digits": "--epochs 1 --seeds 1 --hidden 8",
     "combined compare --data jhmdb": "--epochs 1 --seeds 1 --hidden 8",
     "combined predict": "",
+    "combined backtest": "",
     "combined attention": "",
     "report --quick": "--only Q1.2",
     "runs": "",
@@ -58,6 +59,7 @@ NEEDS = {
     "rnn gates": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "rnn generate": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "combined predict": ("clips", "combined train --data PATH --epochs 1"),
+    "combined backtest": ("series", "combined train --data SENSORS.csv --epochs 1 --lags 4 --horizon 2"),
     "combined attention": ("clips", "combined train --data PATH --epochs 1"),
 }
 

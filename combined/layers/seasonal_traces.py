@@ -7,6 +7,7 @@ from torch import Tensor
 
 RATES = (0.5, 0.8, 0.95)
 FORGET = 0.3
+TRACES = 6 * len(RATES)  # features of `seasonal_traces`
 
 
 def seasonal_traces(x: Tensor, season: int, rates: Sequence[float] = RATES, forget: float = FORGET) -> Tensor:

@@ -84,6 +84,17 @@ class Forecaster(nn.Module):
         Returns:
             [B, horizon, N]; with every_step [B, T, horizon, N].
         """
+        return self.of_states(self.states(x, edge_index, edge_weight, frame, every_step), x, every_step)
+
+    def states(
+        self,
+        x: Tensor,
+        edge_index: Tensor | Sequence[Tensor],
+        edge_weight: Tensor | Sequence[Tensor] | None = None,
+        frame: Tensor | None = None,
+        every_step: bool = False,
+    ) -> Tensor:
+        """The states [1, B, N, hidden] that are forecast from, after the last step; with every_step those of all."""
         if x.dim() != 4:
             raise ValueError(f"x must be [windows, steps, nodes, features], got {list(x.shape)}")
         if 0 in x.shape:
@@ -101,9 +112,12 @@ class Forecaster(nn.Module):
         z = self.dropout(self._in_space(in_time, edge_index, edge_weight, frame))
         if isinstance(self.temporal, TGCN):
             z = _over_graph(self.temporal.averaging, z, edge_index, edge_weight, frame)
-        states = self._in_time(z.reshape(steps, windows * nodes, -1), every_step)
-        forecast = self.head(self.dropout(states)).view(-1, windows, nodes, self.horizon)
-        own = in_time[..., 0]
+        return self._in_time(z.reshape(steps, windows * nodes, -1), every_step).unflatten(1, (windows, nodes))
+
+    def of_states(self, states: Tensor, x: Tensor, every_step: bool = False) -> Tensor:
+        """What `forward` says, from the `states` of the same x."""
+        forecast = self.head(self.dropout(states))
+        own = x[..., 0].transpose(0, 1)
         if self.linear is not None:
             forecast = forecast + self._linear_path(own, every_step)
         if self.residual:

@@ -35,6 +35,27 @@ def neighbours_mean(x: Tensor, edge_index: Tensor, edge_weight: Tensor | None, f
     return mean.view(windows, steps, nodes)
 
 
+def window_columns(
+    x: Tensor, inputs: Sequence[str], lags: int,
+    edge_index: Tensor, edge_weight: Tensor | None = None, frame: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The last `lags` steps of x [windows, steps, nodes, features] beside each other [windows, nodes, columns].
+
+    Of the first feature the `INPUTS` asked for, of the others the last step, and 1.
+    """
+    own = x[..., 0]
+    parts = []
+    for name in inputs:
+        if name == "own":
+            read = own
+        elif name == "neighbours":
+            read = neighbours_mean(own, edge_index, edge_weight, frame)
+        else:
+            read = own.mean(-1, keepdim=True).expand_as(own)
+        parts.append(read[:, -lags:].transpose(1, 2))
+    return torch.cat([*parts, x[:, -1, :, 1:], torch.ones_like(x[:, -1, :, :1])], dim=-1)
+
+
 class LinearForecast(nn.Module):
     r"""Ridge regression of every step ahead on the recent past: one for all nodes, then a correction for each.
 
@@ -51,7 +72,7 @@ class LinearForecast(nn.Module):
 
     Args:
         lags, horizon: steps read and forecast.
-        features: of x.
+        features: of x; further ones are not read.
         inputs: some of "own", "neighbours", "network".
         nodes: how many, for the second term; 0 leaves it out.
 
@@ -70,6 +91,7 @@ class LinearForecast(nn.Module):
         if unknown or not inputs:
             raise ValueError(f"inputs must be some of {', '.join(INPUTS)}, got {', '.join(inputs) or 'none'}")
         self.lags, self.horizon, self.inputs, self.nodes = lags, horizon, tuple(inputs), nodes
+        self.features = features
         self.reach = sorted({1, max(1, lags // 3), lags})
         self.register_buffer("weight", torch.zeros(horizon, lags * len(self.inputs) + features))
         if nodes:
@@ -81,18 +103,7 @@ class LinearForecast(nn.Module):
         """What the first term reads, [windows, nodes, columns]; the last column is 1."""
         if x.size(1) < self.lags:
             raise ValueError(f"x has {x.size(1)} steps, but the forecast reads {self.lags}")
-        own = x[..., 0]
-        parts = []
-        for name in self.inputs:
-            if name == "own":
-                read = own
-            elif name == "neighbours":
-                read = neighbours_mean(own, edge_index, edge_weight, frame)
-            else:
-                read = own.mean(-1, keepdim=True).expand_as(own)
-            parts.append(read[:, -self.lags :].transpose(1, 2))
-        parts += [x[:, -1, :, 1:], torch.ones_like(x[:, -1, :, :1])]
-        return torch.cat(parts, dim=-1)
+        return window_columns(x[..., : self.features], self.inputs, self.lags, edge_index, edge_weight, frame)
 
     def columns_of(self, inputs: Sequence[str]) -> Tensor:
         """Which columns a forecast of the same sizes with some of these inputs reads, in its order."""

@@ -166,8 +166,10 @@ def _from_coordinates(
     return _near_enough(edges, np.take_along_axis(distances, nearest, axis=1).ravel(), whose, notes)
 
 
-def correlation_edges(values: np.ndarray) -> Edges:
-    """Edges to each sensor from those whose changes go with its own, by correlation: 0.3 or more, and 8 at most.
+def correlation_edges(values: np.ndarray, least: float = CORRELATED) -> Edges:
+    """Edges to each sensor from those whose changes go with its own, by correlation: `least` or more, and 8 at most.
+
+    The weights are the correlations, or 0.05 where these are lower.
 
     Args:
         values: [time, nodes] with NaN where missing, of the training part alone.
@@ -182,8 +184,8 @@ def correlation_edges(values: np.ndarray) -> Edges:
     best = np.argsort(-correlation, axis=1, kind="stable")[:, :count]
     weights = np.take_along_axis(correlation, best, axis=1).ravel()
     edges = np.stack([best.ravel(), np.arange(len(correlation)).repeat(count)])
-    kept = weights >= CORRELATED
-    return torch.from_numpy(edges[:, kept]), torch.from_numpy(weights[kept]).float()
+    kept = weights >= least
+    return torch.from_numpy(edges[:, kept]), torch.from_numpy(weights[kept]).float().clamp(min=0.05)
 
 
 def as_weights(values: np.ndarray, whose: str) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .array_files import read_array, read_h5
-from .sensor_graphs import correlation_edges, read_adjacency
+from .sensor_graphs import CORRELATED, correlation_edges, read_adjacency
 from .sensor_values import SensorValues, SeriesOptions, read_sensor_table
 from .temporal_json import read_temporal_json
 from .times import on_a_grid
@@ -18,6 +18,11 @@ TABLES, ARRAYS, H5 = {".csv", ".tsv", ".parquet"}, {".npz", ".npy"}, {".h5", ".h
 _WEEKS_OF_A_YEAR = 365.25 / 7
 _DAY = 86_400_000_000_000  # nanoseconds
 _MONDAY = 4 * _DAY  # the first one after 1 January 1970
+_CHOSEN = {
+    "correlation": "those of sensors whose changes correlate by 0.3 or more in the training part (--adjacency "
+    "takes a file, learned or none)",
+    "learned": "from the sensors whose changes correlate most in the training part, and training weighs them",
+}
 _BESIDE = ("{}_adj.csv", "{}_adj.npy", "{}_adj.npz", "{}_edges.csv", "{}_distances.csv", "{}_coordinates.csv")
 
 
@@ -49,9 +54,10 @@ def load_series(
     feature, that it is.
 
     Args:
-        adjacency: a file (see `read_adjacency`), "correlation" (of the training part) or "none". By default
-            NAME_adj.csv, NAME_edges.csv, NAME_distances.csv or NAME_coordinates.csv beside NAME.csv or NAME_*.csv, and
-            correlation without any. A .json brings its edges along.
+        adjacency: a file (see `read_adjacency`), "correlation" (of the training part), "learned" (edges from the 8
+            that correlate most, whose weights a forecaster learns) or "none". By default NAME_adj.csv, NAME_edges.csv,
+            NAME_distances.csv or NAME_coordinates.csv beside NAME.csv or NAME_*.csv, and correlation without any. A
+            .json brings its edges along.
         lags, horizon: 12 and 12 by default, of a .json 4 (7 where the graph changes) and 1.
         train_fraction, split: 0.8 and "rows" by default; of a .json 0.9 (0.8) and "windows": see `split_in_time`.
         validation: see `split_in_time`.
@@ -76,16 +82,13 @@ def load_series(
         train_fraction = 0.9 if is_json and not series.changing else 0.8
     split = split or ("windows" if is_json else "rows")
     splits = split_in_time(series, lags, horizon, train_fraction, validation, split)
-    if series.edge_source == "correlation":
+    if series.edge_source in ("correlation", "learned"):
         known = splits.train.stop + splits.train.lags + splits.train.horizon - 1
-        edges = _correlated(series, known)
+        edges = _correlated(series, known, CORRELATED if series.edge_source == "correlation" else -1.0)
         series.edge_index, series.edge_weight = edges
         scaled = splits.train.series
         scaled.edge_index, scaled.edge_weight = edges
-        series.notes.append(
-            f"{path.name}: {edges[0].size(1)} edges are those of sensors whose changes correlate by 0.3 or more in the "
-            "training part (--adjacency takes a file, or none)"
-        )
+        series.notes.append(f"{path.name}: {edges[0].size(1)} edges are {_CHOSEN[series.edge_source]}")
     return splits
 
 
@@ -119,7 +122,7 @@ def read_series(
     features += list(torch.from_numpy(found.values[:, :, 1:]).unbind(2))
     return SensorSeries(
         path.stem, torch.stack(features, dim=2), observed, edge_index, edge_weight, edge_ptr, found.nodes,
-        found.channels, found.times, source, found.notes,
+        found.channels, found.times, source, found.notes, _clock(calendar, found),
     )  # fmt: skip
 
 
@@ -151,12 +154,14 @@ def _values_of(path: Path, options: SeriesOptions) -> SensorValues:
 
 
 def _adjacency_of(path: Path, adjacency: str | Path | None) -> Path | str:
-    """The file of the graph, or "correlation" or "none"."""
+    """The file of the graph, or "correlation", "learned" or "none"."""
     if adjacency is not None:
-        if str(adjacency) in ("correlation", "none"):
+        if str(adjacency) in ("correlation", "learned", "none"):
             return str(adjacency)
         if not Path(adjacency).is_file():
-            raise FileNotFoundError(f"there is no adjacency file {adjacency}: expected one, correlation or none")
+            raise FileNotFoundError(
+                f"there is no adjacency file {adjacency}: expected one, correlation, learned or none"
+            )
         return Path(adjacency)
     stems = dict.fromkeys((path.stem.rpartition("_")[0] or path.stem, path.stem))
     names = [form.format(stem) for form in _BESIDE for stem in stems]
@@ -165,16 +170,28 @@ def _adjacency_of(path: Path, adjacency: str | Path | None) -> Path | str:
     return next((path.parent / name for name in names if (path.parent / name).is_file()), "correlation")
 
 
-def _correlated(series: SensorSeries, rows: int) -> tuple[Tensor, Tensor]:
+def _correlated(series: SensorSeries, rows: int, least: float) -> tuple[Tensor, Tensor]:
     values = series.values[:rows, :, 0].numpy().copy()
     values[~series.observed[:rows].numpy()] = np.nan
-    return correlation_edges(values)
+    return correlation_edges(values, least)
 
 
 def same_edges(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> bool:
     """Whether two lists of edges and weights hold the same, in any order."""
     rows = [sorted(zip(*index.tolist(), weight.tolist(), strict=True)) for index, weight in (one, other)]
     return rows[0] == rows[1]
+
+
+def _clock(calendar: bool | float, found: SensorValues) -> Tensor | None:
+    """Where in the cycle of `calendar`, or in the day and the week, each step is [time, cycles], as far as it goes."""
+    if not isinstance(calendar, bool):
+        return (torch.arange(len(found.values)) / calendar % 1)[:, None]
+    if found.times is None or found.times.dtype.kind != "M":
+        return None
+    since = torch.from_numpy(found.times.astype(np.int64) - _MONDAY).double()
+    step = float(since.diff().median())
+    cycles = [since / cycle % 1 for cycle in (_DAY, 7 * _DAY) if step <= cycle / 4]
+    return torch.stack(cycles, dim=1).float() if cycles else None
 
 
 def _waves(calendar: bool | float, found: SensorValues, path: Path) -> list[Tensor]:

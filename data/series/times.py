@@ -198,6 +198,65 @@ def _months(unique: np.ndarray) -> np.ndarray | None:
     return (number - number[0]) // np.gcd.reduce(np.diff(number))
 
 
+def times_after(times: np.ndarray, count: int) -> np.ndarray:
+    """The next times of a series of even steps; months keep their day, or their end."""
+    unique = times.dtype.kind == "M"
+    if len(times) < 2:
+        return times[-1:].repeat(count) if not unique else times[-1] + np.arange(1, count + 1) * np.timedelta64(1, "D")
+    step = np.median(np.diff(times).astype(np.float64))
+    months = _months(times) if unique and step >= 27 * _DAY else None
+    if months is None:
+        ahead = np.arange(1, count + 1) * step
+        return times[-1] + (ahead.round().astype("timedelta64[ns]") if unique else ahead)
+    stride = int(np.median(np.diff(times.astype("datetime64[M]").astype(np.int64))))
+    month = times[-1].astype("datetime64[M]") + stride * np.arange(count + 1)
+    day = times[-1] - month[0].astype("datetime64[ns]")
+    at_end = len(set((times - times.astype("datetime64[M]")).astype(np.int64))) > 1
+    left = (month[0] + 1).astype("datetime64[ns]") - times[-1]
+    return ((month[1:] + 1).astype("datetime64[ns]") - left) if at_end else month[1:].astype("datetime64[ns]") + day
+
+
+def shown_times(times: np.ndarray, zone: str | None = None) -> list[str]:
+    """Times in words: dates alone where all are at midnight, in a zone with their offset, numbers as they are."""
+    import pandas
+
+    if times.dtype.kind != "M":
+        return [f"{time:.12g}" for time in times]
+    index = pandas.DatetimeIndex(times)
+    if zone is not None:
+        return [str(time) for time in index.tz_localize("UTC").tz_convert(zone)]
+    return [str(time.date()) if (index == index.normalize()).all() else str(time) for time in index]
+
+
+def place_of(at: str, times: np.ndarray | None, steps: int, zone: str | None = None) -> int:
+    """How many of the steps of a series there are up to and with the time `at`, or the number of a step.
+
+    Raises:
+        ValueError: it is no time, or lies outside the series.
+    """
+    import pandas
+
+    try:
+        if times is None or times.dtype.kind != "M":
+            count = int(at) if times is None else int((times <= float(at)).sum())
+            last: Any = steps if times is None else times[-1]
+            inside = 0 < count <= steps if times is None else times[0] <= float(at) <= times[-1]
+        else:
+            moment = pandas.Timestamp(at)
+            if moment.tzinfo is None and zone is not None:
+                moment = moment.tz_localize(zone)
+            if moment.tzinfo is not None:
+                moment = moment.tz_convert("UTC").tz_localize(None)
+            count, last = int((times <= moment.to_datetime64()).sum()), shown_times(times[-1:], zone)[0]
+            inside = count > 0 and moment.to_datetime64() <= times[-1]
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"at expects a time of the series, got {at!r}: {error}") from None
+    if not inside:
+        first = 1 if times is None else shown_times(times[:1], zone)[0]
+        raise ValueError(f"at expects a time from {first} to {last}, got {at}")
+    return count
+
+
 def _length(every: str | float, times: np.ndarray) -> float:
     import pandas
 

@@ -27,6 +27,7 @@ class SensorSeries:
         times: of the steps, datetime64[ns] or numbers, or None.
         edge_source: where the edges are from: file, correlation or none.
         notes: what was found out about the file, in sentences.
+        clock: [time, cycles], from 0 to 1 through the day, the week or a given cycle; None where none is known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SensorSeries:
     times: Any = None
     edge_source: str = "file"
     notes: list[str] = field(default_factory=list)
+    clock: Tensor | None = None
 
     @property
     def changing(self) -> bool:
@@ -125,6 +127,7 @@ class WindowBatch:
         observed: bool [windows, horizon, nodes], False where y is missing and must not count.
         edge_index, edge_weight: the graph, or those of all steps of all windows where it changes.
         frame: None, or, where the graph changes, for every edge the step it belongs to: window * lags + step.
+        clock: [windows, cycles], of the last step that is read; None where the series has none.
     """
 
     x: Tensor
@@ -133,6 +136,7 @@ class WindowBatch:
     edge_index: Tensor
     edge_weight: Tensor
     frame: Tensor | None
+    clock: Tensor | None = None
 
 
 class Windows(Dataset[tuple[Tensor, Tensor]]):
@@ -171,10 +175,11 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         ahead = start + self.lags + torch.arange(self.horizon if targets else 0)
         series = self.series
         x, y, observed = series.values[read], series.values[ahead][..., 0], series.observed[ahead]
+        clock = None if series.clock is None else series.clock[read[:, -1]]
         if series.edge_ptr is None:
-            return WindowBatch(x, y, observed, series.edge_index, series.edge_weight, None)
+            return WindowBatch(x, y, observed, series.edge_index, series.edge_weight, None, clock)
         edges, frame = _edges_of(series.edge_ptr, read.flatten())
-        return WindowBatch(x, y, observed, series.edge_index[:, edges], series.edge_weight[edges], frame)
+        return WindowBatch(x, y, observed, series.edge_index[:, edges], series.edge_weight[edges], frame, clock)
 
     def past(self, targets: bool = True) -> tuple[WindowBatch, Tensor]:
         """The whole series up to the last of these windows as one sequence, for a model that carries its state.
@@ -186,12 +191,12 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         steps = torch.arange(self.stop + self.lags - 1)
         whole, own = self.series, self.batch(targets=targets)
         origins = torch.arange(self.first, self.stop) + self.lags - 1
+        index, weight, frame = whole.edge_index, whole.edge_weight, None
+        if whole.edge_ptr is not None:
+            edges, frame = _edges_of(whole.edge_ptr, steps)
+            index, weight = index[:, edges], weight[edges]
         x = whole.values[steps][None]
-        if whole.edge_ptr is None:
-            return WindowBatch(x, own.y, own.observed, whole.edge_index, whole.edge_weight, None), origins
-        edges, frame = _edges_of(whole.edge_ptr, steps)
-        index, weight = whole.edge_index[:, edges], whole.edge_weight[edges]
-        return WindowBatch(x, own.y, own.observed, index, weight, frame), origins
+        return WindowBatch(x, own.y, own.observed, index, weight, frame, own.clock), origins
 
 
 @dataclass

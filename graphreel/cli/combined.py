@@ -85,6 +85,13 @@ def predict(
     ] = None,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what cannot be read.")] = False,
     quiet: Quiet = False,
+    sensors: Annotated[
+        str, typer.Option(help="Series: sensors to print and draw, with commas between.", metavar="<names>")
+    ] = "",
+    at: Annotated[
+        str | None, typer.Option(help="Series: forecast after this time (or step), not at the end.", metavar="<time>")
+    ] = None,
+    long: Annotated[bool, typer.Option("--long", help="Series: table of time, sensor, value, low and high.")] = False,
 ) -> None:
     """Print the classes of clips with their probabilities, or the forecast of a series."""
     RunFolder.open(run, "combined")
@@ -96,10 +103,32 @@ def predict(
     check_picture(out, [".csv"], read, run, (".png", ".svg", ".pdf", ".csv"))
     check_picture(overlay, (), read, run, (".mp4", ".mkv", ".webm", ".avi", ".gif"), "--overlay")
     from graphreel.inspect.clip_table import FootageOptions
+    from graphreel.inspect.forecasts import Asked
     from graphreel.inspect.predict import predict as predict_file
 
     options = FootageOptions(window, overlay, camera, skip_damaged, quiet)
-    typer.echo(predict_file(run, file, adjacency, out, top, options))
+    asked = Asked(tuple(name.strip() for name in sensors.split(",") if name.strip()), at, long)
+    typer.echo(predict_file(run, file, adjacency, out, top, options, asked))
+
+
+@app.command()
+def backtest(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="A series, as in training.", parser=a_path, metavar="FILE")],
+    adjacency: Annotated[Path | None, path_option("Adjacency of a .csv series.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="First time (or step) to forecast after.", show_default="after training", metavar="<time>"),
+    ] = None,
+    out: Annotated[Path | None, path_option("Table of errors to write.", show_default="RUN/backtest.csv")] = None,
+) -> None:
+    """Forecast after every step of a series, and print how far off a trained run would have been."""
+    RunFolder.open(run, "combined")
+    if not file.is_file():
+        raise FileNotFoundError(2, "no such file", str(file))
+    from graphreel.inspect.backtest import backtest as backtest_file
+
+    typer.echo(backtest_file(run, file, adjacency, out, start))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`graphreel combined train` on a series of sensors: a forecast for each."""
 
 import math
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,20 +15,23 @@ from graphreel.combined import LinearForecast, parameters_of
 from graphreel.data import load
 from graphreel.experiments.experiment import Curves, Experiment, Rows, fit_part
 from graphreel.experiments.linear_fits import LinearFits
-from graphreel.experiments.series_baselines import baselines_of
+from graphreel.experiments.series_baselines import Baselines
+from graphreel.experiments.series_errors import ERRORS, by_sensor, mean_by_sensor
+from graphreel.experiments.series_gate import band, shares
 from graphreel.experiments.series_model import SeriesModel, build_forecaster
-from graphreel.experiments.series_parts import SeriesParts
+from graphreel.experiments.series_parts import SeriesParts, read_by_model
 from graphreel.experiments.series_settings import SeriesSettings
+from graphreel.experiments.series_summary import summary_of
 from graphreel.training.loop import Plan
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.schedules import build_schedule
-from graphreel.training.summary import mean_and_std, over
+from graphreel.training.summary import mean_and_std
 from graphreel.training.task import Task, train_step
 
-ERRORS = ("test_mse", "test_rmse", "test_mae")
 SEASON = 52  # weeks of a year
 WITHOUT_EDGES = "without-edges"
+_GATED_BY = 96  # windows of the validation part at most
 
 
 class Series(Experiment):
@@ -43,17 +47,25 @@ class Series(Experiment):
         fits = LinearFits(settings, parts) if settings.skip else None
         # by the part that a network trains on, since it learns what the linear forecast of that part leaves
         self.linear = {part: fits.fitted(part) if fits is not None else None for part in ("train", "both")}
+        self.baselines = {
+            part: Baselines(settings, parts.features, parts.nodes).fit(parts, part) for part in self.linear
+        }
         linear = self.linear["both"]
         per_epoch = self._per_epoch("train")
         self.plan = Plan(
             steps=settings.epochs * per_epoch, evaluate_every=per_epoch, patience=settings.patience or None,
             clip_norm=settings.clip_norm,
         )  # fmt: skip
+        until = splits.validation.stop + splits.validation.lags + splits.validation.horizon - 1
+        times = splits.series.times
         self.entries = {
             "scaling": asdict(parts.scaling),
             "features": parts.features,
             "step": splits.series.step,
             "nodes": list(splits.series.nodes),
+            "cycles": 0 if splits.series.clock is None else splits.series.clock.size(1),
+            "learned": splits.series.edge_index.size(1) if splits.series.edge_source == "learned" else 0,
+            "trained_until": [until, None if times is None else str(times[until - 1])],
             "linear": linear and {"lags": linear.lags, "inputs": list(linear.inputs), "nodes": linear.nodes},
         }
         if not splits.series.changing:
@@ -74,7 +86,8 @@ class Series(Experiment):
         if known is not None:
             sizes = (known["lags"], settings.horizon, entries["features"])
             linear = LinearForecast(*sizes, known["inputs"], known["nodes"])
-        return build_forecaster(settings, entries["features"], len(entries["nodes"]), linear)
+        more = (entries.get("cycles", 0), entries.get("learned", 0))
+        return build_forecaster(settings, entries["features"], len(entries["nodes"]), linear, *more)
 
     def build(self, seed: int) -> Task:
         return self.task(seed, "train" if self.settings.refit else "both", "train")
@@ -82,10 +95,7 @@ class Series(Experiment):
     def task(self, seed: int, linear: str, part: str) -> Task:
         """One seed's training on a part, train or both (the validation part as well), from a part's linear forecast."""
         settings, parts = self.settings, self.read
-        model = self.model(settings, self.entries)
-        if model.linear is not None:
-            model.linear.load_state_dict(self.linear[linear].state_dict())  # type: ignore[union-attr]
-        model.to(settings.device)
+        model = self._fitted(settings, linear)
         optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
         per_epoch = self._per_epoch(part)
         best = Best()
@@ -99,15 +109,16 @@ class Series(Experiment):
             return parts.batch(part, order[position * settings.batch_size : (position + 1) * settings.batch_size])
 
         def loss(pair: tuple[Any, Tensor | None]) -> Tensor:
-            given, horizon = pair
-            forecast = model(given.x, given.edge_index, given.edge_weight, given.frame, horizon)
-            return parts.loss(forecast, given, settings.loss)
+            told = model.of_networks(*read_by_model(*pair))
+            losses = [parts.loss(forecast, pair[0], settings.loss) for forecast in told]
+            return losses[0] if len(losses) == 1 else losses[0] + losses[1]
 
         def validate() -> dict[str, float]:
-            forecast = parts.forecast(model, "validation")
+            losses, told = self._losses(model)
+            best_of = min(range(len(losses)), key=lambda network: losses[network])
             figures = {
-                "val_loss": float(parts.loss(forecast, self._validation, settings.loss)),
-                "val_mse": parts.errors(forecast, "validation")["test_mse"],
+                "val_loss": losses[best_of],
+                "val_mse": parts.errors(told[best_of], "validation")["test_mse"],
             }
             if figures["val_loss"] < best.loss:
                 best.loss, best.step = figures["val_loss"], task.step
@@ -117,16 +128,56 @@ class Series(Experiment):
         task = Task(model, optimizer, batch, loss, validate, scheduler, carried={"best": best}, seed=seed)
         return task
 
+    def _fitted(self, settings: SeriesSettings, part: str) -> SeriesModel:
+        """The untrained model with what takes no training fitted on a part."""
+        model = self.model(settings, self.entries)
+        if model.linear is not None:
+            model.linear.load_state_dict(self.linear[part].state_dict())  # type: ignore[union-attr]
+        if model.baselines is not None:
+            model.baselines.load_state_dict(self.baselines[part].state_dict())
+        return model.to(settings.device)
+
     def evaluate(self, task: Task) -> dict[str, Any]:
         model: Any = task.model
-        figures = {"val_mse": self.read.errors(self.read.forecast(model, "validation"), "validation")["test_mse"]}
+        figures = self._chosen(model)
         if self.settings.refit:
             figures |= self._refit(task)
+        forecast = self.read.forecast(model.mean_and_median, "test")
+        band = None if model.band is None else model.band.cpu()
         return {
-            **self.read.errors(self.read.forecast(model, "test"), "test"),
+            **self.read.errors(forecast, "test"),
             **figures,
+            **by_sensor(forecast, self.read.windows["test"], forecast[int(model.median)], band),
             "parameters": parameters_of(model),
         }
+
+    def _losses(self, model: SeriesModel) -> tuple[list[float], Tensor]:
+        """The networks' losses on the validation part, and their forecasts."""
+        told = self.read.forecast(model.of_networks, "validation")
+        return [float(self.read.loss(forecast, self._validation, self.settings.loss)) for forecast in told], told
+
+    @torch.no_grad()
+    def _chosen(self, model: SeriesModel) -> dict[str, Any]:
+        """Let validation choose the network, its share beside the baselines' at every node, and the bands."""
+        losses, told = self._losses(model)
+        network = min(range(len(losses)), key=lambda number: losses[number])
+        figures: dict[str, Any] = {"val_mse": self.read.errors(told[network], "validation")["test_mse"]}
+        if len(losses) > 1:
+            figures["val_losses"] = dict(zip(model.names, losses, strict=False))
+        if model.share is not None:
+            kept = [network, *range(model.networks, len(model.names))]
+            errors, observed = self.read.residuals(model.forecasts, "validation", _GATED_BY)
+            model.share.zero_()[:, network] = 1.0
+            if self.settings.gate and observed.any():
+                for forecast, power in zip(model.share, (2, 1), strict=True):
+                    forecast[kept] = shares(errors[kept] * self.read.deviation, observed, power).to(forecast)
+                figures["shares"] = {name: model.share[:, i].mean(1).tolist() for i, name in enumerate(model.names)}
+        if model.band is not None:
+            errors, known = self.read.residuals(model, "train", _GATED_BY)
+            usual = ((errors.abs() * known).sum((0, 1)) / known.sum((0, 1)).clamp(min=1)).clamp(min=1e-6)
+            errors, known = self.read.residuals(model, "validation", len(self.read.windows["validation"]))
+            model.band.copy_(band(errors, known, usual, self.settings.coverage))
+        return figures
 
     def _refit(self, task: Task) -> dict[str, float]:
         """Give a task the weights of one trained on both parts, for as many epochs as validation found best."""
@@ -138,7 +189,8 @@ class Series(Experiment):
         again.model.train()
         for step in range(steps):
             train_step(again, step, weights, self.settings.clip_norm, f"the refit of seed {task.seed}")
-        task.model.load_state_dict(again.model.state_dict())
+        chosen = {name: value for name, value in task.model.named_buffers() if name in ("share", "band")}
+        task.model.load_state_dict({**again.model.state_dict(), **chosen})
         return {"refit_steps": steps, "refit_seconds": round(time.perf_counter() - started, 3)}
 
     def _per_epoch(self, part: str) -> int:
@@ -146,21 +198,26 @@ class Series(Experiment):
 
     def metrics(self, rows: Rows) -> dict[str, Any]:
         linear = self.linear["both"]
+        plain = self._fitted(replace(self.settings, embed=False, gate=True), "both").eval()
+        told = zip(plain.names, self.read.forecast(plain.forecasts, "test"), strict=True)
         return {
             "by_step": [
                 {"step": step["step"]}
                 | {k: mean_and_std([row["by_step"][i][k] for row in rows])["mean"] for k in step if k != "step"}
                 for i, step in enumerate(rows[0]["by_step"])
             ],
-            "baselines": baselines_of(self.splits, self.read, self.settings, linear),
+            "by_sensor": mean_by_sensor(rows),
+            **({"coverage": statistics.fmean(row["coverage"] for row in rows)} if "coverage" in rows[0] else {}),
+            "baselines": {name: self.read.errors(one, "test") for name, one in told if name not in ("model", "median")},
             "linear_inputs": linear and [*linear.inputs, *["every node"] * bool(linear.nodes)],
         }
 
     def inner_runs(self, run: RunFolder, quiet: bool) -> dict[str, Any]:
         """Where edges are compared, the same model without them."""
-        if not self.settings.compare_edges:
+        settings = self.settings
+        if not settings.compare_edges or settings.spatial == "none" or not self.splits.series.edge_index.numel():
             return {}
-        own = replace(self.settings, spatial="none", compare_edges=False)
+        own = replace(settings, spatial="none", compare_edges=False)
         without = fit_part(run, WITHOUT_EDGES, Series(own, self.splits), {"room": "combined", "kind": "series"}, quiet)
         kept = ("parameters", *self.scores, "by_step", "linear_inputs")
         ridge = {"ridge": without["baselines"]["ridge"]} if own.skip else {}
@@ -173,28 +230,9 @@ class Series(Experiment):
         )
 
     def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        settings, rows = self.settings, metrics["seeds"]
         counts = [f"{len(getattr(self.splits, part))} {part}" for part in ("train", "validation", "test")]
-        shape = f"{settings.lags} steps in, {settings.horizon} ahead, {', '.join(counts)} windows"
-        lines = {
-            "data": f"{settings.data} ({shape})",
-            "model": f"{settings.model}, {metrics['parameters']:,} parameters, memory {settings.memory}",
-        }
-        for name in ERRORS:
-            lines[f"test {name[5:].upper()}"] = over(_spread(metrics[name]), rows)
-        if "without_edges" in metrics:
-            without = metrics["without_edges"]
-            lines["no edges"] = ", ".join(f"{key[5:].upper()} {_spread(without[key])}" for key in ERRORS)
-        for name, errors in metrics["baselines"].items():
-            lines[name] = ", ".join(f"{key[5:].upper()} {errors[key]:.4g}" for key in ERRORS)
-        if settings.horizon > 1:
-            lines["up to step"] = ", ".join(
-                f"{row['step']}: RMSE {row['rmse_up_to']:.3f}, MAE {row['mae_up_to']:.3f}"
-                for row in metrics["by_step"]
-                if row["step"] in (1, 3, 6, settings.horizon)
-            )
-        seconds = sum(row["seconds"] + row.get("refit_seconds", 0) for row in rows)
-        return {**lines, "time": f"{seconds / len(rows):.1f} s a seed"}
+        shape = f"{self.settings.lags} steps in, {self.settings.horizon} ahead, {', '.join(counts)} windows"
+        return {"data": f"{self.settings.data} ({shape})", **summary_of(metrics, self.settings)}
 
 
 @dataclass
@@ -230,7 +268,3 @@ def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
     if settings.season < 0:
         chosen["season"] = SEASON if most >= SEASON else 0
     return splits, replace(settings, **chosen)
-
-
-def _spread(figure: Mapping[str, float]) -> str:
-    return f"{figure['mean']:.4g} ± {figure['std']:.2g}"

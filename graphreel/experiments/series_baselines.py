@@ -1,41 +1,55 @@
-"""What takes no network, beside a forecaster: errors of trivial and linear forecasts on the test part."""
+"""What takes no network, beside a forecaster: zero, the last value, and linear regressions."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from graphreel.combined import LinearForecast, forecast_errors, trivial_forecasts
-from graphreel.experiments.series_parts import SeriesParts, with_sums
+from graphreel.combined import LinearForecast
+from graphreel.combined.layers.seasonal_traces import TRACES
 from graphreel.experiments.series_settings import SeriesSettings
 
-SEASON_PENALTY = 10.0
+SEASON_PENALTY, NO_PENALTY = 10.0, 1e-6
 
 
-def baselines_of(
-    splits: Any, parts: SeriesParts, settings: SeriesSettings, linear: LinearForecast | None
-) -> dict[str, dict[str, Any]]:
-    """Errors on the test part without a network: always zero, the last value, linear regression, and the linear part.
+class Baselines(nn.Module):
+    """Forecasts [windows, horizon, nodes] without a network, in the scale of x.
 
-    "linear" reads each node's own lags and is fitted on the training and validation parts; "ridge" is the linear
-    forecast that the model starts from. With a season there is one more ridge regression, on the own lags and the
-    network's mean of a season and four steps.
+    zero is 0 in the units of the file; last repeats a node's last value, median that of the window; linear is a
+    regression, shared by all nodes, on their own lags; with a season there is a ridge regression on the own lags and
+    the network's mean of a season and four steps.
+
+    Args:
+        features: of x, those that the state remembers of a season included.
+        nodes: how many.
     """
-    test, known = parts.windows["test"].batch(), parts.windows["both"].batch()
-    undo = parts.scaling.undo
-    zero = with_sums(forecast_errors(torch.zeros_like(test.y), undo(test.y), test.observed))
-    found = {"zero": zero}
-    for name, forecast in trivial_forecasts(known, test).items():
-        found[name] = parts.errors(forecast, "test")
-    if linear is not None:
-        columns, all_nodes, _, _ = parts.tables(linear, "test")
-        found["ridge"] = parts.errors(linear.of_columns(columns, all_nodes), "test")
-    if settings.season:
-        plain = SeriesParts(splits, replace(settings, season=0))
-        lags = settings.season + 4
-        long = LinearForecast(lags, settings.horizon, plain.features, ("own", "network"))
-        columns, all_nodes, y, observed = plain.tables(long, "both")
-        long.fit(columns, y, observed, SEASON_PENALTY, plain.deviation)
-        columns, all_nodes, _, _ = plain.tables(long, "test")
-        found[f"ridge over {lags} steps"] = plain.errors(long.of_columns(columns, all_nodes), "test")
-    return found
+
+    zero: Tensor
+
+    def __init__(self, settings: SeriesSettings, features: int, nodes: int) -> None:
+        super().__init__()
+        self.lags, self.horizon, season = settings.lags, settings.horizon, settings.season
+        self.own = LinearForecast(settings.lags, self.horizon, inputs=("own",))
+        self.season = None
+        if season:
+            self.season = LinearForecast(season + 4, self.horizon, features - TRACES, ("own", "network"))
+        self.names = ["zero", "last", "median", "linear"] + [f"ridge over {season + 4} steps"] * bool(season)
+        self.register_buffer("zero", torch.zeros(nodes))
+
+    def fit(self, parts: Any, name: str) -> "Baselines":
+        """Fit on a part of `SeriesParts`."""
+        scaling, batch = parts.scaling, parts.windows[name].batch()
+        self.zero = (-scaling.mean / scaling.deviation).float()
+        self.own.fit(self.own.columns(batch.x, batch.edge_index), batch.y, batch.observed, NO_PENALTY)
+        if self.season is not None:
+            columns, _, y, observed = parts.tables(self.season, name)
+            self.season.fit(columns, y, observed, SEASON_PENALTY, parts.deviation)
+        return self
+
+    def forward(self, x: Tensor, linear: Callable[[LinearForecast], Tensor]) -> list[Tensor]:
+        """The forecasts in the order of `names`, for windows x, where `linear` gives that of a regression."""
+        own = x[:, -self.lags :, :, 0]
+        constant = (self.zero.to(own).expand(len(own), -1), own[:, -1], own.quantile(0.5, dim=1))
+        told = [level[:, None].expand(-1, self.horizon, -1) for level in constant] + [linear(self.own)]
+        return told + ([] if self.season is None else [linear(self.season)])

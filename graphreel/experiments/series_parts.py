@@ -1,5 +1,6 @@
 """The parts of a series as a model reads them, scaled, as windows or as one carried past; errors of forecasts."""
 
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -7,14 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphreel.combined import LinearForecast, forecast_errors, seasonal_traces
-from graphreel.combined.layers.seasonal_traces import RATES
+from graphreel.combined import LinearForecast, seasonal_traces
 from graphreel.experiments.linear_fits import lags_of_linear
-from graphreel.experiments.series_model import SeriesModel, edges_of_windows, recent
+from graphreel.experiments.series_errors import errors_of
+from graphreel.experiments.series_model import edges_of_windows, recent
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.training.metrics import masked_loss
 
-TRACES = 6 * len(RATES)  # features of `seasonal_traces`
 _EVALUATED_AT_ONCE = 64
 
 
@@ -71,7 +71,7 @@ class SeriesParts:
         else:
             batch, origins = windows.batch(indices), None
         device = self.settings.device
-        parts = ("x", "y", "observed", "edge_index", "edge_weight", "frame")
+        parts = ("x", "y", "observed", "edge_index", "edge_weight", "frame", "clock")
         moved = {part: getattr(batch, part) for part in parts}
         batch = replace(batch, **{k: None if v is None else v.to(device) for k, v in moved.items()})
         return batch, None if origins is None else origins.to(device)
@@ -96,35 +96,37 @@ class SeriesParts:
         whole = origins >= max(lags - 1, self.settings.season)
         if name in ("validation", "test") or not whole.any():
             return batch, origins
-        return replace(batch, y=batch.y[whole], observed=batch.observed[whole]), origins[whole]
+        clock = None if batch.clock is None else batch.clock[whole]
+        return replace(batch, y=batch.y[whole], observed=batch.observed[whole], clock=clock), origins[whole]
 
     def loss(self, forecast: Tensor, batch: Any, kind: str) -> Tensor:
         """Mean loss of a batch in units of the mean deviation of the nodes, over what is observed."""
-        return masked_loss(kind, forecast, batch.y, batch.observed, self.deviation)
+        return masked_loss(kind, forecast, batch.y, batch.observed, self.deviation, self.settings.huber)
 
     @torch.no_grad()
-    def forecast(self, model: SeriesModel, name: str) -> Tensor:
-        """All forecasts of a part [windows, horizon, nodes], scaled."""
-        groups: Any = torch.arange(len(self.windows[name])).split(_EVALUATED_AT_ONCE)
-        if self.settings.memory == "carried":
-            groups = (None,)
-        forecasts = []
-        for indices in groups:
-            batch, origins = self.batch(name, indices)
-            forecasts.append(model(batch.x, batch.edge_index, batch.edge_weight, batch.frame, origins).cpu())
-        return torch.cat(forecasts)
+    def forecast(self, model: Callable[..., Tensor], name: str) -> Tensor:
+        """All forecasts of a part [..., windows, horizon, nodes] by (what of) a `SeriesModel`; scaled."""
+        return torch.cat([told for told, _ in self._forecasts(model, name)], dim=-3)
+
+    @torch.no_grad()
+    def residuals(self, model: Callable[..., Tensor], name: str, most: int) -> tuple[Tensor, Tensor]:
+        """Forecast minus value [..., windows, horizon, nodes], and what is observed, of at most so many windows."""
+        windows = torch.linspace(0, len(self.windows[name]) - 1, min(most, len(self.windows[name]))).long()
+        told = [(forecast - own.y.cpu(), own.observed.cpu()) for forecast, own in self._forecasts(model, name, windows)]
+        return torch.cat([error for error, _ in told], dim=-3), torch.cat([observed for _, observed in told])
+
+    def _forecasts(self, model: Any, name: str, windows: Tensor | None = None) -> Iterator[tuple[Tensor, Any]]:
+        """Forecasts and the batches that they are of; of a carried state all at once."""
+        groups: Any = (torch.arange(len(self.windows[name])) if windows is None else windows).split(_EVALUATED_AT_ONCE)
+        for own in groups if self.settings.memory == "window" else [None]:
+            batch, origins = self.batch(name, own)
+            yield model(*read_by_model(batch, origins)).cpu(), batch
 
     def errors(self, forecast: Tensor, name: str) -> dict[str, Any]:
-        """Errors of scaled forecasts of a part, in the units of the file; also up to every step ahead."""
-        own = self.windows[name].batch()
-        undo = self.scaling.undo
-        return with_sums(forecast_errors(undo(forecast.cpu()), undo(own.y), own.observed))
+        """`series_errors.errors_of` a part."""
+        return errors_of(forecast.cpu(), self.windows[name])
 
 
-def with_sums(errors: dict[str, Any]) -> dict[str, Any]:
-    """`forecast_errors` with, for every step, the errors over all steps up to it."""
-    squares, sizes = 0.0, 0.0
-    for number, row in enumerate(errors["by_step"], start=1):
-        squares, sizes = squares + row["rmse"] ** 2, sizes + row["mae"]
-        row["rmse_up_to"], row["mae_up_to"] = (squares / number) ** 0.5, sizes / number
-    return errors
+def read_by_model(batch: Any, origins: Tensor | None) -> tuple[Any, ...]:
+    """What a `SeriesModel` is called with."""
+    return batch.x, batch.edge_index, batch.edge_weight, batch.frame, origins, batch.clock

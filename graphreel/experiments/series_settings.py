@@ -31,16 +31,16 @@ class SeriesSettings(Settings):
     CALLED = "a series, and {data} holds one"
     PANEL = "Series"
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "csv": {"hidden": 32, "embedding": 8, "loss": "huber", "batch_size": 64, "epochs": 6},
+        "csv": {"hidden": 32, "embedding": 8, "embed": True, "loss": "huber", "batch_size": 64, "epochs": 6},
         "json": {
             "scale": "network", "hidden": 16, "dropout": 0.3, "learning_rate": 5e-3, "batch_size": 128, "epochs": 40,
-            "compare_edges": True,
         },
     }  # fmt: skip
 
     adjacency: str = option(
         "",
-        "A file (matrix, edges, distances or coordinates), correlation or none; left out, NAME_adj.csv and the like.",
+        "A file (matrix, edges, distances or coordinates), correlation, learned or none; left out, NAME_adj.csv and "
+        "the like.",
     )
     missing: float | None = option(None, "A value that also means missing, such as 0.", panel="Data", before=None)
     header: bool | None = option(None, "Whether the first row holds names; left out, found out.", **_FOUND_OUT)
@@ -79,6 +79,9 @@ class SeriesSettings(Settings):
     layers: int = option(1, "Graph layers.", check=(at_least(1), at_most(1000)))
     heads: int = option(4, "Attention heads of each graph layer.", check=size)
     embedding: int = option(0, "Features learned for every node; 0: none.", check=(at_least(0), at_most(1_000_000)))
+    embed: bool = option(
+        False, "Embeddings of node, time of day and day of week, if they lower the validation loss.", before=False
+    )  # fmt: skip
     skip: bool = option(True, "Add the linear forecast, fitted in closed form.")
     skip_lags: int = option(
         0, "With --memory carried: lags of the linear forecast; 0: as --lags.", check=_steps, before=0
@@ -88,6 +91,9 @@ class SeriesSettings(Settings):
         check=(at_least(-1), at_most(1_000_000)), before=0,
     )  # fmt: skip
     loss: str = option("mse", "What is minimised", check=one_of("mse", "mae", "huber"))
+    huber: float = option(
+        1.0, "Of --loss huber: mean deviations from which an error counts linearly.", check=positive, before=0.25
+    )  # fmt: skip
     dropout: float = option(0.0, "Before the recurrent layer and before the head.", check=share)
     learning_rate: float = option(3e-3, "Peak step size.", check=positive, names="--lr", panel="Training")
     schedule: str = schedule_option("warm-cosine")
@@ -100,7 +106,11 @@ class SeriesSettings(Settings):
         0, "Epochs without a better validation loss before stopping; 0: never.", check=at_least(0), panel="Training"
     )
     refit: bool = option(True, "Once the epochs are chosen, train anew with the validation part.", before=False)
-    compare_edges: bool = option(False, "Also train the same model without edges.", off="--edges-only", before=False)
+    gate: bool = option(True, "Weigh the model against its baselines, sensor by sensor, by validation.", before=False)
+    coverage: float = option(
+        0.9, "Share of values that the bands of forecasts shall hold; 0: no bands.", check=share, before=0.0
+    )  # fmt: skip
+    compare_edges: bool = option(True, "Also train the same model without edges.", off="--edges-only", before=False)
 
     def check(self) -> None:
         if self.spatial in ATTENDING and self.hidden % self.heads:

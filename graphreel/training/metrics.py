@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-HUBER = 0.25  # mean deviations from which an error counts linearly
 _MOVED = 0.98  # a training loss, which is noisy, has moved when it was under this share of the trivial one
 
 
@@ -92,7 +91,9 @@ def trivial_scores(train: Tensor, validation: Tensor, smoothing: float = 0.0) ->
     return {"train_loss": entropy.item(), "val_accuracy": commonest.item()}
 
 
-def masked_loss(kind: str, forecast: Tensor, target: Tensor, observed: Tensor, scale: Tensor) -> Tensor:
+def masked_loss(
+    kind: str, forecast: Tensor, target: Tensor, observed: Tensor, scale: Tensor, delta: float = 1.0
+) -> Tensor:
     """Mean mse, mae or huber loss over what is observed, 0 where nothing is; errors count times `scale` [nodes].
 
     Raises:
@@ -102,7 +103,7 @@ def masked_loss(kind: str, forecast: Tensor, target: Tensor, observed: Tensor, s
         raise ValueError(f"the forecast is {list(forecast.shape)}, but the target is {list(target.shape)}")
     error = ((forecast - target) * scale.to(target.device))[observed]
     if kind == "huber":
-        losses = F.huber_loss(error, torch.zeros_like(error), delta=HUBER, reduction="none")
+        losses = F.huber_loss(error, torch.zeros_like(error), delta=delta, reduction="none")
     else:
         losses = error.abs() if kind == "mae" else error**2
     return losses.sum() / max(1, len(losses))

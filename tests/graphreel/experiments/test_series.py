@@ -13,12 +13,12 @@ from graphreel.experiments.series import Series, load_series
 from graphreel.experiments.series_model import build_forecaster, edges_of_windows, recent
 from graphreel.experiments.series_parts import SeriesParts
 from graphreel.experiments.series_settings import SeriesSettings
+from graphreel.inspect.forecasts import forecast_of
 from graphreel.inspect.load_run import load_run
-from graphreel.inspect.predict import forecast_of
 from graphreel.training.metrics import masked_loss
 
 REAL = Path(os.environ.get("GRAPHREEL_DATA", "/nowhere"))
-SMALL = ["--hidden", 4, "--epochs", 2, "--batch-size", 16, "--quiet"]
+SMALL = ["--hidden", 4, "--epochs", 2, "--batch-size", 16, "--edges-only", "--quiet"]
 
 
 def waves(steps=120, nodes=4, seed=0):
@@ -103,7 +103,7 @@ def test_json_series_with_graphs_that_stay_or_change(tmp_path, said, changing, m
     assert metrics["test_mse"]["mean"] < metrics["baselines"]["zero"]["test_mse"]
     code, text, error = said("combined", "predict", tmp_path / "run", data)
     assert (code, error) == (0, "") and (tmp_path / "run" / "forecast.png").stat().st_size > 5000
-    told, _ = forecast_of(load_run(tmp_path / "run"), data, None)
+    told = forecast_of(load_run(tmp_path / "run"), data, None).values
     assert [float(v) for v in text.splitlines()[1].split()[1:]] == pytest.approx(told[0].tolist(), rel=1e-3)
 
 
@@ -219,13 +219,15 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, speeds, said, in
 
 
 def test_a_refit_is_a_training_on_both_parts_for_the_epochs_that_validation_told(tmp_path, speeds, said):
-    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--epochs", 3, "--out", tmp_path / "run"]
+    plain = ["--no-gate", "--no-embed", "--coverage", 0]
+    typed = [*SMALL, "--lags", 4, "--horizon", 2, "--epochs", 3, *plain, "--out", tmp_path / "run"]
     assert said("combined", "train", "--data", speeds, *typed)[::2] == (0, "")
     row = json.loads((tmp_path / "run" / "metrics.json").read_text())["seeds"][0]
     with (tmp_path / "run" / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     best = min(range(3), key=lambda epoch: float(history[epoch]["val_loss"]))
-    parts, settings = parts_of(speeds, lags=4, horizon=2, hidden=4, epochs=3, batch_size=16)
+    more = {"gate": False, "embed": False, "coverage": 0}
+    parts, settings = parts_of(speeds, lags=4, horizon=2, hidden=4, epochs=3, batch_size=16, **more)
     assert len(parts.windows["both"]) == len(parts.windows["train"]) + len(parts.windows["validation"]) + 1
     assert row["refit_steps"] == (best + 1) * math.ceil(len(parts.windows["both"]) / 16)
     assert row["refit_seconds"] > 0
@@ -492,3 +494,147 @@ def test_the_known_baselines_of_chickenpox_are_printed(tmp_path, said):
     for name, value in known.items():
         assert metrics["baselines"][name]["test_mse"] == pytest.approx(value, abs=0.003)
     assert metrics["baselines"]["ridge"]["test_mse"] < 0.816
+
+
+def dated_csv(path, steps=200, nodes=3, step=60, start="2024-01-01T00:00", gap=()):
+    """Hourly (or other) waves of a day with a level for each sensor, some of them missing."""
+    values = waves(steps, nodes) + np.arange(nodes) * 20
+    values[list(gap), 0] = math.nan
+    times = np.datetime64(start) + np.arange(steps) * np.timedelta64(step, "m")
+    rows = [f"{t}," + ",".join("" if math.isnan(v) else f"{v:.4f}" for v in row)
+            for t, row in zip(times, values, strict=True)]  # fmt: skip
+    path.write_text("\n".join(["time," + ",".join(f"s{n}" for n in range(nodes)), *rows]))
+    return path
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.reader(file))
+
+
+@pytest.fixture(scope="module")
+def forecaster(tmp_path_factory):
+    from graphreel.__main__ import run
+
+    folder = tmp_path_factory.mktemp("dated")
+    data = dated_csv(folder / "speed.csv", gap=range(150, 158))
+    typed = [*SMALL, "--lags", 6, "--horizon", 3, "--seeds", 2, "--out", folder / "run"]
+    assert run([str(a) for a in ["combined", "train", "--data", data, *typed]]) == 0
+    return folder / "run", data
+
+
+def test_a_forecast_goes_out_with_times_sensors_and_bands(forecaster, said):
+    run, data = forecaster
+    assert said("combined", "predict", run, data)[::2] == (0, "")
+    wide = rows_of(run / "forecast.csv")
+    assert wide[0] == ["time", "s0", "s1", "s2"]
+    assert [row[0] for row in wide[1:]] == [f"2024-01-09 {hour:02}:00:00" for hour in (8, 9, 10)]
+    assert said("combined", "predict", run, data, "--long", "--sensors", "s2,s0")[::2] == (0, "")
+    long = rows_of(run / "forecast.csv")
+    assert long[0] == ["time", "sensor", "value", "low", "high"] and len(long) == 1 + 9
+    for row, (step, node) in zip(long[1:], [(s, n) for s in range(3) for n in range(3)], strict=True):
+        value, low, high = map(float, row[2:])
+        assert row[:2] == [wide[1 + step][0], f"s{node}"] and low < value < high
+        assert value == pytest.approx(float(wide[1 + step][1 + node])) and value - low == pytest.approx(high - value)
+    code, _, error = said("combined", "predict", run, data, "--sensors", "s9")
+    assert code == 2 and "--sensors names 's9', which speed.csv lacks" in error
+
+
+def test_a_forecast_from_inside_reads_nothing_that_comes_later(forecaster, said, tmp_path):
+    run, data = forecaster
+    code, text, _ = said("combined", "predict", run, data, "--at", "2024-01-05 12:00", "--out", tmp_path / "at.png")
+    assert code == 0 and "2024-01-05 13:00:00" in text
+    head = "\n".join(data.read_text().splitlines()[: 1 + 4 * 24 + 13])
+    (tmp_path / "speed.csv").write_text(head)
+    assert said("combined", "predict", run, tmp_path / "speed.csv", "--out", tmp_path / "cut.png")[0] == 0
+    assert rows_of(tmp_path / "at.csv") == rows_of(tmp_path / "cut.csv")
+    code, _, error = said("combined", "predict", run, data, "--at", "2023-12-24")
+    assert code == 2 and "at expects a time from 2024-01-01 to 2024-01-09 07:00:00, got 2023-12-24" in error
+    code, _, error = said("combined", "predict", run, data, "--at", "2024-01-01 02:00")
+    assert code == 2 and "--at expects a time with 6 steps up to it, got 2024-01-01 02:00, with 3" in error
+
+
+def test_errors_by_sensor_are_masked_and_bands_are_counted(forecaster):
+    run, _ = forecaster
+    metrics = json.loads((run / "metrics.json").read_text())
+    settings = load_run(run).settings
+    parts = SeriesParts(load_series(settings)[0], settings)
+    own = parts.windows["test"].batch()
+    told = next(row for row in metrics["by_sensor"] if row["sensor"] == "s1")
+    assert [row["sensor"] for row in metrics["by_sensor"]] == ["s0", "s1", "s2"]
+    squares = [row["rmse"] ** 2 for row in metrics["seeds"][0]["by_sensor"]]
+    counts = own.observed.sum((0, 1)).double().numpy()
+    assert np.average(squares, weights=counts) == pytest.approx(metrics["seeds"][0]["test_mse"])
+    assert told["mae"] == pytest.approx(np.mean([row["by_sensor"][1]["mae"] for row in metrics["seeds"]]))
+    shares = np.average([row["coverage"] for row in metrics["by_sensor"]], weights=counts)
+    assert metrics["coverage"] == pytest.approx(shares) and 0.5 < shares <= 1
+    assert all(sum(v[0] for v in row["shares"].values()) == pytest.approx(1) for row in metrics["seeds"])
+
+
+def test_a_backtest_over_the_test_part_gives_the_figures_of_training(forecaster, said):
+    run, data = forecaster
+    metrics = json.loads((run / "metrics.json").read_text())
+    best = min(metrics["seeds"], key=lambda row: float(load_run(run).entries["best_run"]["seed"] != row["seed"]))
+    code, text, error = said("combined", "backtest", run, data)
+    assert (code, error) == (0, "") and "without the 160 that the run was trained on" in text
+    code, text, error = said("combined", "backtest", run, data, "--start", "2024-01-07 21:00")  # 0.8 * 200 and 6 lags
+    rows = rows_of(run / "backtest.csv")
+    assert rows[0] == ["time", "rmse", "mae", "coverage"]
+    fields = next(line for line in text.splitlines() if line.split()[:1] == ["all"]).split()
+    assert float(fields[1]) == pytest.approx(best["test_rmse"], rel=2e-3)
+    assert float(fields[2]) == pytest.approx(best["test_mae"], rel=2e-3)
+    code, text, _ = said("combined", "backtest", run, data, "--start", "2024-01-02", "--out", run / "more.csv")
+    assert code == 0 and rows_of(run / "more.csv")[1][0] == "2024-01-02 00:00:00"
+    code, _, error = said("combined", "backtest", run, data, "--out", data)
+    assert code == 2 and "which is read" in error
+
+
+def test_embeddings_are_kept_only_where_validation_is_better(tmp_path, said):
+    data = dated_csv(tmp_path / "d.csv")
+    typed = [*SMALL[:-1], "--lags", 4, "--horizon", 2, "--no-gate", "--out", tmp_path / "run"]
+    code, text, _ = said("combined", "train", "--data", data, *typed)
+    assert code == 0 and "embeddings" in text
+    row = json.loads((tmp_path / "run" / "metrics.json").read_text())["seeds"][0]
+    share = load_run(tmp_path / "run").model.share[0]
+    kept = row["val_losses"]["embedded"] < row["val_losses"]["model"]
+    assert share[:, 0].tolist() == ([0.0, 1.0] if kept else [1.0, 0.0])
+    assert load_run(tmp_path / "run").entries["cycles"] == 2  # of the day and the week
+
+
+def test_the_network_is_the_same_with_embeddings_beside_it(speeds):
+    torch.manual_seed(0)
+    plain = Series.load(settings_of(speeds, lags=4, horizon=2, hidden=4, embed=False)).build(0)
+    torch.manual_seed(0)
+    beside = Series.load(settings_of(speeds, lags=4, horizon=2, hidden=4, embed=True)).build(0)
+    beside.model.load_state_dict({**beside.model.state_dict(), **plain.model.state_dict(), "share": beside.model.share})
+    own = dict(plain.model.named_parameters())
+    for task in (plain, beside):
+        task.loss(task.batch(0)).backward()
+    for name, parameter in beside.model.named_parameters():
+        if name in own and not name.startswith("embedded"):
+            torch.testing.assert_close(parameter.grad, own[name].grad)
+
+
+def test_edges_can_be_learned(tmp_path, said):
+    data = dated_csv(tmp_path / "d.csv", nodes=4)
+    typed = [*SMALL[:-1], "--lags", 4, "--horizon", 2, "--adjacency", "learned", "--out", tmp_path / "run"]
+    code, text, error = said("combined", "train", "--data", data, *typed)
+    assert (code, error) == (0, "") and "training weighs them" in text
+    model = load_run(tmp_path / "run").model
+    assert model.edges.numel() == 12 and float(model.edges.detach().abs().max()) > 0
+    assert said("combined", "predict", tmp_path / "run", data)[::2] == (0, "")
+
+
+def test_times_go_on_as_they_went():
+    from graphreel.data.series.times import shown_times, times_after
+
+    def after(texts, count=2, zone=None):
+        return shown_times(times_after(np.array(texts, dtype="datetime64[ns]"), count), zone)
+
+    assert after(["2024-01-31", "2024-02-29", "2024-03-31"]) == ["2024-04-30", "2024-05-31"]
+    assert after(["2023-10-15", "2023-11-15", "2023-12-15"]) == ["2024-01-15", "2024-02-15"]
+    assert after(["2023-07-01", "2023-10-01"]) == ["2024-01-01", "2024-04-01"]
+    assert after(["2024-02-27", "2024-02-28"]) == ["2024-02-29", "2024-03-01"]
+    summer = after(["2024-03-30T23:00", "2024-03-31T00:00"], 2, "Europe/Berlin")
+    assert summer == ["2024-03-31 03:00:00+02:00", "2024-03-31 04:00:00+02:00"]
+    assert shown_times(times_after(np.array([1.0, 1.5, 2.0]), 2)) == ["2.5", "3"]
