@@ -51,8 +51,10 @@ def read_h5(path: Path) -> tuple[np.ndarray, list[str] | None, np.ndarray | None
                 names = [name.decode() if isinstance(name, bytes) else str(name) for name in frame["axis0"][:]]
                 times = frame["axis1"][:]
                 kind = frame["axis1"].attrs.get("kind", b"")
-                if b"datetime" in (kind if isinstance(kind, bytes) else str(kind).encode()):
-                    times = times.astype("datetime64[ns]")
+                kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+                if "datetime" in kind:
+                    unit = kind.partition("[")[2].partition("]")[0] or "ns"  # pandas 3 also writes microseconds
+                    times = times.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
                 return _numbers(frame["block0_values"], path), names, times
             arrays = [entry for group in groups for entry in group.values() if isinstance(entry, h5py.Dataset)]
             arrays = [entry for entry in arrays if len(entry.shape) in (2, 3) and entry.dtype.kind in "fiu"]

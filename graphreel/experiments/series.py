@@ -115,11 +115,7 @@ class Series(Experiment):
 
         def validate() -> dict[str, float]:
             losses, told = self._losses(model)
-            best_of = min(range(len(losses)), key=lambda network: losses[network])
-            figures = {
-                "val_loss": losses[best_of],
-                "val_mse": parts.errors(told[best_of], "validation")["test_mse"],
-            }
+            figures = {"val_loss": losses[-1], "val_mse": parts.errors(told[-1], "validation")["test_mse"]}
             if figures["val_loss"] < best.loss:
                 best.loss, best.step = figures["val_loss"], task.step
             return figures
@@ -152,25 +148,25 @@ class Series(Experiment):
         }
 
     def _losses(self, model: SeriesModel) -> tuple[list[float], Tensor]:
-        """The networks' losses on the validation part, and their forecasts."""
+        """The networks' losses on the validation part and, of two, that of their mean; and their forecasts."""
         told = self.read.forecast(model.of_networks, "validation")
+        told = told if len(told) == 1 else torch.cat([told, told.mean(0, keepdim=True)])
         return [float(self.read.loss(forecast, self._validation, self.settings.loss)) for forecast in told], told
 
     @torch.no_grad()
     def _chosen(self, model: SeriesModel) -> dict[str, Any]:
         """Let validation choose the network, its share beside the baselines' at every node, and the bands."""
         losses, told = self._losses(model)
-        network = min(range(len(losses)), key=lambda number: losses[number])
-        figures: dict[str, Any] = {"val_mse": self.read.errors(told[network], "validation")["test_mse"]}
+        network = min(range(model.networks), key=lambda number: losses[number])
+        figures: dict[str, Any] = {"val_mse": self.read.errors(told[-1], "validation")["test_mse"]}
         if len(losses) > 1:
-            figures["val_losses"] = dict(zip(model.names, losses, strict=False))
+            figures["val_losses"] = dict(zip((*model.names[: model.networks], "both"), losses, strict=True))
         if model.share is not None:
-            kept = [network, *range(model.networks, len(model.names))]
             errors, observed = self.read.residuals(model.forecasts, "validation", _GATED_BY)
             model.share.zero_()[:, network] = 1.0
             if self.settings.gate and observed.any():
                 for forecast, power in zip(model.share, (2, 1), strict=True):
-                    forecast[kept] = shares(errors[kept] * self.read.deviation, observed, power).to(forecast)
+                    forecast.copy_(shares(errors * self.read.deviation, observed, power))
                 figures["shares"] = {name: model.share[:, i].mean(1).tolist() for i, name in enumerate(model.names)}
         if model.band is not None:
             errors, known = self.read.residuals(model, "train", _GATED_BY)

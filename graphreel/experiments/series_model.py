@@ -17,7 +17,7 @@ class SeriesModel(nn.Module):
     r"""Forecasts in the scale of x.
 
     .. math:: \hat y = \sum_k s_k\, \hat y_k, \quad \hat y_1 = \mathrm{Linear}(x) + \mathrm{Forecaster}([x, e]),
-        \quad \hat y_2 = \hat y_1 + \mathrm{Embedded}(h, x, \dots)
+        \quad \hat y_2 = x_T + \mathrm{Embedded}(h, x, \dots)
 
     e are features learned for every node. With the linear forecast there, the network starts at no correction. What
     the second network learns changes nothing in the first. The further forecasts are the baselines; the shares s of
@@ -117,7 +117,7 @@ class SeriesModel(nn.Module):
         if self.embedded is not None:
             own, edges = window(self.lags)
             columns = window_columns(own, self.inputs, self.lags, *edges)
-            told.append(told[0].detach() + self.embedded(torch.cat([states[0].detach(), columns], dim=-1), clock))
+            told.append(own[:, -1:, :, 0] + self.embedded(torch.cat([states[0].detach(), columns], dim=-1), clock))
         if self.baselines is not None and not networks_alone:
             told += self.baselines(window(self.lags)[0], linear)
             told += [] if ridge is None else [ridge]

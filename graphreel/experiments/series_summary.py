@@ -46,11 +46,12 @@ def summary_of(metrics: Mapping[str, Any], settings: SeriesSettings) -> dict[str
         verdict = "they help" if sum(more.values()) < -HELP else "they do not help"
         lines["edges"] = f"{', '.join(f'{_short(key)} {part:+.1%}' for key, part in more.items())} by them: {verdict}"
     if "val_losses" in rows[0]:
-        told = [row["val_losses"] for row in rows]
-        kept = sum(loss["embedded"] < loss["model"] for loss in told)
-        embedded, plain = (statistics.fmean(loss[name] for loss in told) for name in ("embedded", "model"))
-        chosen = f"kept by validation for {kept} of {len(rows)} seeds"
-        lines["embeddings"] = f"{chosen}: loss {embedded:.4g}, {plain:.4g} without them"
+        loss = {name: statistics.fmean(row["val_losses"][name] for row in rows) for name in rows[0]["val_losses"]}
+        verdict = "they help" if min(loss["embedded"], loss["both"]) < loss["model"] else "they do not help"
+        lines["embeddings"] = (
+            f"loss {loss['embedded']:.4g} with, {loss['model']:.4g} without, {loss['both']:.4g} in the mean: "
+            f"by validation {verdict}"
+        )
     if "coverage" in metrics:
         lines["in bands"] = f"{metrics['coverage']:.1%} of the test part, {settings.coverage:.0%} asked"
     if metrics["by_sensor"]:

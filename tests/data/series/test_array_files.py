@@ -30,24 +30,25 @@ def test_pems04(tmp_path):
     assert data_set(tmp_path / "clips.npz").kind == "keypoints"
 
 
-def h5_of_pandas(path, key, values, names, times):
+def h5_of_pandas(path, key, values, names, times, unit=""):
     """As pandas' `DataFrame.to_hdf(..., format="fixed")` writes it; METR-LA has the key df, PEMS-BAY speed."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         group = file.create_group(key)
         group["axis0"] = np.array(names)
-        group["axis1"] = times.astype("datetime64[ns]").astype(np.int64)
-        group["axis1"].attrs["kind"] = np.bytes_(b"datetime64")
+        group["axis1"] = times.astype(f"datetime64[{unit or 'ns'}]").astype(np.int64)
+        group["axis1"].attrs["kind"] = np.bytes_(f"datetime64[{unit}]" if unit else "datetime64")
         group["block0_items"], group["block0_values"] = np.array(names), values
 
 
 @pytest.mark.parametrize(
-    ("key", "names"), [("df", [b"773869", b"767541", b"767542"]), ("speed", [400001, 400017, 400030])]
+    ("key", "names", "unit"),
+    [("df", [b"773869", b"767541", b"767542"], ""), ("speed", [400001, 400017, 400030], "us")],
 )
-def test_metr_la_and_pems_bay(tmp_path, key, names):
+def test_metr_la_and_pems_bay(tmp_path, key, names, unit):
     kept = np.delete(np.arange(STEPS), [20, 21])
     times = np.datetime64("2012-03-01") + kept * np.timedelta64(5, "m")
-    h5_of_pandas(tmp_path / "a.h5", key, wave()[kept], names, times)
+    h5_of_pandas(tmp_path / "a.h5", key, wave()[kept], names, times, unit)
     (tmp_path / "a_adj.csv").write_text(f"source,target,weight\n{int(names[0])}.0,{int(names[2])},0.5\n")
     series = load(tmp_path / "a.h5", lags=4, horizon=2).series
     assert series.nodes == [str(int(name)) for name in names] and len(series.values) == STEPS
