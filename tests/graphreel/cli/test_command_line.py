@@ -46,7 +46,7 @@ def test_a_signal_while_something_is_imported_is_one_line(tmp_path, number, modu
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 128 + number and ended.stderr.count("\n") == 1, ended.stderr
-    assert ended.stderr.startswith("graphreel: interrupted; a training goes on with --resume RUN")
+    assert ended.stderr.startswith("graphreel: ") and "a training goes on with --resume RUN" in ended.stderr
     assert not list(tmp_path.rglob("*.pt"))
 
 
@@ -146,7 +146,7 @@ def test_a_set_of_graphs_is_cross_validated(said, tmp_path):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert [row["fold"] for row in metrics["seeds"]] == list(range(10))
     assert metrics["test_accuracy"]["mean"] > 0.75
-    assert metrics["baselines"] == {"majority": 0.5}
+    assert metrics["baselines"]["majority"] == 0.5
 
 
 def test_a_finished_run_is_shown_again_on_resume(said, six_node_run):
