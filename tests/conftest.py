@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-# tests that train or run commands lie in these places, others are marked where they stand
+# tests that train, compile or run commands lie in these places, others are marked where they stand
 SLOW = (
+    "combined/test_attention_page.py",
     "data/clips/test_digits.py",
+    "data/clips/test_videos.py",
     "data/graphs/test_imports.py",
     "data/graphs/test_neighbor_sampler.py",
     "data/graphs/test_planetoid.py",
+    "data/test_examples.py",
+    "gnn/conv/test_compiled.py",
     "graphreel/cli",
     "graphreel/experiments",
     "graphreel/inspect",
@@ -26,6 +30,7 @@ SLOW = (
     "graphreel/training",
     "rnn/analysis/test_gradient_norms.py",
     "rnn/analysis/test_plot_gates.py",
+    "rnn/layers/test_compiled.py",
 )
 
 
