@@ -166,11 +166,6 @@ FORMATS: list[Format] = [
         DataSet("gnn", "graphs", ".graphs.ogb_folder:load_ogb"),
     ),
     Format(
-        "a folder of OGB's .csv.gz with labels of graphs",
-        lambda path: any((path / name).is_file() for name in ("graph-label.csv.gz", "raw/graph-label.csv.gz")),
-        DataSet("gnn", "graphs", "graphreel.data.graphs.ogb_folder:load_ogb"),
-    ),
-    Format(
         "a folder of keypoint clips (COCO, OpenPose, MediaPipe, NTU, .csv) by class or with labels.csv",
         _is_keypoint_folder,
         DataSet("combined", "keypoints", ".clips.keypoint_folders:load_keypoint_folder"),
