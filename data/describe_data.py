@@ -69,7 +69,7 @@ def _series(splits: Any) -> list[str]:
     series = splits.series
     steps, nodes = series.observed.shape
     missing = 1 - float(series.observed.double().mean())
-    span = f", {series.times[0]} to {series.times[-1]}" if series.times is not None else ""
+    span = f", {_time(series.times[0])} to {_time(series.times[-1])}" if series.times is not None else ""
     changing = ", of all steps" if series.changing else ""
     parts = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test windows"
     shown = ", ".join(series.nodes[:5]) + (", ..." if nodes > 5 else "")
@@ -79,6 +79,10 @@ def _series(splits: Any) -> list[str]:
         f"{missing:.1%} missing; {series.edge_index.size(1)} edges{changing} ({series.edge_source})",
         f"parts: {parts}",
     ]
+
+
+def _time(time: Any) -> str:
+    return str(time).removesuffix(".000000000").removesuffix("T00:00:00").replace("T", " ")
 
 
 def _labels(names: list[str] | None, y: Any, target: Any) -> str:

@@ -1,9 +1,14 @@
 """`graphreel data ...`: what the commands read."""
 
+import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from graphreel.cli.train_command import reading_options
+from graphreel.data.registry import data_set
+from graphreel.experiments.kinds import KINDS
 
 app = typer.Typer(help="What the commands read.", no_args_is_help=True)
 
@@ -21,16 +26,24 @@ def get(name: Annotated[str, typer.Argument(help=f"One of {', '.join(_FETCHED)}.
         typer.echo(path)
 
 
-@app.command()
-def describe(file: Annotated[str, typer.Argument(help="A data set by name, or the path of one.")]) -> None:
-    """Print what would be read of a data set: kind, sizes, parts, gaps, edges, classes, and what was found out."""
-    from graphreel.data.registry import data_set
-
-    data_set(file)
+def _describe(file: str, **given: Any) -> None:
+    typed = {name: value for name, value in given.items() if value is not None}
+    kind = data_set(file).kind
+    known = next(one.settings for one in KINDS.values() if kind in one.settings.KINDS)
+    settings = known.resolve(file, typed, kind)
     from graphreel.data.describe_data import describe_data
 
-    for line in describe_data(file):
+    for line in describe_data(file, **{name: settings.reading[name] for name in typed}):
         typer.echo(line)
+
+
+_FILE = Annotated[str, typer.Argument(help="A data set by name, or the path of one.")]
+_describe.__signature__ = reading_options(  # type: ignore[attr-defined]
+    inspect.Parameter("file", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=_FILE)
+)
+app.command(
+    "describe", help="Print what would be read of a data set: kind, sizes, parts, gaps, edges, classes, and guesses."
+)(_describe)
 
 
 @app.command()

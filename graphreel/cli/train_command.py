@@ -64,20 +64,37 @@ def _parameters(classes: list[type[Settings]], data: str, beside: Mapping[str, A
         for key in one.shown():
             merged.setdefault(key, []).append(one)
     for key, owners in merged.items():
-        setting = owners[0].shown()[key]
-        said: dict[str, Any] = {"rich_help_panel": setting.panel, "show_default": defaults_of(key, owners)}
-        if len(owners) < len(classes):
-            said["rich_help_panel"] = f"{owners[0].PANEL} only"
-        if setting.choices:
-            said["autocompletion"] = _completion(setting)
-        kind = setting.kind | None  # type: ignore[operator]
-        help = data if key == "data" else described(setting)
-        yield key, None, Annotated[kind, typer.Option(*setting.flags, help=help, **said)]
+        panel = owners[0].shown()[key].panel if len(owners) == len(classes) else f"{owners[0].PANEL} only"
+        yield key, None, _flag(key, owners, panel, data if key == "data" else "")
         if key == "data":
             for name, annotation in beside.items():
                 flag = annotation.__metadata__[0]
                 flag.rich_help_panel = "Run"
                 yield name, False if flag.param_decls else None, annotation
+
+
+def _flag(key: str, owners: list[type[Settings]], panel: str, help: str = "") -> Any:
+    """The annotation of an option: None where it is not typed."""
+    setting = owners[0].shown()[key]
+    said: dict[str, Any] = {"rich_help_panel": panel, "show_default": defaults_of(key, owners)}
+    if setting.choices:
+        said["autocompletion"] = _completion(setting)
+    kind = setting.kind | None  # type: ignore[operator]
+    return Annotated[kind, typer.Option(*setting.flags, help=help or described(setting), **said)]
+
+
+def reading_options(*given: inspect.Parameter) -> inspect.Signature:
+    """Some parameters, and the options of every training that say how a file is read."""
+    owners: dict[str, list[type[Settings]]] = {}
+    for kind in KINDS.values():
+        for key in kind.settings.READING:
+            owners.setdefault(key, []).append(kind.settings)
+    flags = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(key, those, panel))
+        for key, those in owners.items()
+        for panel in [" and ".join(one.PANEL.lower() for one in those).capitalize() + " only"]
+    ]
+    return inspect.Signature([*given, *flags])
 
 
 def described(setting: Setting) -> str:

@@ -49,7 +49,7 @@ class LabelledSequences(Experiment):
 
     @classmethod
     def load(cls, settings: SequenceSettings) -> "LabelledSequences":
-        return cls(settings, load(settings.data, room="rnn", **settings.reading()))
+        return cls(settings, load(settings.data, room="rnn", **settings.reading))
 
     @staticmethod
     def model(settings: SequenceSettings, entries: Mapping[str, Any]) -> SequenceClassifier:

@@ -1,7 +1,6 @@
 """Settings of `graphreel rnn train` on labelled sequences."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from graphreel.rnn.registry import CELLS
 from graphreel.training.class_weights import class_weights_option
@@ -21,6 +20,7 @@ class SequenceSettings(Settings):
     KINDS = ("sequences",)
     CALLED = "labelled sequences"
     PANEL = _PANEL
+    READING = ("sequence", "label", "split", "group", "id", "order", "read", "longest", "encoding")
 
     sequence: str = option("", "Column of the texts, tokens or numbers; several with commas.", panel=_PANEL)
     label: str = option("", "Column of the classes.", panel=_PANEL)
@@ -49,8 +49,3 @@ class SequenceSettings(Settings):
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
     patience: int = option(10, "Evaluations without a better one before it ends.", check=at_least(1), panel="Training")
-
-    def reading(self) -> dict[str, Any]:
-        """The arguments of `load` by which the file is read."""
-        names = ("sequence", "label", "split", "group", "id", "order", "read", "longest", "encoding")
-        return {name: getattr(self, name) for name in names}

@@ -252,6 +252,10 @@ def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:
     if settings.dates:
         options["calendar"] = settings.dates
     splits = load(settings.data, **options)
+    if settings.cycle:
+        splits.series.notes.append(
+            f"{Path(settings.data).name}: read with a cycle of {settings.cycle:g} steps (--cycle)"
+        )
     chosen = {name: splits.settings[name] for name in ("lags", "horizon", "train_fraction")}
     most = splits.train.stop // 2
     if settings.season > most:

@@ -17,6 +17,7 @@ class TextSettings(Settings):
     KINDS = ("text",)
     CALLED = "a text"
     PANEL = "Texts"
+    READING = ("encoding",)
 
     encoding: str | None = option(None, "Of the file; left out, UTF-8 or found out.", panel="Data", before=None)
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CAUSAL_CELLS))

@@ -26,6 +26,7 @@ class Settings:
         KINDS: the kinds of data in `graphreel.data.registry` that it is for.
         CALLED: what it is for, in a sentence that may name {data}.
         PANEL: the part of the help for options that no other settings of the same command have.
+        READING: the settings that say how a file is read, for the loader of the data.
         PRESETS: values other than the defaults, by what they are for.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     KINDS: ClassVar[tuple[str, ...]] = ()
     CALLED: ClassVar[str] = ""
     PANEL: ClassVar[str] = ""
+    READING: ClassVar[tuple[str, ...]] = ()
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     data: str = option(MISSING, "Data set by name, or the path of one.", panel="Run")
@@ -71,6 +73,11 @@ class Settings:
     def every_seed(self) -> list[int]:
         """seed, seed + 1, ...: as many as `seeds` says."""
         return list(range(self.seed, self.seed + self.seeds))
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What the loader of the data takes as options of the file."""
+        return {name: getattr(self, name) for name in self.READING}
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -12,7 +12,7 @@ from graphreel.data.examples import EXAMPLES, write_example
 TRAINED = {
     "graph": ("gnn", "--epochs", "2", "2 classes: "),
     "graphs": ("gnn", "--epochs", "1", "40 graphs of 4 to 9 nodes"),
-    "series": ("combined", "--epochs", "1", "480 steps, 2024-01-01T00:00:00"),
+    "series": ("combined", "--epochs", "1", "480 steps, 2024-01-01 to "),
     "clips": ("combined", "--epochs", "1", "parts: 2"),
     "text": ("rnn", "--steps", "2", "characters"),
     "sequences": ("rnn", "--steps", "2", "120 sequences of "),
