@@ -2,6 +2,7 @@ from .adjacency import normalized_adjacency
 from .conv.gat_conv import GATConv
 from .conv.gatv2_conv import GATv2Conv
 from .conv.gcn_conv import GCNConv
+from .conv.mixed_order_conv import MixedOrderConv
 from .dense import dense_gat, dense_gatv2, dense_gcn
 from .explain.attention_page import AttentionPage, attention_page, show_attention
 from .explain.attention_report import write_attention
@@ -22,6 +23,7 @@ __all__ = [
     "GATv2Conv",
     "GCNConv",
     "GraphLoader",
+    "MixedOrderConv",
     "attention_page",
     "attention_weights",
     "dense_gat",

@@ -35,7 +35,7 @@ class GraphNetwork(nn.Module):
     are pooled side by side, brought to one scale and narrowed by one more layer first. A ``virtual_node`` (`Gilmer et
     al., 2017 <https://arxiv.org/abs/1704.01212>`_) gives every node of a graph a map of their mean after each
     convolution but the last. With ``root_weight`` each convolution, the last one too, has :math:`W_l \tilde h_l` added
-    to it.
+    to it. A ``stem`` stands before them all: the first convolution takes :math:`\sigma` of what it yields.
 
     Args:
         convs: The convolutions, each called as ``conv(h, edge_index)`` or, where the edges have weights or features,
@@ -55,6 +55,9 @@ class GraphNetwork(nn.Module):
         root_weight: Add a learned map of the node itself to each convolution.
         standardize: Bring the input to mean 0 and deviation 1 first, by batch normalisation.
         edges: What :meth:`forward` passes on to the convolutions: ``"edge_weight"``, ``"edge_attr"`` or None.
+        stem: A convolution from the input to ``widths[0]``, such as :class:`MixedOrderConv`, which reads no features of
+            edges. What it yields in a leading dimension, as several draws in training, is a leading dimension of the
+            result.
 
     Raises:
         ValueError: If a name is unknown or a probability is not in [0, 1].
@@ -79,6 +82,7 @@ class GraphNetwork(nn.Module):
         edges: str | None = None,
         jumping: bool = False,
         virtual_node: bool = False,
+        stem: nn.Module | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("dropout", dropout), ("input_dropout", input_dropout)):
@@ -120,6 +124,7 @@ class GraphNetwork(nn.Module):
         if virtual_node and pool:
             self.virtual = nn.ModuleList(nn.Linear(width, width) for width in widths[1:-1])
         self.head = nn.Linear(widths[-1] if self.narrow else pooled, out_channels) if pool else None
+        self.stem = stem
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -190,9 +195,12 @@ class GraphNetwork(nn.Module):
         norm = getattr(self, "norm", None)  # which pickles of earlier versions lack, as they do `own` and `virtual`
         if norm is not None:
             h = norm(h.flatten(0, -2)).view(h.shape)
+        stem = getattr(self, "stem", None)
+        if stem is not None:
+            h = self.activation(stem(h, edge_index, *([edges] if self.edges == "edge_weight" else [])))
         levels, virtual, jumping = [h], getattr(self, "virtual", None), getattr(self, "narrow", None) is not None
         for layer in range(len(self._layers()) if self.pool else len(self._layers()) - 1):
-            if layer > 0:
+            if layer > 0 or stem is not None:
                 h = dropout(h, self.dropout, self.training)
             out = self._convolve(layer, h, edge_index, edges)
             if self.norms is not None:
@@ -227,7 +235,7 @@ class GraphNetwork(nn.Module):
         levels = self._levels(x, edge_index, edges, batch, batch_size)
         if self.pool is None or self.head is None:
             h = levels[-1]
-            if len(self._layers()) > 1:
+            if len(self._layers()) > 1 or getattr(self, "stem", None) is not None:
                 h = dropout(h, self.dropout, self.training)
             return self._convolve(-1, h, edge_index, edges)
         return self.head(dropout(self._pooled(levels, batch, batch_size), self.dropout, self.training))

@@ -9,10 +9,10 @@ from graphreel.training.settings import Settings
 
 
 def settings_tables() -> Iterator[str]:
-    """A heading and a table for each kind of training: flags, name in config.json, default and presets, meaning."""
+    """A heading and a table for each kind of training: flags, setting, default, presets and recipes, meaning."""
     for name, kind in KINDS.items():
         settings: type[Settings] = kind.settings
-        presets = settings.PRESETS
+        presets = {**settings.PRESETS, **{f"--recipe {recipe}": values for recipe, values in settings.RECIPES.items()}}
         rows = [
             _row(key, one, [preset.get(key, "") for preset in presets.values()])
             for key, one in settings.shown().items()

@@ -15,6 +15,7 @@ from graphreel.data.registry import load_to_train
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graph_target import Classes
+from graphreel.gnn.conv.mixed_order_conv import MixedOrderConv
 from graphreel.gnn.models.graph_network import GraphNetwork, layer_widths, make_layers
 from graphreel.gnn.registry import LAYERS
 from graphreel.training.class_weights import class_weights
@@ -76,7 +77,8 @@ class GraphExperiment(Experiment):
             rest: what holds them and more, where there is more.
         """
         settings = self.settings
-        first = {id(p) for network in networks for p in network.convs[0].parameters()}
+        stems = [getattr(network, "stem", None) or network.convs[0] for network in networks]
+        first = {id(p) for stem in stems for p in stem.parameters()}
         decayed = None if settings.decay_on == "all" else lambda p: id(p) in first
         every = rest or (networks[0] if len(networks) == 1 else nn.ModuleList(networks))
         return build_optimizer(settings.optimizer, every, settings.learning_rate, settings.weight_decay, decayed)
@@ -153,7 +155,10 @@ def build_model(
     settings: GnnSettings, in_channels: int, num_classes: int, edge_dim: int | None, pool: str | None
 ) -> GraphNetwork:
     """The network that the settings describe, as :class:`GCN` or :class:`GAT`, or alike of another layer."""
-    layer = LAYERS[settings.model]
+    layer, stem = LAYERS[settings.model], None
+    if settings.has_stem:
+        stem = MixedOrderConv(in_channels, settings.hidden, settings.order, settings.drop_node, settings.draws)
+        in_channels = settings.hidden
     widths = layer_widths(in_channels, settings.hidden, settings.layers, num_classes, pool)
     attention: dict[str, Any] = {"normalize": False} if settings.center and settings.model == "gcn" else {}
     if layer.attends:
@@ -164,6 +169,7 @@ def build_model(
         dropout=settings.dropout, input_dropout=settings.input_dropout, activation="elu" if layer.attends else "relu",
         norm=None if settings.norm == "none" else settings.norm, residual=settings.residual, pool=pool,
         edges=layer.edges, root_weight=settings.center, jumping=settings.jumping, virtual_node=settings.virtual_node,
+        stem=stem,
     )  # fmt: skip
 
 

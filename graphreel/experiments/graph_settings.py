@@ -35,6 +35,17 @@ _SETS: dict[str, Any] = {
 }  # fmt: skip
 _OF_SETS: dict[str, dict[str, Any]] = {"gcn": _SETS, "gat": {"heads": 4, **_SETS}}
 
+# GRAND's training (Feng et al., 2020) of layers with a plain product each; what was tried is in docs/records.md.
+_CONSISTENCY: dict[str, Any] = {
+    "order": 8, "drop_node": 0.5, "draws": 4, "consistency": 1.0, "sharpening": 0.5, "dropout": 0.5,
+    "input_dropout": 0.0, "learning_rate": 0.01, "weight_decay": 5e-4, "decay_on": "all", "epochs": 2000,
+    "patience": 200, "monitor": "val_accuracy",
+}  # fmt: skip
+# by name and whether the model attends
+_RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    "consistency": {"gcn": {**_CONSISTENCY, "layers": 1, "hidden": 32}, "gat": {**_CONSISTENCY, "hidden": 64}},
+}
+
 # by the kind of data and whether the model attends; citation graphs' settings serve all others
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "graph": {"gcn": _CITATION_GCN, "gat": _CITATION_GAT},
@@ -60,14 +71,23 @@ class GnnSettings(Settings):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         f"{kind}, {model}": values for kind, models in _PRESETS.items() for model, values in models.items()
     }
+    RECIPES: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        f"{name}, {model}": values for name, models in _RECIPES.items() for model, values in models.items()
+    }
 
     model: str = option("gcn", "Graph convolution", check=one_of(*LAYERS))
+    recipe: str = option("", "Settings that were chosen together", check=one_of("", *_RECIPES), before="")
     hidden: int = option(16, "Width of the hidden layers, all heads together.", check=size)
     layers: int = option(2, "Number of graph convolutions.", check=(at_least(1), at_most(1000)))
     heads: int = option(8, "Attention heads of the hidden layers, side by side.", check=size)
     output_heads: int = option(1, "Attention heads of the last layer, averaged.", check=size)
     dropout: float = option(0.5, "Between layers and on attention.", check=share)
     input_dropout: float = option(0.5, "On the features.", check=share)
+    order: int = option(
+        0, "Longest paths over which a first layer of its own takes the mean of its input; 0: there is none.",
+        check=(at_least(0), at_most(1000)), before=0,
+    )  # fmt: skip
+    drop_node: float = option(0.0, "Nodes whose features that layer drops.", check=share, before=0.0)
     residual: bool = option(False, "Add each layer's input to its output.")
     norm: str = option("none", "After every hidden layer", check=one_of("none", "batch", "layer"))
     task: str = option(
@@ -98,6 +118,17 @@ class GnnSettings(Settings):
         200, "Passes over the training part; without --neighbors one is one step.", check=at_least(1),
         names="--steps", panel="Training",
     )  # fmt: skip
+    draws: int = option(
+        1, "Times that nodes are dropped anew in a step.", check=(at_least(1), at_most(1000)), panel="Training",
+        before=1,
+    )  # fmt: skip
+    consistency: float = option(
+        0.0, "Weight of the distance of the draws' answers from their sharpened mean.", check=at_least(0),
+        panel="Training", before=0.0,
+    )  # fmt: skip
+    sharpening: float = option(
+        0.5, "Temperature of that mean; 1 leaves it as it is.", check=positive, panel="Training", before=0.5
+    )  # fmt: skip
     class_weights: str = class_weights_option()
     learning_rate: float = option(0.01, "Peak step size.", check=positive, names="--lr", panel="Training")
     schedule: str = schedule_option("constant")
@@ -116,10 +147,17 @@ class GnnSettings(Settings):
     batch_size: int = option(1024, "Seed nodes of a sampled batch.", check=size, panel="Training")
 
     def check(self) -> None:
+        if self.consistency and self.draws < 2:
+            raise ValueError(f"--consistency expects --draws of at least 2, got {self.draws}")
         if self.model in ATTENDING and self.layers > 1 and self.hidden % self.heads:
             raise ValueError(f"--hidden expects a multiple of the {self.heads} heads, got {self.hidden}")
         if len(self.fan_out) not in (0, self.layers):
             raise ValueError(f"--neighbors expects one number per layer ({self.layers}), got {self.neighbors!r}")
+
+    @property
+    def has_stem(self) -> bool:
+        """Whether a layer that mixes orders and drops nodes stands before the others."""
+        return self.order > 0 or self.drop_node > 0 or self.draws > 1
 
     @property
     def fan_out(self) -> list[int]:
@@ -134,5 +172,7 @@ class GnnSettings(Settings):
 
     @classmethod
     def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
-        model = "gat" if typed.get("model") in ATTENDING else "gcn"
-        return _PRESETS.get(kind, _PRESETS["graph"])[model]
+        model, recipe = "gat" if typed.get("model") in ATTENDING else "gcn", typed.get("recipe") or ""
+        if recipe and kind == "graphs":
+            raise ValueError(f"--recipe {recipe} expects one graph, whose nodes are learned, got the set {data}")
+        return {**_PRESETS.get(kind, _PRESETS["graph"])[model], **_RECIPES.get(recipe, {}).get(model, {})}

@@ -30,7 +30,22 @@ class Classes:
         return one > other
 
     def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(answer, labels, self.weights, label_smoothing=self.smoothing)
+        return F.cross_entropy(
+            answer.flatten(0, -2),
+            labels.repeat(answer.shape[:-2].numel()),
+            self.weights,
+            label_smoothing=self.smoothing,
+        )
+
+    @staticmethod
+    def disagreement(answers: Tensor, sharpening: float) -> Tensor:
+        """The squared distance of what several draws [draws, n, count] answer from their sharpened mean.
+
+        That of Feng et al., 2020: the mean probabilities to the power 1 / sharpening, normalised, without gradient.
+        """
+        shares = answers.softmax(-1)
+        sharp = shares.detach().mean(0) ** (1 / sharpening)
+        return (shares - sharp / sharp.sum(-1, keepdim=True)).square().sum(-1).mean()
 
     def scores(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, float]:
         """Loss and accuracy; of the validation part also the accuracy with ties broken by the loss."""
@@ -77,7 +92,12 @@ class Numbers:
         return ((numbers - self.mean) / self.scale).float()
 
     def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
-        return F.mse_loss(answer[:, 0], labels)
+        return F.mse_loss(answer[..., 0], labels.expand(answer.shape[:-1]))
+
+    @staticmethod
+    def disagreement(answers: Tensor, sharpening: float) -> Tensor:
+        """The squared distance of what several draws [draws, n, 1] answer from their mean; nothing is sharpened."""
+        return (answers - answers.detach().mean(0)).square().mean()
 
     def scores(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, float]:
         """The loss, and mean absolute and root mean squared error in the units of the numbers."""

@@ -77,12 +77,18 @@ class Nodes(GraphExperiment):
         def validate() -> dict[str, float]:
             return self.target.scores(model(graph.x, **inputs)[self.part["val"]], self.labels["val"], "val")
 
+        def loss(answer: Tensor, labelled: Any, labels: Tensor) -> Tensor:
+            known = self.target.loss(answer[..., labelled, :], labels)
+            if not settings.consistency:
+                return known
+            return known + settings.consistency * self.target.disagreement(answer, settings.sharpening)
+
         def whole(_: int) -> Tensor:
-            return self.target.loss(model(graph.x, **inputs)[self.part["train"]], self.labels["train"])
+            return loss(model(graph.x, **inputs), self.part["train"], self.labels["train"])
 
         def sampled(batch: Data) -> Tensor:
-            answer = model(batch.x, **edge_inputs(batch, settings))[: batch.batch_size]
-            return self.target.loss(answer, batch.y[: batch.batch_size])
+            count = batch.batch_size
+            return loss(model(batch.x, **edge_inputs(batch, settings)), slice(count), batch.y[:count])
 
         optimizer = self.optimizer(model)
         if settings.fan_out:

@@ -23,6 +23,8 @@ class NodesOrGraphs(GraphExperiment):
         if settings.task in (("graph",) if alone else ("node", "link")):
             held = "one graph, whose nodes are told apart" if alone else "a set of graphs"
             raise ValueError(f"--task {settings.task} does not fit {settings.data}, which is {held}")
+        if settings.draws > 1 and (settings.task == "link" or not alone):
+            raise ValueError("--draws of more than one expects the nodes of one graph to be learned")
         return (Links if settings.task == "link" else Nodes if alone else Graphs).on(source, settings)
 
     @staticmethod

@@ -28,6 +28,7 @@ class Settings:
         PANEL: the part of the help for options that no other settings of the same command have.
         READING: the settings that say how a file is read, for the loader of the data.
         PRESETS: values other than the defaults, by what they are for.
+        RECIPES: values that the user asks for by a name, which come before the preset's.
     """
 
     ROOM: ClassVar[str] = ""
@@ -36,6 +37,7 @@ class Settings:
     PANEL: ClassVar[str] = ""
     READING: ClassVar[tuple[str, ...]] = ()
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    RECIPES: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     data: str = option(MISSING, "Data set by name, or the path of one.", panel="Run")
     _: KW_ONLY

@@ -49,6 +49,7 @@ def models() -> dict[str, Callable[[], nn.Module]]:
         "GCNConv": lambda: gnn.GCNConv(3, 4),
         "GATConv": lambda: gnn.GATConv(3, 4, heads=2, edge_dim=2, residual=True),
         "GATConv bipartite": lambda: gnn.GATConv((3, 5), 4),
+        "MixedOrderConv": lambda: gnn.MixedOrderConv(3, 4, 2),
         "GATv2Conv": lambda: gnn.GATv2Conv(3, 4, heads=2, edge_dim=2),
         "RNN": lambda: rnn.RNN(3, 4, 2, bidirectional=True),
         "LSTM": lambda: rnn.LSTM(3, 4, 2, bidirectional=True),
