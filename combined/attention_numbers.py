@@ -16,13 +16,20 @@ from graphreel.gnn import attention_weights
 from .models.clip_classifier import ClipClassifier
 
 
-def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] | None = None) -> dict[str, Any]:
+def clip_attention(
+    classify: ClipClassifier, clip: Data, classes: Sequence[str] | None = None, shares: Tensor | None = None
+) -> dict[str, Any]:
     r"""The numbers behind the pictures of one clip.
 
     Not every model attends, so there is also the influence on the logit :math:`z` of the predicted class: how it
     changes, to first order, when a node is replaced by the clip's mean node, or an edge left out,
 
     .. math:: I_i = |\nabla_{x_i} z \cdot (x_i - \bar x)|, \qquad I_e = |\partial z / \partial w_e|\, w_e.
+
+    Args:
+        classes: their names.
+        shares: the probability of every class [classes] where more than this view of the clip was asked, as its mirror
+            image; left out, those of this view.
 
     Returns:
         probabilities {class: p}; frames [frames], summing to 1 (with recurrence over nodes, the mean over the tracks);
@@ -34,6 +41,15 @@ def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] 
     Raises:
         ValueError: more than one clip, or as many names of classes as there are not classes.
     """
+    return weigh_clip(classify, clip, classes, shares)[0]
+
+
+def weigh_clip(
+    classify: ClipClassifier, clip: Data, classes: Sequence[str] | None = None, shares: Tensor | None = None
+) -> tuple[dict[str, Any], list[tuple[Tensor, Tensor]]]:
+    """The numbers of `clip_attention`, and for each layer that attends its edges [2, E] and weights [E, heads]; where
+    none does, the edges by 1 / in-degree.
+    """
     with torch.no_grad(), evaluating(classify.modules()):
         logits, weights = classify.attend(clip)
     if len(logits) != 1:
@@ -41,27 +57,29 @@ def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] 
     names = list(classes) if classes is not None else [str(number) for number in range(logits.size(1))]
     if len(names) != logits.size(1):
         raise ValueError(f"classes has {len(names)} names, but the model tells {logits.size(1)} classes apart")
+    shares = logits[0].softmax(0) if shares is None else shares
     attends = classify.spatial is not None and any(
         "return_attention_weights" in inspect.signature(layer.forward).parameters
         for layer in classify.spatial.modules()
     )
     if classify.spatial is not None and attends:
-        edge_index, alpha = attention_weights(classify.spatial, clip)[-1]
-        share = alpha.mean(dim=1)
+        layers = [(edges.cpu(), alpha.cpu()) for edges, alpha in attention_weights(classify.spatial, clip)]
     else:
-        edge_index = clip.edge_index
-        share = torch.bincount(edge_index[1], minlength=len(clip.x)).clamp(min=1).reciprocal()[edge_index[1]]
+        edge_index = clip.edge_index.cpu()
+        even = torch.bincount(edge_index[1], minlength=len(clip.x)).clamp(min=1).reciprocal()[edge_index[1]]
+        layers = [(edge_index, even[:, None])]
+    edge_index, alpha = layers[-1]
     with evaluating(classify.modules()):
-        nodes, edges = _influence(classify, clip, not attends)
+        nodes, edges = _influence(classify, clip, int(shares.argmax()), not attends)
     frames = nodes.new_zeros(int(clip.num_frames)).index_add_(0, clip.frame.cpu(), nodes)
-    return {
-        "probabilities": dict(zip(names, logits[0].softmax(0).tolist(), strict=True)),
+    numbers = {
+        "probabilities": dict(zip(names, shares.tolist(), strict=True)),
         "attention": attends,
         "frames": weights.frames.mean(0)[: int(clip.num_frames)].tolist(),
         "nodes": weights.nodes.tolist(),
         "edges": [
             {"source": source, "target": target, "weight": weight}
-            for (source, target), weight in zip(edge_index.t().tolist(), share.tolist(), strict=True)
+            for (source, target), weight in zip(edge_index.t().tolist(), alpha.mean(1).tolist(), strict=True)
         ],
         "influence": {
             "nodes": nodes.tolist(),
@@ -69,9 +87,10 @@ def clip_attention(classify: ClipClassifier, clip: Data, classes: Sequence[str] 
             "edges": None if edges is None else edges.tolist(),
         },
     }
+    return numbers, layers
 
 
-def _influence(classify: ClipClassifier, clip: Data, of_edges: bool) -> tuple[Tensor, Tensor | None]:
+def _influence(classify: ClipClassifier, clip: Data, likeliest: int, of_edges: bool) -> tuple[Tensor, Tensor | None]:
     """The influence of nodes [nodes] and, where edge weights are read, of edges [edges]; each sums to 1."""
     varied = clip.clone()
     varied.x = clip.x.detach().clone().requires_grad_()
@@ -83,8 +102,7 @@ def _influence(classify: ClipClassifier, clip: Data, of_edges: bool) -> tuple[Te
         varied.edge_weight = weight.to(clip.x).clone().requires_grad_()
         asked.append(varied.edge_weight)
     with torch.enable_grad():
-        logit = classify(varied)[0].max()
-        found = torch.autograd.grad(logit, asked, allow_unused=True)
+        found = torch.autograd.grad(classify(varied)[0, likeliest], asked, allow_unused=True)
     slope = torch.zeros_like(clip.x) if found[0] is None else found[0]
     nodes = (slope * (clip.x - clip.x.mean(0))).sum(1).abs()
     edges = (found[1] * varied.edge_weight).detach().abs() if of_edges and found[1] is not None else None

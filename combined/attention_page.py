@@ -5,14 +5,13 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphreel.gnn import AttentionPage, attention_weights
+from graphreel.gnn import AttentionPage
 
-from .attention_numbers import clip_attention
+from .attention_numbers import weigh_clip
 from .models.clip_classifier import ClipClassifier
 
 
@@ -22,28 +21,25 @@ def clip_attention_page(
     classes: Sequence[str] | None = None,
     pictures: Tensor | None = None,
     title: str = "Attention",
+    shares: Tensor | None = None,
 ) -> AttentionPage:
     """A clip as its model saw it, to walk through: every frame with its graph, all layers and heads, and time.
 
     Args:
         clip: one clip; without `pos` its nodes lie where their edges pull them.
-        classes: the names of the classes.
+        classes, shares: as for `clip_attention`.
         pictures: the frames themselves, uint8 [frames, height, width] or with 3 colours.
 
     Raises:
         ValueError: as `clip_attention`, or another number of pictures than of frames.
     """
-    numbers = clip_attention(classify, clip, classes)
+    numbers, layers = weigh_clip(classify, clip, classes, shares)
     frames, likely = int(clip.num_frames), sorted(numbers["probabilities"].items(), key=lambda item: -item[1])[:3]
     if pictures is not None and len(pictures) != frames:
         raise ValueError(f"pictures has {len(pictures)} frames, but the clip has {frames}")
     note = "Predicted: " + ", ".join(f"{name} {share:.2f}" for name, share in likely) + "."
-    if numbers["attention"]:
-        layers = attention_weights(classify.spatial, clip)  # type: ignore[arg-type]
-    else:
+    if not numbers["attention"]:
         note += " No layer attends: edges weigh 1 / in-degree."
-        edges = torch.tensor([(e["source"], e["target"]) for e in numbers["edges"]]).view(-1, 2).t()
-        layers = [(edges, torch.tensor([[e["weight"]] for e in numbers["edges"]]).view(-1, 1))]
     frame = clip.frame.tolist()
     track = clip.get("track")
     place = [i - frame.index(frame[i]) for i in range(len(frame))] if track is None else track.tolist()

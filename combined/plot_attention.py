@@ -36,6 +36,7 @@ def draw_clip_attention(
     most: int = 8,
     times: Sequence[float] | None = None,
     numbers: Sequence[int] | None = None,
+    shares: Tensor | None = None,
 ) -> dict[str, Any]:
     """Draw a strip of frames with their graphs over them, and the weights of the frames on the axis of time below.
 
@@ -46,7 +47,7 @@ def draw_clip_attention(
     Args:
         clip: one clip with `pos`; without it nodes are placed on a circle.
         path: a .png (or whatever matplotlib writes), or a .gif, which shows one frame after the other.
-        classes: the names of the classes.
+        classes, shares: as for `clip_attention`.
         pictures: the frames themselves, uint8 [frames, height, width] or with 3 colours, to draw behind the graphs.
         most: at most so many frames in the strip, spread evenly.
         times: when the frames are shown in their video, in seconds.
@@ -59,7 +60,7 @@ def draw_clip_attention(
         ValueError: as `clip_attention`, or another number of pictures than of frames.
     """
     path = Path(path)
-    found = clip_attention(classify, clip, classes)
+    found = clip_attention(classify, clip, classes, shares)
     frames = int(clip.num_frames)
     for name, given in (("pictures", pictures), ("times", times), ("numbers", numbers)):
         if given is not None and len(given) != frames:

@@ -44,6 +44,7 @@ SHORTER = {
     "combined predict": "",
     "combined backtest": "",
     "combined attention": "",
+    "combined attention RUN SENSORS.csv": "",
     "report --quick": "--only Q1.2",
     "runs": "",
     "export": "",
@@ -59,7 +60,10 @@ NEEDS = {
     "rnn gates": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "rnn generate": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "combined predict": ("clips", "combined train --data PATH --epochs 1"),
-    "combined backtest": ("series", "combined train --data SENSORS.csv --epochs 1 --lags 4 --horizon 2"),
+    **dict.fromkeys(
+        ("combined backtest", "combined attention RUN SENSORS.csv"),
+        ("series", "combined train --data SENSORS.csv --epochs 1 --lags 4 --horizon 2"),
+    ),
     "combined attention": ("clips", "combined train --data PATH --epochs 1"),
 }
 

@@ -16,7 +16,7 @@ from torch_geometric.utils import subgraph
 
 from graphreel.core.atomic_files import write_whole
 
-from .attention_weights import attention_weights, evaluate
+from .attention_weights import watch_attention
 from .class_colors import class_colors
 from .node_names import node_index, node_label
 
@@ -34,7 +34,7 @@ class AttentionPage:
         names: of the nodes.
         layers: for each attention layer ``edge_index`` [2, E] and ``alpha`` [E, heads].
         entries: what else the page knows, by the names that page/attention.js reads: y, prediction, certainty,
-            classes, frame, place, pos, canvas, frames, node_weight, center.
+            classes, frame, place, pos, canvas, frames, node_weight, weight_is, value, value_is, read, center.
     """
 
     title: str
@@ -67,10 +67,14 @@ class AttentionPage:
         )
 
     def numbers(self) -> Iterator[dict[str, Any]]:
-        """Every weight: layer (from 1), source, target, head, weight; they sum to 1 per layer, target and head."""
+        """Every weight: layer (from 1), the frame where there are some, source, target, head, weight; they sum to 1
+        per layer, target and head.
+        """
+        frames = self.entries.get("frame")
         for layer, (edge_index, alpha) in enumerate(self.layers, 1):
             for (source, target), row in zip(edge_index.t().tolist(), alpha.tolist(), strict=True):
                 ends = {"layer": layer, "source": self.names[source], "target": self.names[target]}
+                ends |= {} if frames is None else {"frame": frames[target]}
                 yield from ({**ends, "head": head, "weight": weight} for head, weight in enumerate(row))
 
     def write(self, path: str | Path) -> list[Path]:
@@ -102,16 +106,14 @@ def attention_page(
     Raises:
         ValueError: If there is no such node, or the model has no attention.
     """
-    layers = [(edge_index.cpu(), alpha.cpu()) for edge_index, alpha in attention_weights(model, data)]
-    logits = evaluate(model, data)
+    watched, logits = watch_attention(model, data)
+    layers = [(edge_index.cpu(), alpha.cpu()) for edge_index, alpha, _, _ in watched]
     num_nodes, edge_index = int(data.num_nodes or 0), layers[0][0]
     center = None if node is None else node_index(data, node)
     note = f"{num_nodes:,} nodes, {edge_index.size(1):,} edges, each node's own included."
-    kept = torch.arange(num_nodes)
-    if num_nodes > MOST_NODES or edge_index.size(1) > MOST_EDGES:
-        center = int(edge_index[1].bincount().argmax()) if center is None else center
-        kept = _around(edge_index, center, num_nodes)
-        layers = [_within(kept, *layer, num_nodes) for layer in layers]
+    kept, center = nearest_nodes(edge_index, num_nodes, center)
+    if center is not None and len(kept) < num_nodes:
+        layers = [within_nodes(kept, *layer, num_nodes) for layer in layers]
         note += f" Shown: the {len(kept):,} nearest to {node_label(data, center)}, the weights among them."
         center = int((kept == center).nonzero())
     entries: dict[str, Any] = {} if center is None else {"center": center}
@@ -138,8 +140,17 @@ def _packed(values: Tensor, dtype: torch.dtype) -> str:
     return base64.b64encode(values.detach().to("cpu", dtype).contiguous().numpy().tobytes()).decode()
 
 
+def nearest_nodes(edge_index: Tensor, num_nodes: int, center: int | None = None) -> tuple[Tensor, int | None]:
+    """All nodes of a graph that may be drawn whole, else those nearest to the centre against the edges, whole rings
+    first, as many as may be drawn; and the centre, in such a graph the node with most edges where none is given.
+    """
+    if num_nodes <= MOST_NODES and edge_index.size(1) <= MOST_EDGES:
+        return torch.arange(num_nodes), center
+    center = int(edge_index[1].bincount().argmax()) if center is None else center
+    return _around(edge_index, center, num_nodes), center
+
+
 def _around(edge_index: Tensor, center: int, num_nodes: int) -> Tensor:
-    """The nodes nearest to the centre against the edges, whole rings first, as many as may be drawn."""
     inside = torch.zeros(num_nodes, dtype=torch.bool)
     inside[center] = True
     while True:
@@ -161,5 +172,6 @@ def _around(edge_index: Tensor, center: int, num_nodes: int) -> Tensor:
             return inside.nonzero().flatten()
 
 
-def _within(kept: Tensor, edge_index: Tensor, alpha: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
+def within_nodes(kept: Tensor, edge_index: Tensor, alpha: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
+    """The edges [2, E] among some nodes, numbered anew in their order, and their weights [E, heads]."""
     return subgraph(kept, edge_index, alpha, relabel_nodes=True, num_nodes=num_nodes)

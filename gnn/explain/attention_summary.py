@@ -47,7 +47,7 @@ def draw_summary(
     embedded by t-SNE: of 1000 nodes drawn at random, where there are more.
 
     Args:
-        model: As in :func:`graphreel.gnn.exlegend_entry.attention_weights`.
+        model: As in :func:`graphreel.gnn.attention_weights`.
         path: Where to write the picture, and beside it the numbers as .json.
 
     Returns:
@@ -57,7 +57,7 @@ def draw_summary(
 
     from graphreel.core.picture import Picture
 
-    recorded = watch_attention(model, data)
+    recorded, _ = watch_attention(model, data)
     num_nodes = int(data.num_nodes or 0)
     hidden = recorded[-1][2] if len(recorded) > 1 else recorded[-1][3]
     shown = torch.randperm(num_nodes, generator=torch.Generator().manual_seed(0))[:_MOST_FOR_TSNE].sort().values

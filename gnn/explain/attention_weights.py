@@ -34,11 +34,11 @@ def attention_weights(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor
     Raises:
         ValueError: If the model has no attention layer, or they use edge features and ``data`` has none.
     """
-    return [(edge_index, alpha) for edge_index, alpha, _, _ in watch_attention(model, data)]
+    return [(edge_index, alpha) for edge_index, alpha, _, _ in watch_attention(model, data)[0]]
 
 
-def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """As :func:`attention_weights`, with the features that go into each layer and those that come out."""
+def watch_attention(model: nn.Module, data: Data) -> tuple[list[tuple[Tensor, Tensor, Tensor, Tensor]], Any]:
+    """As :func:`attention_weights`, with what goes into and comes out of each layer, and the result of the model."""
     layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
     if not layers:
         name = type(model).__name__
@@ -63,15 +63,8 @@ def watch_attention(model: nn.Module, data: Data) -> list[tuple[Tensor, Tensor, 
         for layer in layers:
             stack.callback(layer.register_forward_pre_hook(ask, with_kwargs=True).remove)
             stack.callback(layer.register_forward_hook(record, with_kwargs=True).remove)
-        evaluate(model, data)
-    return recorded
-
-
-def evaluate(model: nn.Module, data: Data) -> Any:
-    """What a model with attention makes of a graph, in evaluation mode and without gradients."""
-    layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
-    with evaluating(model.modules()), torch.no_grad():
-        return model(data.x, data.edge_index, **_further_arguments(model, layers, data))
+        with evaluating(model.modules()), torch.no_grad():
+            return recorded, model(data.x, data.edge_index, **_further_arguments(model, layers, data))
 
 
 def _further_arguments(model: nn.Module, layers: list[Any], data: Data) -> dict[str, Any]:

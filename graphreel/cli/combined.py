@@ -136,6 +136,10 @@ def attention(
     run: Run,
     clip: Annotated[str, typer.Argument(help="A file, or the number of a test clip.")],
     html: Html = False,
+    adjacency: Annotated[Path | None, path_option("Adjacency of a .csv series.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Series: the forecast after this time (or step).", metavar="<time>")
+    ] = None,
     out: Annotated[
         Path | None,
         path_option("Picture to write, and a .gif beside it, or page.", show_default="RUN/attention-CLIP.png"),
@@ -143,11 +147,12 @@ def attention(
 ) -> None:
     """Draw a clip's frames with their graphs, edges as wide as their attention, and the weights of the frames.
 
-    With --html all layers, heads and frames are a page to walk through.
+    With --html all layers, heads and frames are a page to walk through; so are the steps that a forecast read.
     """
     RunFolder.open(run, "combined")
-    check_picture(out, [".gif", ".json"], [Path(clip)], run, PAGES if html else (".png", ".svg", ".pdf", ".gif"))
+    read = [Path(clip), *([adjacency] if adjacency is not None else [])]
+    check_picture(out, [".gif", ".json"], read, run, PAGES if html else (".png", ".svg", ".pdf", ".gif"))
     from graphreel.inspect.clip_attention import draw
 
-    for path in draw(run, clip, out, html):
+    for path in draw(run, clip, out, html, adjacency, at):
         typer.echo(path)

@@ -1,4 +1,4 @@
-"""`graphreel combined attention`: a clip's frames with their graphs, as the trained model weighed them."""
+"""`graphreel combined attention`: the frames of a clip, or the steps of a series, as the trained model weighed them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from graphreel.inspect.classify import Classifier
 from graphreel.inspect.load_run import load_run
 
 
-def draw(path: Path, clip: str, out: Path | None, page: bool = False) -> list[Path]:
+def draw(
+    path: Path, clip: str, out: Path | None, page: bool = False, adjacency: Path | None = None, at: str | None = None
+) -> list[Path]:
     """Draw a clip with the attention of the run in `path`: a strip, a moving picture and the numbers.
 
     Args:
-        clip: the number of a clip of the test part, or a file.
+        clip: the number of a clip of the test part, or a file; of a run on a series, one.
         out: the strip's picture; the others are called like it.
-        page: a page to walk through instead of pictures.
+        page: a page to walk through instead of pictures; a series has no other.
+        adjacency, at: of a series, as for `forecasts.forecast_of`.
 
     Returns:
         The files written.
@@ -24,24 +27,32 @@ def draw(path: Path, clip: str, out: Path | None, page: bool = False) -> list[Pa
     Raises:
         ValueError, OSError: an unknown clip, an unreadable file, a picture of unknown format or in the file's place.
     """
-    trained = load_run(path, "clips")
-    classifier = Classifier(trained)
+    trained = load_run(path, "clips", "series")
     kinds = (".html", ".htm") if page else (".png", ".svg", ".pdf", ".gif")
     picture = Path(out) if out is not None else trained.folder.path / f"attention-{Path(clip).stem}{kinds[0]}"
     if picture.suffix.lower() not in kinds:
         raise ValueError(f"--out expects a {', '.join(kinds[:-1])} or {kinds[-1]}, got {picture.name}")
     targets = [picture] if page else list(dict.fromkeys((picture, picture.with_suffix(".gif"))))
     refuse_to_overwrite(targets, [Path(clip)])
+    title = f"Attention of {trained.folder.path.name} on {Path(clip).name}"
+    if trained.kind == "series":
+        from graphreel.inspect.series_attention import series_page
+
+        if not page:
+            raise ValueError(f"{path} was trained on a series, whose attention is a page: give --html")
+        return series_page(trained, Path(clip), adjacency, at, title).write(picture)
+    if (adjacency, at) != (None, None):
+        raise ValueError(f"--adjacency and --at are for forecasts, and {path} was trained on clips")
+    classifier = Classifier(trained)
     chosen, video = _find(clip, classifier)
     shown = visible_to_model(chosen, classifier.settings, classifier.saved.get("timeless"))
+    shares = classifier.shares(chosen)
     picture.parent.mkdir(parents=True, exist_ok=True)
     if page:
-        title = f"Attention of {trained.folder.path.name} on {Path(clip).name}"
-        return clip_attention_page(trained.model, shown, classifier.classes, video.get("pictures"), title).write(
-            picture
-        )
+        made = clip_attention_page(trained.model, shown, classifier.classes, video.get("pictures"), title, shares)
+        return made.write(picture)
     for target in targets:
-        draw_clip_attention(trained.model, shown, target, classifier.classes, **video)
+        draw_clip_attention(trained.model, shown, target, classifier.classes, **video, shares=shares)
     return [*targets, picture.with_suffix(".json")]
 
 

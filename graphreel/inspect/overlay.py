@@ -51,9 +51,8 @@ class Scene:
             return cls(np.array([times[0]]), none[..., None].repeat(2, 2), none, np.zeros(1),
                        [(np.zeros((0, 2), int), np.zeros(0))], None, "nobody is seen")  # fmt: skip
         seen = visible_to_model(clip, classifier.settings, classifier.saved.get("timeless"))
-        numbers = clip_attention(classifier.model, seen, classifier.classes)
-        shown = shown_weights(numbers, clip.frame)
         shares = classifier.shares(clip)
+        shown = shown_weights(clip_attention(classifier.model, seen, classifier.classes, shares), clip.frame)
         best = int(shares.argmax())
         frames, frame = int(clip.num_frames), clip.frame.numpy()
         if clip.get("track") is not None:

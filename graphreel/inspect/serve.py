@@ -137,11 +137,11 @@ def _commands(run: Path, kind: str, given: Any, folder: Path) -> list[list[str]]
     name = str(run)
     if kind == "text":
         return [["rnn", "generate", name, "--length", "400", *(["--prompt", given] if given else [])]]
-    if kind == "clips":
-        predict = ["combined", "predict", name, str(given), "--out", str(folder / "classes.csv"), "--quiet"]
-        return [predict, ["combined", "attention", name, str(given), "--html", "--out", str(folder / "attention.html")]]
-    if kind == "series":
-        return [["combined", "predict", name, str(given), "--out", str(folder / "forecast.png")]]
+    if kind in ("clips", "series"):
+        table = ["classes.csv", "--quiet"] if kind == "clips" else ["forecast.png"]
+        out, page = [str(folder / table[0]), *table[1:]], str(folder / "attention.html")
+        predict = ["combined", "predict", name, str(given), "--out", *out]
+        return [predict, ["combined", "attention", name, str(given), "--html", "--out", page]]
     room = "gnn" if kind == "gnn" else "rnn"
     return [[room, "predict", name, str(given), "--out", str(folder / "classes.csv")]]
 

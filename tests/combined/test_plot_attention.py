@@ -7,7 +7,14 @@ from torch.testing import assert_close
 from torch_geometric.nn import GATConv as TheirGATConv
 
 from graphreel import gnn, rnn
-from graphreel.combined import ClipClassifier, GraphLayers, clip_attention, draw_clip_attention, shown_weights
+from graphreel.combined import (
+    ClipClassifier,
+    GraphLayers,
+    clip_attention,
+    clip_attention_page,
+    draw_clip_attention,
+    shown_weights,
+)
 from graphreel.data.clips.digits import dance, render
 
 
@@ -118,3 +125,10 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path, clip, batch):
     with pytest.raises(ValueError, match="expected one clip, got a batch of 4"):
         clip_attention(model(), batch)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_several_views_say_is_said(clip, tmp_path):
+    shares = torch.tensor([0.1, 0.2, 0.7])
+    numbers = draw_clip_attention(model(), clip, tmp_path / "a.png", ["a", "b", "c"], shares=shares)
+    assert numbers["probabilities"] == pytest.approx({"a": 0.1, "b": 0.2, "c": 0.7})
+    assert "Predicted: c 0.70" in clip_attention_page(model(), clip, ["a", "b", "c"], shares=shares).note

@@ -65,6 +65,7 @@ def models() -> dict[str, Callable[[], nn.Module]]:
         "CharLM": lambda: rnn.CharLM(7, 3, 4),
         "CharLM skip": lambda: rnn.CharLM(7, 3, 4, cell="gru", skip=True),
         "TGCN": lambda: combined.TGCN(3, 4),
+        "EmbeddedHead": lambda: combined.EmbeddedHead(4, 3, 2, 1),
         "GraphLayers": lambda: combined.GraphLayers(3, 4),
         "NodeLayers": lambda: combined.NodeLayers(3, 4, standardize=True),
         "TimeConvolution": lambda: combined.TimeConvolution(3, 4),

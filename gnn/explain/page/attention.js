@@ -75,28 +75,31 @@
     const canvas = data.canvas;
     if (canvas) [l, r, t, b] = [0, canvas[0], 0, canvas[1]];
     else for (let i = 0; i < N; i++) { l = Math.min(l, X(i)); r = Math.max(r, X(i)); t = Math.min(t, Y(i)); b = Math.max(b, Y(i)); }
-    const edge = canvas ? 8 : 44, k = Math.min((width - 2 * edge) / Math.max(r - l, 1e-6), (height - 2 * edge) / Math.max(b - t, 1e-6), canvas || N > 12 ? 40 : 2.6);
+    const edge = canvas ? 8 : places <= 12 ? 76 : 44, k = Math.min((width - 2 * edge) / Math.max(r - l, 1e-6), (height - 2 * edge) / Math.max(b - t, 1e-6), canvas || places > 12 ? 40 : 2.6);
     d3.select(top).call(zoom.transform, d3.zoomIdentity.translate(width / 2 - k * (l + r) / 2, height / 2 - k * (t + b) / 2).scale(k));
   }
   const small = () => current().length <= 60;
   const radius = () => { const n = current().length; return n <= 12 ? 17 : n <= 60 ? 8 : Math.max(1.6, Math.min(7, 2.6 * Math.sqrt(Math.min(state.view.k, 4)) * (n > 1500 ? 0.8 : 1.2))); };
 
   // ---- colours
-  const heaviest = Math.max(...(data.node_weight || [0]), 1e-9);
-  const choices = [["node's weight", data.node_weight], ["class", data.y && data.classes], ["prediction", data.prediction && data.classes], ["entropy", true], ["one colour", true]].filter(c => c[1]).map(c => c[0]);
-  const heat = v => `hsl(${265 - 215 * v} 75% ${dark.matches ? 45 + 22 * v : 38 + 20 * v}%)`;
-  const shade = v => dark.matches ? `rgba(${130 + 125 * v},${140 + 70 * v},${165 - 45 * v},${0.16 + 0.84 * v})` : `rgba(${140 - 115 * v},${145 - 140 * v},${175 - 115 * v},${0.2 + 0.8 * v})`;
+  const heaviest = (data.node_weight || []).reduce((a, b) => Math.max(a, b), 1e-9);
+  const weightIs = data.weight_is || "weight in its frame", valueIs = data.value_is || "value";
+  const told = (data.value || []).filter(v => v !== null), least = told.reduce((a, b) => Math.min(a, b), Infinity), most = told.reduce((a, b) => Math.max(a, b), -Infinity);
+  const choices = [[valueIs, data.value], ["node's weight", data.node_weight], ["class", data.y && data.classes], ["prediction", data.prediction && data.classes], ["entropy", true], ["one colour", true]].filter(c => c[1]).map(c => c[0]);
+  const heat = (v, w = Math.round(32 * v) / 32) => `hsl(${265 - 215 * w} 75% ${dark.matches ? 45 + 22 * w : 38 + 20 * w}%)`;
+  const shade = v => dark.matches ? [130 + 125 * v, 140 + 70 * v, 165 - 45 * v, 0.16 + 0.84 * v] : [140 - 115 * v, 145 - 140 * v, 175 - 115 * v, 0.2 + 0.8 * v];
   function color(i) {
+    if (data.value && state.color === valueIs) return data.value[i] === null ? "#888" : heat((data.value[i] - least) / (most - least || 1));
     const c = state.color === "class" ? data.y[i] : state.color === "prediction" ? data.prediction[i] : null;
     return c !== null ? (c < 0 ? "#888" : data.colors[c]) : state.color === "entropy" ? heat(entropy[i]) : state.color === "node's weight" ? heat(data.node_weight[i] / heaviest) : "#4c9be8";
   }
   const inkOn = c => { const m = /^#(..)(..)(..)$/.exec(c); return !m || 0.299 * parseInt(m[1], 16) + 0.587 * parseInt(m[2], 16) + 0.114 * parseInt(m[3], 16) < 105 ? "#fff" : "#000"; };
   function legend() {
     const list = $("legend"); list.replaceChildren();
-    if (state.color === "entropy" || state.color === "node's weight") {
+    if (["entropy", "node's weight", valueIs].includes(state.color)) {
       const item = list.appendChild(document.createElement("li")), bar = document.createElement("span");
-      bar.className = "scale"; bar.style.background = `linear-gradient(90deg, ${[0, .25, .5, .75, 1].map(heat).join(",")})`;
-      item.append(...state.color === "entropy" ? ["entropy of the attention", bar, "0: one neighbour … 1: all alike"] : ["the node's weight in its frame", bar, `0 … ${heaviest.toFixed(3)}`]);
+      bar.className = "scale"; bar.style.background = `linear-gradient(90deg, ${[0, .25, .5, .75, 1].map(v => heat(v)).join(",")})`;
+      item.append(...state.color === "entropy" ? ["entropy of the attention", bar, "0: one neighbour … 1: all alike"] : state.color === valueIs ? [valueIs, bar, `${least.toPrecision(4)} … ${most.toPrecision(4)}`] : [`the node's ${weightIs}`, bar, `0 … ${heaviest.toFixed(3)}`]);
     } else if (state.color === "class" || state.color === "prediction") {
       const used = new Set(state.color === "class" ? data.y : data.prediction);
       data.classes.forEach((name, c) => { if (!used.has(c)) return; const item = list.appendChild(document.createElement("li")), dot = item.appendChild(document.createElement("i")); dot.style.background = data.colors[c]; item.append(name); });
@@ -117,24 +120,44 @@
     const r = radius(), cx = width / 2, cy = height / 2, away = Math.atan2(sy(i) - cy, sx(i) - cx), x = sx(i) + 1.15 * r * Math.cos(away), y = sy(i) + 1.15 * r * Math.sin(away);
     c.moveTo(x + 0.75 * r, y); c.arc(x, y, 0.75 * r, 0, 7);
   }
+  function thin(l) {  // many lines, written pixel by pixel: a canvas drawn in software strokes them a hundred times slower
+    const W = base.width, H = base.height, ratio = W / width, image = pen.createImageData(W, H), to = image.data;
+    pen.fillStyle = css("--paper");
+    const paper = parseInt(pen.fillStyle.slice(1), 16);
+    new Uint32Array(to.buffer).fill(0xff000000 | (paper & 255) << 16 | paper & 0xff00 | paper >> 16);
+    const xs = names.map((_, i) => sx(i) * ratio), ys = names.map((_, i) => sy(i) * ratio), tones = Array.from({ length: 33 }, (_, k) => shade(k / 32));
+    for (const e of shown) {
+      const s = l.source[e], t = l.target[e], x = xs[s], y = ys[s], dx = xs[t] - x, dy = ys[t] - y, flat = Math.abs(dx) >= Math.abs(dy);
+      const from = flat ? x : y, along = flat ? dx : dy, last = flat ? W : H, step = Math.sign(along), slope = (flat ? dy : dx) / Math.abs(along || 1);
+      if (s === t || Math.max(from, from + along) < 0 || Math.min(from, from + along) >= last) continue;
+      const [r, g, b, a] = tones[Math.min(32, Math.round(32 * weight[e] / largest))], first = Math.max(0, Math.ceil(step > 0 ? -from : from - last + 1)), end = Math.min(Math.abs(along), step > 0 ? last - 1 - from : from);
+      for (let k = first; k <= end; k++) {
+        const p = Math.floor(from + step * k), q = (flat ? y : x) + slope * k, low = Math.floor(q);
+        for (let side = 0; side < 2; side++) {  // the two pixels that the line lies between
+          const c = low + side, share = a * (side ? q - low : 1 - q + low);
+          if (c < 0 || c >= (flat ? H : W)) continue;
+          const o = 4 * (flat ? c * W + p : p * W + c);
+          to[o] += (r - to[o]) * share; to[o + 1] += (g - to[o + 1]) * share; to[o + 2] += (b - to[o + 2]) * share;
+        }
+      }
+    }
+    pen.putImageData(image, 0, 0);
+  }
   function draw() {
     const ratio = devicePixelRatio || 1, l = layers[state.layer], some = current(), few = small(), r = radius(), picture = pictures[state.frame];
-    const least = picture && shown.length ? weight[shown[0]] : 0;  // over a picture the weakest edges are faint, however strong
+    const faintest = picture && shown.length ? weight[shown[0]] : 0;  // over a picture the weakest edges are faint, however strong
     pen.setTransform(ratio, 0, 0, ratio, 0, 0); pen.clearRect(0, 0, width, height); pen.lineCap = "butt";
     if (picture && picture.complete) { pen.globalAlpha = 0.9; pen.drawImage(picture, state.view.applyX(0), state.view.applyY(0), data.canvas[0] * state.view.k, data.canvas[1] * state.view.k); pen.globalAlpha = 1; }
-    const buckets = few ? 24 : 8, chunk = few ? 1 : 64;  // one stroke of all lines would be slower by far than short ones
-    for (let e = 0; e < shown.length; e += chunk) {
-      const share = (weight[shown[e]] - least) / (largest - least || 1), v = Math.min(1, (Math.floor(buckets * share) + 0.5) / buckets);
+    if (!few && !picture) thin(l);
+    else for (const e of shown) {
+      const v = Math.min(1, (weight[e] - faintest) / (largest - faintest || 1)), s = l.source[e], t = l.target[e];
       pen.beginPath();
-      for (let k = e; k < Math.min(e + chunk, shown.length); k++) {
-        const s = l.source[shown[k]], t = l.target[shown[k]];
-        if (s !== t) line(pen, s, t, few, few ? 7 + 4 * v : 0); else if (few && !picture) loop(pen, s);
-      }
-      pen.strokeStyle = picture ? `hsla(${48 - 40 * v} 100% 52% / ${0.1 + 0.9 * v * v})` : shade(v); pen.lineWidth = few ? 0.8 + 5.2 * v : 1; pen.stroke();
+      if (s !== t) line(pen, s, t, few, few ? 7 + 4 * v : 0); else if (few && !picture) loop(pen, s);
+      pen.strokeStyle = picture ? `hsla(${48 - 40 * v} 100% 52% / ${0.1 + 0.9 * v * v})` : `rgba(${shade(v)})`; pen.lineWidth = few ? 0.8 + 5.2 * v : 1; pen.stroke();
     }
     const groups = new Map();
     for (const i of some) { const c = color(i); if (!groups.has(c)) groups.set(c, []); groups.get(c).push(i); }
-    for (const [c, members] of groups) { pen.beginPath(); for (const i of members) { pen.moveTo(sx(i) + r, sy(i)); pen.arc(sx(i), sy(i), r, 0, 7); } pen.fillStyle = c; pen.fill(); if (r > 3) { pen.strokeStyle = css("--soft"); pen.lineWidth = 0.8; pen.stroke(); } }
+    for (const [c, members] of groups) { pen.beginPath(); for (const i of members) if (r < 3) pen.rect(sx(i) - r, sy(i) - r, 2 * r, 2 * r); else { pen.moveTo(sx(i) + r, sy(i)); pen.arc(sx(i), sy(i), r, 0, 7); } pen.fillStyle = c; pen.fill(); if (r > 3) { pen.strokeStyle = css("--soft"); pen.lineWidth = 0.8; pen.stroke(); } }
     if (few && !picture) for (const i of some) label(pen, i, color(i));
     drawn = state.view;
     highlight();
@@ -144,9 +167,11 @@
     const r = radius(), inside = r > 12 && names[i].length <= 4;
     c.font = `${inside ? 14 : 11}px system-ui, sans-serif`; c.textBaseline = "middle"; c.textAlign = inside ? "center" : "left";
     c.fillStyle = inside ? inkOn(fill) : css("--ink");
-    const text = names[i].length > 24 ? names[i].slice(0, 23) + "…" : names[i];
-    if (!inside) { c.strokeStyle = css("--paper"); c.lineWidth = 3; c.strokeText(text, sx(i) + r + 3, sy(i)); }
-    c.fillText(text, inside ? sx(i) : sx(i) + r + 3, sy(i));
+    const text = names[i].length > 24 ? names[i].slice(0, 23) + "…" : names[i], left = !inside && sx(i) + r + 3 + c.measureText(text).width > width;
+    if (left) c.textAlign = "right";
+    const x = inside ? sx(i) : left ? sx(i) - r - 3 : sx(i) + r + 3;
+    if (!inside) { c.strokeStyle = css("--paper"); c.lineWidth = 3; c.strokeText(text, x, sy(i)); }
+    c.fillText(text, x, sy(i));
   }
   const active = () => state.hover >= 0 ? state.hover : state.pinned;
   function highlight() {
@@ -192,6 +217,17 @@
     if (edges.length > most) { const row = tag("tr", undefined, table); tag("td", `${edges.length - most} more`, row); tag("td", "", row); tag("td", "", row); }
     if (note) { const row = tag("tr", undefined, table); row.className = "sum"; tag("td", note, row); tag("td", "", row); tag("td", number(sum), row); }
   }
+  function course(box, i) {  // the node's values over all frames, those that are forecast dashed
+    const own = []; placeOf.forEach((p, j) => { if (p === placeOf[i]) own[frameOf[j]] = data.value[j]; });
+    const known = own.filter(v => v !== null), low = Math.min(...known), high = Math.max(...known), svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const x = t => 4 + 292 * t / Math.max(1, frames - 1), y = v => 66 - 58 * (v - low) / (high - low || 1);
+    const draw = (kind, d) => { const made = document.createElementNS(svg.namespaceURI, "path"); made.setAttribute("class", kind); made.setAttribute("d", d); svg.append(made); };
+    const path = (from, to) => own.slice(from, to).map((v, k) => v === null ? "" : `${k && own[from + k - 1] !== null ? "L" : "M"}${x(from + k)} ${y(v)}h.01`).join("");
+    svg.setAttribute("viewBox", "0 0 300 70"); svg.setAttribute("class", "course"); svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", `from ${low.toPrecision(4)} to ${high.toPrecision(4)}, ${frames - data.read} of ${frames} forecast`);
+    draw("now", `M${x(state.frame)} 0V70`); draw("read", path(0, data.read)); draw("ahead", path(Math.max(0, data.read - 1), frames));
+    box.append(svg); tag("p", `${low.toPrecision(4)} … ${high.toPrecision(4)}; dashed: forecast`, box);
+  }
   function panel() {
     const box = $("panel"), i = active(), l = layers[state.layer]; box.replaceChildren();
     if (i < 0 || frameOf[i] !== state.frame) { tag("p", `${current().length} nodes, ${shown.length} edges. Point at a node to see whom it listens to.`, box); return; }
@@ -199,8 +235,10 @@
     const facts = [];
     if (data.y && data.y[i] >= 0) facts.push(`class ${data.classes[data.y[i]]}`);
     if (data.prediction) facts.push(`predicted ${data.classes[data.prediction[i]]} (${data.certainty[i].toFixed(2)})`);
-    if (data.node_weight) facts.push(`weight in its frame ${data.node_weight[i].toFixed(3)}`);
+    if (data.value) facts.push(`${valueIs} ${data.value[i] === null ? "missing" : +data.value[i].toPrecision(5)}`);
+    if (data.node_weight) facts.push(`${weightIs} ${data.node_weight[i].toFixed(3)}`);
     facts.push(`entropy ${entropy[i].toFixed(2)}`); tag("p", facts.join(" · "), box);
+    if (data.value) course(box, i);
     rows(box, "listens to", entering[i], l.source, "from", "sum");
     rows(box, "is listened to by", leaving[i], l.target, "to");
   }
