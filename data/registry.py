@@ -151,6 +151,11 @@ _LABELLED = DataSet("rnn", "sequences", ".sequences.labelled_sequences:load_labe
 # the first that recognises a path loads it, one of the asking room before others
 FORMATS: list[Format] = [
     Format(
+        "a folder of `graphreel data pack`",
+        lambda path: (path / "graph.json").is_file() and (path / "start.npy").is_file(),
+        DataSet("gnn", "packed graph", ".graphs.on_disk.disk_graph:open_graph"),
+    ),
+    Format(
         "a folder with Planetoid's raw files ind.NAME.*",
         _is_planetoid_folder,
         DataSet("gnn", "graph", ".graphs.planetoid:load_folder"),

@@ -50,6 +50,7 @@ SHORTER = {
     "export": "",
     "sweep gnn": "--trials 1 --set epochs=2",
     "doctor": "",
+    "data pack": "",
 }
 # what a command reads: the name of a run, and the training that makes it
 NEEDS = {
@@ -105,6 +106,7 @@ def folder(tmp_path_factory):
     tables["edges"] = ["source,target", *(f"{i},{i // 2}" for i in range(30))]
     for table, rows in tables.items():
         (place / "NUMBERS" / f"{table}.csv").write_text("\n".join(rows) + "\n")
+    (place / "EDGES.csv").write_text("\n".join(tables["edges"]) + "\n")
     series = {"edges": [[0, 1], [1, 2], [2, 0]], "node_ids": {"a": 0, "b": 1, "c": 2}}
     series["FX"] = draw.normal(size=(80, 3)).tolist()
     (place / "SERIES.json").write_text(json.dumps(series))
@@ -122,7 +124,10 @@ def filled(command: str, folder: Path) -> list[str]:
         "CLIP": "0",
         "GRAPH": "six-node",
     }
-    stands |= {name: str(folder / name) for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS")}
+    stands |= {
+        name: str(folder / name)
+        for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS", "EDGES.csv")
+    }
     if kind_of(command) in NEEDS:
         stands["runs/six"] = run_of_it
     return [stands.get(word, word) for word in shlex.split(command)]

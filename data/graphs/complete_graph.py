@@ -46,7 +46,7 @@ def complete_graph(data: Data, name: str, notes: list[str]) -> Data:
             del data[split]
         given = {}
     elif missing:
-        _draw(given, missing, groups, name)
+        draw_parts(given, missing, groups, name)
         sizes = ", ".join(f"{int(given[split].sum())} {split.removesuffix('_mask')}" for split in SPLITS)
         drawn = " and ".join(split.removesuffix("_mask") for split in missing)
         notes.append(
@@ -163,7 +163,7 @@ def _mask(mask: Tensor, split: str, name: str) -> Tensor:
     return mask.bool()
 
 
-def _draw(given: dict[str, Tensor], missing: list[str], y: Tensor, name: str) -> None:
+def draw_parts(given: dict[str, Tensor], missing: list[str], y: Tensor, name: str) -> None:
     """Add the missing masks: of what is free, or of the training part where nothing is and validation is missing."""
     generator = torch.Generator().manual_seed(0)
     if any(mask.shape != y.shape for mask in given.values()):

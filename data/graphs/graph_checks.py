@@ -27,7 +27,7 @@ def check_graph(data: Data) -> Data:
             raise ValueError(f"{name} has {_shape(values)}, but edge_index has {num_edges} edges")
         if not bool(torch.isfinite(values).all()):
             raise ValueError(f"{name} holds NaN or infinity, first for edge {_first_bad_row(values)}")
-    _check_labels(data, num_nodes)
+    check_labels(data, num_nodes)
     return data
 
 
@@ -66,7 +66,8 @@ def _check_edges(data: Data, num_nodes: int) -> int:
     return edge_index.size(1)
 
 
-def _check_labels(data: Data, num_nodes: int) -> None:
+def check_labels(data: Data, num_nodes: int) -> None:
+    """The part of `check_graph` that looks at y or target and the masks alone."""
     masks = {name: data.get(name) for name in _MASKS if data.get(name) is not None}
     for name, mask in masks.items():
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:

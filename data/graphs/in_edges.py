@@ -12,41 +12,31 @@ Numbers = NDArray[Any]
 _MANY = 8  # times as many edges as are wanted: sorting all takes longer than drawing one after the other
 
 
-class InEdges:
-    """The edges of one kind, grouped by target in the order in which they are given.
+class SortedEdges:
+    """The edges of one kind, grouped by target, as they lie: in memory, or on a disk through a map.
 
     Args:
-        edge_index: [2, E] sources and targets.
-        num_targets: nodes that edges may enter.
+        start: [targets + 1]; the edges that enter target i stand at start[i] .. start[i + 1] - 1.
+        source: [E].
         weight: [E] probabilities up to a factor, for draws that are not uniform.
 
     Raises:
         ValueError: a weight is negative or no finite number.
     """
 
-    def __init__(self, edge_index: Tensor, num_targets: int, weight: Tensor | None = None) -> None:
-        source, target = edge_index.numpy()
-        narrow = max(target.size, num_targets, int(source.max(initial=0))) < 2**31 - 1
-        kind = np.int32 if narrow else np.int64
-        # all edges as one row of a matrix whose columns are the targets: scipy's change of order is a counting sort
-        row = np.array([0, target.size], kind), target.astype(kind), np.arange(target.size, dtype=kind)
-        columns = csr_matrix((row[2], row[1], row[0]), shape=(1, num_targets), copy=False).tocsc()
-        self.start, edge = columns.indptr, columns.data
-        # source and place in edge_index side by side in one number: one step into far memory finds both
-        self._both = np.stack([source.astype(kind)[edge], edge], 1).view(np.int64 if narrow else np.complex128)[:, 0]
-        self._kind = kind
+    def __init__(self, start: Numbers, source: Numbers, weight: Numbers | None = None) -> None:
+        self.start, self._source = start, source
         self.weight: Any = None
         if weight is not None:
-            self.weight = weight.double().numpy()[edge]
+            self.weight = weight.astype(np.float64)
             wrong = self.weight[~(np.isfinite(self.weight) & (self.weight >= 0))]
             if wrong.size:
                 raise ValueError(f"edge weights must be finite and not negative, but one is {wrong[0]}")
             self.total = np.concatenate([[0.0], np.cumsum(self.weight)])
 
     def find(self, place: Numbers) -> tuple[Numbers, Numbers]:
-        """The sources of the edges at these places, and their columns in edge_index."""
-        source, edge = self._both.take(place).view(self._kind).reshape(-1, 2).T.astype(np.int64)
-        return source, edge
+        """The sources of the edges at these places, and the numbers of these edges."""
+        return self._source.take(place).astype(np.int64), place.astype(np.int64)
 
     def draw(self, nodes: Numbers, k: int, replace: bool, generator: torch.Generator | None) -> tuple[Numbers, Numbers]:
         """Draw k of the edges that enter each node, or fewer where there are fewer; all for k = -1.
@@ -120,6 +110,37 @@ class InEdges:
         count = np.bincount(owner, minlength=start.size)
         kept = order[np.arange(owner.size) - np.repeat(np.cumsum(count) - count, count) < need[owner]]
         return place[kept], owner[kept]
+
+
+class InEdges(SortedEdges):
+    """The edges of one kind, sorted by target; edges of one target keep their order.
+
+    Args:
+        edge_index: [2, E] sources and targets.
+        num_targets: nodes that edges may enter.
+        weight: [E] probabilities up to a factor, for draws that are not uniform.
+
+    Raises:
+        ValueError: a weight is negative or no finite number.
+    """
+
+    def __init__(self, edge_index: Tensor, num_targets: int, weight: Tensor | None = None) -> None:
+        source, target = edge_index.numpy()
+        narrow = max(target.size, num_targets, int(source.max(initial=0))) < 2**31 - 1
+        kind = np.int32 if narrow else np.int64
+        # all edges as one row of a matrix whose columns are the targets: scipy's change of order is a counting sort
+        row = np.array([0, target.size], kind), target.astype(kind), np.arange(target.size, dtype=kind)
+        columns = csr_matrix((row[2], row[1], row[0]), shape=(1, num_targets), copy=False).tocsc()
+        edge = columns.data
+        # source and place in edge_index side by side in one number: one step into far memory finds both
+        self._both = np.stack([source.astype(kind)[edge], edge], 1).view(np.int64 if narrow else np.complex128)[:, 0]
+        self._kind = kind
+        super().__init__(columns.indptr, self._both, None if weight is None else weight.double().numpy()[edge])
+
+    def find(self, place: Numbers) -> tuple[Numbers, Numbers]:
+        """The sources of the edges at these places, and their columns in edge_index."""
+        source, edge = self._both.take(place).view(self._kind).reshape(-1, 2).T.astype(np.int64)
+        return source, edge
 
 
 def _distinct(size: Numbers, k: int, generator: torch.Generator | None) -> Numbers:

@@ -6,16 +6,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data, HeteroData
+from torch_geometric.data import Data, FeatureStore, GraphStore, HeteroData
 from torch_geometric.loader import NodeLoader
 
 from .edge_attributes import edge_attributes, select_edges
 from .neighbor_sampler import NeighborSampler
+from .on_disk.disk_graph import DiskGraph
 from .sparse_features import select_rows
 
 
 def neighbor_loader(
-    data: Data | HeteroData,
+    data: Data | HeteroData | tuple[FeatureStore, GraphStore] | DiskGraph,
     num_neighbors: Sequence[int] | dict[tuple[str, str, str], Sequence[int]],
     input_nodes: Any = None,
     batch_size: int = 1024,
@@ -29,7 +30,8 @@ def neighbor_loader(
     """PyG's NodeLoader over this sampler, for any Data of this package.
 
     NodeLoader selects rows of whatever has as many entries as there are nodes, and fails for lists (node_names) and for
-    sparse x. Here lists are left out of the batches (`batch.n_id` tells the nodes) and sparse rows stay sparse.
+    sparse x. Here lists are left out of the batches (`batch.n_id` tells the nodes) and sparse rows stay sparse. Of a
+    packed graph, or of a pair of a FeatureStore and a GraphStore, a batch reads its own rows and no others.
 
     Args:
         num_neighbors: fan-out of each layer, -1 for all.
@@ -42,6 +44,10 @@ def neighbor_loader(
         options: passed on to NodeLoader (shuffle, num_workers, transform ...).
     """
     how: Any = {"replace": replace, "disjoint": disjoint, "weight_attr": weight_attr}
+    if isinstance(data, DiskGraph):
+        options["transform"] = _with_edges(data, options.get("transform"))
+        input_nodes = torch.arange(data.num_nodes) if input_nodes is None else input_nodes
+        data = (data.features, data.edges)
     if not isinstance(data, Data):
         sampler = NeighborSampler(data, num_neighbors, generator, **how)
         return NodeLoader(data, sampler, input_nodes, batch_size=batch_size, generator=generator, **options)
@@ -62,6 +68,17 @@ def neighbor_loader(
         options["transform"] = with_rows
     sampler = NeighborSampler(light, num_neighbors, generator, **how)
     return NodeLoader(light, sampler, input_nodes, batch_size=batch_size, generator=generator, **options)
+
+
+def _with_edges(graph: DiskGraph, after: Any) -> Any:
+    """A transform that adds the weights and features of a batch's edges, of which PyG's stores know nothing."""
+
+    def add(batch: Data) -> Data:
+        for name, values in graph.edges.of_edges.items():
+            batch[name] = torch.from_numpy(values.take(batch.e_id.numpy(), axis=0))
+        return after(batch) if after else batch
+
+    return add
 
 
 def with_gcn_weights(data: Data, fill_value: float = 0.0) -> Data:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
-from torch_geometric.data import Data, HeteroData
+from torch_geometric.data import Data, FeatureStore, GraphStore, HeteroData
 from torch_geometric.sampler import BaseSampler, HeteroSamplerOutput, NodeSamplerInput, SamplerOutput
 
 from .graph_checks import check_graph
-from .in_edges import InEdges, Numbers
+from .in_edges import InEdges, Numbers, SortedEdges
 from .node_numbering import Numbering, PairNumbering
 
 Kind = tuple[Any, Any, Any]  # of edges: those of the sources, the relation, and that of the targets
@@ -31,7 +31,8 @@ class NeighborSampler(BaseSampler):
 
     Args:
         data: the graph; its edges are sorted by target once, which takes 8 bytes an edge. In a HeteroData every kind of
-            edges is sampled on its own.
+            edges is sampled on its own. A pair of PyG's FeatureStore and GraphStore, of one kind of nodes and of edges,
+            is read where its edges lie, sorted already (CSC).
         num_neighbors: k_1 .. k_L, each a number of neighbours or -1 for all; for a HeteroData also a dict of such lists
             by kind of edges.
         generator: source of randomness; in a worker process it is replaced by one that is seeded by the DataLoader,
@@ -48,7 +49,7 @@ class NeighborSampler(BaseSampler):
 
     def __init__(
         self,
-        data: Data | HeteroData,
+        data: Data | HeteroData | tuple[FeatureStore, GraphStore],
         num_neighbors: Sequence[int] | dict[Kind, Sequence[int]],
         generator: torch.Generator | None = None,
         *,
@@ -57,19 +58,30 @@ class NeighborSampler(BaseSampler):
         weight_attr: str | None = None,
     ) -> None:
         stores: dict[Kind, Any]
+        self._permutation: Tensor | None = None
         if isinstance(data, Data):
             check_graph(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
             stores, nodes = {_ONE: data}, {None: int(data.num_nodes)}
         elif isinstance(data, HeteroData):
             stores, nodes = dict(data.edge_items()), {kind: int(store.num_nodes) for kind, store in data.node_items()}
+        elif is_pair(data):
+            source, start, self._permutation = data[1].csc()
+            stores, nodes = {_ONE: SortedEdges(start.numpy(), source.numpy())}, {None: start.numel() - 1}
+            if weight_attr is not None:
+                raise ValueError("weight_attr is not offered for a FeatureStore and a GraphStore")
         else:
-            raise ValueError(f"NeighborSampler samples a Data or a HeteroData, got a {type(data).__name__}")
+            raise ValueError(
+                f"NeighborSampler samples a Data, a HeteroData or a pair of stores, got a {type(data).__name__}"
+            )
         each = num_neighbors if isinstance(num_neighbors, dict) else dict.fromkeys(stores, num_neighbors)
         self.num_neighbors = {kind: _fan_outs(each.get(kind)) for kind in stores}
         self.generator, self.replace, self.disjoint = generator, replace, disjoint
         self._worker_seed: int | None = None
-        self._edges = {}
+        self._edges: dict[Kind, SortedEdges] = {}
         for kind, store in stores.items():
+            if isinstance(store, SortedEdges):
+                self._edges[kind] = store
+                continue
             if kind is not _ONE:
                 _check_kind(kind, store.edge_index, nodes)
             weight = None if weight_attr is None else _weights(store, weight_attr)
@@ -110,6 +122,11 @@ class NeighborSampler(BaseSampler):
         return SamplerOutput(
             node[None], row[one], col[one], edge[one], alone, counts[None], hops[one], metadata=metadata
         )
+
+    @property
+    def edge_permutation(self) -> Tensor | None:
+        """Of a pair of stores whose edges had to be sorted: where each stood before."""
+        return self._permutation
 
     def sample_from_edges(self, index: Any, neg_sampling: Any = None) -> SamplerOutput:
         """Not offered: raises NotImplementedError."""
@@ -156,6 +173,12 @@ class NeighborSampler(BaseSampler):
             self._worker_seed = worker.seed
             self.generator = torch.Generator().manual_seed(worker.seed)
         return self.generator
+
+
+def is_pair(data: Any) -> bool:
+    """Whether it is a FeatureStore with a GraphStore."""
+    stores = isinstance(data, tuple | list) and len(data) == 2
+    return stores and isinstance(data[0], FeatureStore) and isinstance(data[1], GraphStore)
 
 
 def _tensor(numbers: Numbers) -> Tensor:

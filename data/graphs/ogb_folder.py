@@ -39,7 +39,8 @@ def load_ogb(path: Path) -> Data | GraphDataset:
         data.y = torch.from_numpy(labels)
         if x is not None:
             data.x = torch.from_numpy(x).float()
-        _add_split(data, folder)
+        for name, mask in split_of(folder, int(nodes[0])).items():
+            data[name] = mask
         return complete_graph(data, folder.name, [])
     labels = _table(raw / "graph-label.csv.gz")
     if labels.shape != (len(nodes), 1):
@@ -56,18 +57,17 @@ def load_ogb(path: Path) -> Data | GraphDataset:
     return complete_set(graphs, folder.name)
 
 
-def _add_split(data: Data, folder: Path) -> None:
-    files = {"train_mask": "train", "val_mask": "valid", "test_mask": "test"}
-    for scheme in sorted((folder / "split").glob("*/")):
-        for mask, part in files.items():
-            rows = _table(scheme / f"{part}.csv.gz").astype(np.int64).ravel()
-            if len(rows) and not 0 <= rows.min() <= rows.max() < int(data.num_nodes or 0):
-                raise ValueError(
-                    f"{part}.csv.gz of {folder.name} names node {rows.max()}, expected below {data.num_nodes}"
-                )
-            data[mask] = torch.zeros(int(data.num_nodes or 0), dtype=torch.bool)
-            data[mask][torch.from_numpy(rows)] = True
-        return
+def split_of(folder: Path, num_nodes: int) -> dict[str, torch.Tensor]:
+    """The masks [N] of the first of the folder's splits; none where it has none."""
+    masks: dict[str, torch.Tensor] = {}
+    for scheme in sorted((folder / "split").glob("*/"))[:1]:
+        for part, name in (("train", "train"), ("val", "valid"), ("test", "test")):
+            rows = _table(scheme / f"{name}.csv.gz").astype(np.int64).ravel()
+            if len(rows) and not 0 <= rows.min() <= rows.max() < num_nodes:
+                raise ValueError(f"{name}.csv.gz of {folder.name} names node {rows.max()}, expected below {num_nodes}")
+            masks[f"{part}_mask"] = torch.zeros(num_nodes, dtype=torch.bool)
+            masks[f"{part}_mask"][torch.from_numpy(rows)] = True
+    return masks
 
 
 def _table(file: Path) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from graphreel.cli.options import Quiet, path_option
 from graphreel.cli.train_command import reading_options
 from graphreel.data.registry import data_set
 from graphreel.experiments.kinds import KINDS
@@ -58,3 +59,34 @@ def example(
 
     for path in write_example(kind, out):
         typer.echo(path)
+
+
+@app.command()
+def pack(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A table of edges (.csv, .parquet), an edge_index [2, E] as .npy, a folder of OGB, a .pt of PyG, "
+            "or another graph by name or path."
+        ),
+    ],
+    out: Annotated[Path, path_option("Folder to make.")],
+    x: Annotated[Path | None, path_option("Features, a .npy of a row a node (float32 or float16).")] = None,
+    y: Annotated[Path | None, path_option("Labels, a .npy of one a node.")] = None,
+    splits: Annotated[
+        Path | None, path_option("train, val and test: a .npz, .npy, .csv, .parquet or .pt; left out, drawn.")
+    ] = None,
+    parts: Annotated[int, typer.Option(min=1, help="Ranges of nodes, one for each rank of a training.")] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Write a graph of any size as a folder of arrays, which trainings read without holding it in memory."""
+    from graphreel.data.graphs.on_disk.pack import pack as pack_graph
+    from graphreel.training.progress import Progress
+
+    with Progress(quiet).over(1) as bar:
+        manifest = pack_graph(source, out, x, y, splits, parts, lambda what, done: bar.reach(done, what))
+    if not quiet:
+        size = sum(array["bytes"] for array in manifest.arrays.values())
+        for line in [*manifest.notes, f"{manifest.num_nodes:,} nodes, {manifest.num_edges:,} edges, "
+                     f"{size / 2**20:,.1f} MB in {out}"]:  # fmt: skip
+            typer.echo(f"  {line}")

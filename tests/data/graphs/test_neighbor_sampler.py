@@ -213,7 +213,9 @@ def test_bad_input():
         NeighborSampler(graph(), [2]).sample_from_edges(None)
     with pytest.raises(NotImplementedError, match="samples around nodes"):
         next(iter(LinkLoader(graph(), NeighborSampler(graph(), [2]), graph().edge_index)))
-    with pytest.raises(ValueError, match="NeighborSampler samples a Data or a HeteroData, got a dict"):
+    with pytest.raises(
+        ValueError, match="NeighborSampler samples a Data, a HeteroData or a pair of stores, got a dict"
+    ):
         NeighborSampler({}, [2])
     with pytest.raises(ValueError, match="weight_attr is 'edge_weight', but the edges have no such attribute"):
         NeighborSampler(graph(), [2], weight_attr="edge_weight")

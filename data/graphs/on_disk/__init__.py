@@ -1,0 +1,1 @@
+"""Graphs beyond memory: arrays in .npy files, read through memory maps."""
