@@ -19,6 +19,7 @@ from graphreel.core.transforms import is_compiled, is_transforming
 from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, split_loops, to_csr
 from ..kernels.dispatch import fast_path_serves, fastest_way, is_plain_linear, upcast
+from ..kernels.fused_attention import fused_attention_serves
 from ..kernels.tensor_cache import remember
 
 
@@ -149,7 +150,8 @@ class AttentionConv(MessagePassing):
     ) -> Any:
         """What ``forward`` returns, over a CSR graph, or over few edges as an edge list.
 
-        A subclass defines ``_attend`` (over a CSR graph), which gives what `attend` in kernels/attention.py does,
+        A subclass defines ``_attend`` (over a CSR graph), which gives what `attend` in kernels/attention.py does, on a
+        GPU by the kernels of kernels/fused_attention.py,
         ``_operator``, the same without weights as an operator of compilers, and ``_attend_edge_list``, which gives what
         `attend_edge_list` in kernels/edge_list_attention.py does.
 
@@ -161,17 +163,21 @@ class AttentionConv(MessagePassing):
             if is_compiled():
                 return None
             (given, edge_index), loops = self._entries(edge_index), False
-        way = fastest_way(edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:]), *self._worth_sorting)
+        size, device = (edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:])), h_source.device.type
+        way = fastest_way(*size, *self._worth_sorting, device=device)
         dtype, wide, alpha = h_source.dtype, upcast(h_source), None
         wide_target = wide if h_target is h_source else upcast(h_target)
+        fused = way == "triton" or (way == "csr" and device != "cpu")
+        if fused and (return_attention_weights or not self._fuses(wide, wide_target)):
+            return None
         if way == "operator" and not return_attention_weights and not isinstance(self.fill_value, Tensor):
             out = self._operator(wide, wide_target, edge_index, edge_attr)
         elif way in ("operator", "messages"):
             return None
-        elif way == "csr":
+        elif fused or way == "csr":
             edges = to_csr(edge_index, nodes, loops)
             features = None if edge_attr is None else by_target(edges, edge_attr, self.fill_value)
-            out, alpha = self._attend(wide, wide_target, features, edges, bool(return_attention_weights))
+            out, alpha = self._attend(wide, wide_target, features, edges, bool(return_attention_weights), fused)
             if alpha is not None:
                 alpha = torch.empty_like(alpha).index_copy(0, edges.by_target.position.long(), alpha)
                 alpha = alpha.view(-1, *h_source.shape[1:-1])
@@ -185,6 +191,13 @@ class AttentionConv(MessagePassing):
         if alpha is None:
             return out
         return with_attention(out, edge_index if given.layout == torch.strided else given, alpha.to(dtype), leading)
+
+    def _fuses(self, h_source: Tensor, h_target: Tensor) -> bool:
+        """Whether the kernels for a GPU do what this layer asks for."""
+        if self.training and self.dropout > 0.0:
+            return False
+        here = all(parameter.device == h_source.device for parameter in self.parameters())
+        return here and fused_attention_serves(h_source, h_target)
 
     def _entries(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
         """A sparse A[target, source] with its self-loops, and what it stores as an edge list; remembered with it."""

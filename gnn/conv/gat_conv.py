@@ -16,6 +16,7 @@ from ..kernels.attention import attend, node_scores
 from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import upcast, wide_index
 from ..kernels.edge_list_attention import attend_edge_list
+from ..kernels.fused_attention import fused_attention
 from .attention_base import AttentionConv, edges_of_operator, with_attention
 
 
@@ -129,12 +130,11 @@ class GATConv(AttentionConv):
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
     def _attend(
-        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool, fused: bool
     ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s, head by head of each leading index."""
-        dropout = self.dropout if self.training else 0.0
-        weights = self._attention(edge_attr)
-        return _attend(h_source, h_target, edge_attr, *weights, edges, self.negative_slope, dropout, want_weights)
+        given = (h_source, h_target, edge_attr, *self._attention(edge_attr), edges, self.negative_slope)
+        return _attend(*given, self.dropout if self.training else 0.0, want_weights, fused)
 
     def _operator(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor) -> Tensor:
         settings = (self.add_self_loops, str(self.fill_value), self.negative_slope, self.dropout, self._seed())
@@ -212,6 +212,7 @@ def _attend(
     negative_slope: float,
     dropout: float,
     want_weights: bool = False,
+    fused: bool = False,
 ) -> OptPairTensor:
     """What `attend` of the kernels gives, for h ``[N, (B,) heads, C]`` and edge_attr in the by-target order."""
     edge_score = None
@@ -222,10 +223,14 @@ def _attend(
     ends: OptTensor = attention
     if h_target is not h_source:
         scores, ends = ((h_source * attention[..., 0]).sum(-1), (h_target * attention[..., 1]).sum(-1)), None
-    elif h_source.dim() > 3:
+    elif h_source.dim() > 3 or fused:
         scores, ends = node_scores(h_source.flatten(0, -3), attention), None
     source_score, target_score = (None if part is None else part.reshape(-1, h.size(1)) for part in scores)
-    out, alpha = attend(h, source_score, target_score, edge_score, edges, negative_slope, dropout, ends, want_weights)
+    if fused and target_score is not None:
+        out, alpha = fused_attention(h, source_score, target_score, edge_score, None, edges, negative_slope), None
+    else:
+        given = (h, source_score, target_score, edge_score, edges, negative_slope)
+        out, alpha = attend(*given, dropout, ends, want_weights)
     return out.view(edges.num_targets, *h_source.shape[1:]), alpha
 
 

@@ -16,6 +16,7 @@ from ..kernels.attention import attend
 from ..kernels.csr import CSRGraph
 from ..kernels.dispatch import upcast, wide_index
 from ..kernels.edge_list_attention import attend_edge_list
+from ..kernels.fused_attention import fused_attention
 from ..kernels.gatv2_scores import edge_scores
 from .attention_base import AttentionConv, edges_of_operator, with_attention
 
@@ -118,12 +119,12 @@ class GATv2Conv(AttentionConv):
         return with_attention(out, edge_index, alpha, leading) if return_attention_weights else out
 
     def _attend(
-        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool
+        self, h_source: Tensor, h_target: Tensor, edge_attr: OptTensor, edges: CSRGraph, want_weights: bool, fused: bool
     ) -> OptPairTensor:
         """The same sum of messages as :meth:`propagate`'s; no features are kept per edge unless there are any."""
-        dropout = self.dropout if self.training else 0.0
         weights = (self.att[0], self._edge_weight(edge_attr))
-        return _attend(h_source, h_target, edge_attr, *weights, edges, self.negative_slope, dropout, want_weights)
+        given = (h_source, h_target, edge_attr, *weights, edges, self.negative_slope)
+        return _attend(*given, self.dropout if self.training else 0.0, want_weights, fused)
 
     def _operator(self, h_source: Tensor, h_target: Tensor, edge_index: Tensor, edge_attr: OptTensor) -> Tensor:
         settings = (self.add_self_loops, str(self.fill_value), self.negative_slope, self.dropout, self._seed())
@@ -173,14 +174,18 @@ def _attend(
     negative_slope: float,
     dropout: float,
     want_weights: bool = False,
+    fused: bool = False,
 ) -> OptPairTensor:
     """What `attend` of the kernels gives, for h ``[N, (B,) heads, C]`` and edge_attr in the by-target order."""
     batch, on_edge = math.prod(h_source.shape[1:-2]), None
     if edge_attr is not None and edge_weight is not None:
         on_edge = upcast(F.linear(edge_attr, edge_weight)).view(-1, *att.shape).repeat(1, batch, 1)
-    h = h_source.flatten(1, -2)
-    score = edge_scores(h, h_target.flatten(1, -2), on_edge, upcast(att).repeat(batch, 1), edges, negative_slope)
-    out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
+    h, ends, att = h_source.flatten(1, -2), h_target.flatten(1, -2), upcast(att).repeat(batch, 1)
+    if fused:
+        out, alpha = fused_attention(h, None, ends, on_edge, att, edges, negative_slope), None
+    else:
+        score = edge_scores(h, ends, on_edge, att, edges, negative_slope)
+        out, alpha = attend(h, None, None, score, edges, 1.0, dropout, want_weights=want_weights)
     return out.view(edges.num_targets, *h_source.shape[1:]), alpha
 
 

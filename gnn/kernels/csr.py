@@ -9,6 +9,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from graphreel.core.guard import is_capturing
+
 from .tensor_cache import no_graph, remember
 
 _INT32_MAX = 2**31 - 1
@@ -225,7 +227,9 @@ def check_edges(
     """
     num_sources, num_targets = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
     bounds = (num_sources, num_targets) if flow == "source_to_target" else (num_targets, num_sources)
-    if edge_index.numel() < _FEW_NUMBERS:
+    if is_capturing(edge_index.device):
+        return  # to look at numbers is to wait for them
+    if edge_index.numel() < _FEW_NUMBERS and edge_index.device.type == "cpu":
         _check(edge_index, bounds, name)
     else:
         remember(edge_index, ("checked", *bounds), lambda: _check(edge_index, bounds, name))

@@ -13,9 +13,10 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.typing import Adj
 
+from graphreel.core.guard import is_capturing
 from graphreel.core.transforms import is_compiled, is_exported, is_transforming
 
-PATHS = ("csr", "edge_list", "messages")
+PATHS = ("csr", "edge_list", "messages", "triton")
 _path: ContextVar[str | None] = ContextVar("path", default=None)
 
 _HALF = (torch.bfloat16, torch.float16)
@@ -30,8 +31,9 @@ def use_path(path: str | None) -> Iterator[None]:
     """Within it graph layers take one way through the graph, whatever its size; None lets its size decide.
 
     Args:
-        path: ``"csr"`` (sparse products over the CSR graph), ``"edge_list"`` (gather and add over the edge list) or
-            ``"messages"`` (PyG's message passing). A layer that cannot take one of the first two passes messages.
+        path: ``"csr"`` (sparse products over the CSR graph), ``"edge_list"`` (gather and add over the edge list),
+            ``"messages"`` (PyG's message passing) or ``"triton"`` (attention's kernels for a GPU, on a CPU by Triton's
+            interpreter). A layer that cannot take one of them passes messages.
 
     Raises:
         ValueError: If there is no such path.
@@ -68,17 +70,30 @@ def fast_path_serves(
         return False
     if not is_compiled() and _path.get() == "messages":  # which dynamo cannot read
         return False
-    if not isinstance(edge_index, Tensor) or edge_index.layout not in layouts or edge_index.device.type != "cpu":
+    if not isinstance(edge_index, Tensor) or edge_index.layout not in layouts:
+        return False
+    device = x.device
+    if device.type != "cpu" and (edge_index.layout != torch.strided or not _gpu_serves(x)):
+        return False
+    if any(part is not None and part.device != device for part in (edge_index, *weights)):
         return False
     if type(x) not in (Tensor, Parameter) or type(edge_index) not in (Tensor, EdgeIndex):
         return False  # a subclass has its own ways
-    if torch.is_autocast_enabled("cpu") or forward_ad._current_level >= 0:
+    if torch.is_autocast_enabled(device.type) or forward_ad._current_level >= 0:
         return False
-    if x.dtype not in (torch.float32, torch.float64, *_HALF) or x.device.type != "cpu" or x.dim() < 2:
+    if x.dtype not in (torch.float32, torch.float64, *_HALF) or x.dim() < 2:
         return False
-    if any(w is not None and (w.dtype != x.dtype or w.device.type != "cpu" or w.dim() != 1) for w in weights):
+    if any(w is not None and (w.dtype != x.dtype or w.dim() != 1) for w in weights):
         return False
     return layer.node_dim == node_dim and _is_plain(layer, defined_in)
+
+
+def _gpu_serves(x: Tensor) -> bool:
+    """Whether a device other than the CPU is CUDA's, and nothing compiles or captures what is called on it.
+
+    A compiled layer passes messages, which inductor fuses. Sorting waits for the device, as a captured call must not.
+    """
+    return x.device.type == "cuda" and not is_compiled() and not is_capturing(x.device)
 
 
 def upcast(x: Tensor) -> Tensor:
@@ -101,7 +116,7 @@ def is_plain_linear(linear: Module | None) -> bool:
     return sum(map(len, hooks)) == int(is_uninitialized_parameter(linear.weight))  # which has one, to take its size
 
 
-def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13) -> str:
+def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13, device: str = "cpu") -> str:
     """Over a CSR graph ("csr") or, where sorting a new one would cost more than it saves, over its "edge_list".
 
     By size alone (or by :func:`use_path`), so that neither the result nor its last digit depends on what was called
@@ -116,6 +131,7 @@ def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 <
         width: Numbers per node that the edges carry: all heads, and all leading dimensions.
         least: Numbers that sorting is worth from ``few`` edges on.
         few: Edges below which it takes more numbers.
+        device: Its type. On a GPU few edges pass "messages": what costs is the number of calls.
     """
     if is_exported():
         return "operator"
@@ -126,7 +142,9 @@ def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 <
     little = num_edges * width < (max(2 * least, 1 << 20) if num_edges < few else least)
     if compiled:
         return "messages" if little else "operator"
-    return "edge_list" if little else "csr"
+    if little:
+        return "edge_list" if device == "cpu" else "messages"
+    return "csr"
 
 
 def _is_plain(layer: MessagePassing, defined_in: type) -> bool:

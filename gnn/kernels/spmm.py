@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from .csr import CSRGraph
+from graphreel.core.guard import Guard
+
+from .csr import CSRGraph, to_csr
 from .tensor_cache import no_graph
 
 _HAS_MKL = torch.backends.mkl.is_available()
@@ -146,6 +148,8 @@ def multiply(compressed: Tensor, dense: Tensor, out: Tensor | None = None) -> Te
         return torch.mv(compressed, dense) if compressed.values().numel() else dense.new_zeros(compressed.size(0))
     if compressed.values().numel() == 0 or dense.size(1) == 0:
         return dense.new_zeros(compressed.size(0), dense.size(1))
+    if dense.device.type != "cpu":
+        return torch.sparse.mm(compressed, dense)
     if not _HAS_MKL:
         return torch.sparse.mm(compressed, dense, "sum")
     # torch.sparse.mm would fill a buffer with zeros and add to it; beta = 0 never reads the buffer
@@ -169,9 +173,30 @@ def sampled_product(compressed: Tensor, left: Tensor, right: Tensor) -> Tensor:
     if compressed.values().numel() == 0 or width == 0:
         return left.new_zeros(compressed.values().numel())
     num_rows, num_columns = compressed.shape
+    if left.device.type != "cpu":
+        rows = torch.arange(num_rows, device=left.device).repeat_interleave(compressed.crow_indices().diff())
+        return (left.index_select(0, rows) * right.index_select(0, compressed.col_indices())).sum(-1)
     if compressed.values().numel() > num_rows * num_columns:  # duplicates that the kernel refuses, and a small matrix
         rows = torch.arange(num_rows, device=left.device).repeat_interleave(compressed.crow_indices().diff())
         return (left @ right.t()).view(-1).index_select(0, rows * num_columns + compressed.col_indices())
     if width > 1 and width % 16:  # the kernel takes whole vectors and is five times slower on what is left over
         left, right = (F.pad(part, (0, -width % 16)) for part in (left, right))
     return torch.sparse.sampled_addmm(compressed, left.contiguous(), right.t(), beta=0.0).values()
+
+
+def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
+    """A product and its gradients by the matrix and by the edges, of which one is there twice."""
+    generator = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(6, (2, 30), generator=generator)
+    edge_index[:, 1] = edge_index[:, 0]
+    edges = to_csr(edge_index.to(device), 8)
+    drawn = [torch.randn(shape, generator=generator).to(device) for shape in ((30,), (8, 5), (8, 5))]
+    values, dense, above = drawn[0].requires_grad_(), drawn[1].requires_grad_(), drawn[2]
+    messages = values.unsqueeze(-1) * dense.index_select(0, edges.by_target.neighbor)
+    plain = torch.zeros_like(above).index_add(0, edges.target, messages)
+    ours = sparse_product(SparseMatrix(edges, values), dense)
+    found = [[out, *torch.autograd.grad(out, (values, dense), above)] for out in (ours, plain)]
+    return found[0], found[1]
+
+
+PRODUCT = Guard("the product with a sparse matrix", "message passing", _check)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from graphreel.core.guard import is_capturing
+
 # Keyed by id, because tensors compare by value. Single operations on a dict need no lock, and two threads that miss at
 # the same time compute the same result twice.
 _entries: dict[int, "_Entry"] = {}
@@ -49,8 +51,8 @@ def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
     The cache is weak: it does not keep ``tensor`` alive, and neither ``copy``, ``pickle`` nor a state dict sees it. A
     write in place is noticed by the tensor's version counter. Writes that bypass the counter (a numpy view, ``.data``)
     are not noticed: call :func:`forget` after them. Not remembered are inference tensors, which have no version
-    counter, and what is learned: a fused optimiser steps without raising it, and ``torch.utils.swap_tensors`` refuses
-    a parameter that is referred to weakly.
+    counter, what a CUDA graph captures, and what is learned: a fused optimiser steps without raising the counter, and
+    ``torch.utils.swap_tensors`` refuses a parameter that is referred to weakly.
 
     Args:
         tensor: The tensor that ``compute`` reads.
@@ -58,9 +60,11 @@ def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
         compute: Computes the result, and must not keep a reference to ``tensor`` in it.
     """
     learned = tensor.requires_grad or isinstance(tensor, Parameter)
-    if learned or tensor.is_inference() or torch.compiler.is_compiling():
+    if learned or tensor.is_inference() or torch.compiler.is_compiling() or is_capturing(tensor.device):
         with no_graph():
             return compute()
+    if tensor.is_cuda:  # another stream does not wait for what this one has not computed yet
+        key = (key, torch.cuda.current_stream(tensor.device))
     state = _state(tensor)
     entry = _entries.get(id(tensor))
     if entry is None or entry.reference() is not tensor or entry.state != state:

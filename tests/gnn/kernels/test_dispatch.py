@@ -19,6 +19,6 @@ def test_every_path_gives_the_same(kind, everything):
 
 
 def test_an_unknown_path_is_refused():
-    message = "path must be one of csr, edge_list, messages or None, but is 'sorted'"
+    message = "path must be one of csr, edge_list, messages, triton or None, but is 'sorted'"
     with pytest.raises(ValueError, match=message), use_path("sorted"):
         pass
