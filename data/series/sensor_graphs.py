@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..graphs.restricted_pickle import read_pickle
-from ..match_names import match_names
+from ..match_names import canonical, match_names
 from ..tables import (
     DISTANCE_NAMES,
     LATITUDES,
@@ -50,11 +50,12 @@ def read_adjacency(file: Path, nodes: list[str], named: bool, series: str, notes
     if suffix in (".npy", ".npz", ".pkl"):
         names, matrix = _matrix_of(file)
         return _from_matrix(matrix, names, names, nodes, named, whose, series, notes)
-    table = read_table(file)
+    table = _table_of(file, nodes if named else [])
+    square = _is_square(table)
     longitude, latitude = table.find(LONGITUDES | {"x"}), table.find(LATITUDES | {"y"})
-    if longitude is not None and latitude is not None:
+    if longitude is not None and latitude is not None and not square:
         return _from_coordinates(table, longitude, latitude, nodes, named, whose, series, notes)
-    if _is_list(table):
+    if _is_list(table) and not square:
         return _from_list(table, nodes, named, whose, series, notes)
     if table.named and table.frame.shape == (len(nodes) - 1, len(nodes)):  # a row of numbers taken for names
         table = read_table(file, TableOptions(header=False))
@@ -69,6 +70,34 @@ def read_adjacency(file: Path, nodes: list[str], named: bool, series: str, notes
     targets = [str(column).strip() for column in table.frame.columns[start:]] if table.named else []
     sources = table.texts(0) if start else targets
     return _from_matrix(matrix, sources, targets, nodes, named, whose, series, notes)
+
+
+def names_sensors(file: Path, nodes: list[str]) -> bool:
+    """Whether a graph's file names all of these sensors itself, other than by 0, 1, 2, ..."""
+    if file.suffix.lower() in (".npy", ".npz", ".pkl"):
+        given = _matrix_of(file)[0]
+    else:
+        table = _table_of(file, nodes)
+        ends = [table.find(SOURCE_NAMES), table.find(TARGET_NAMES)]
+        column = table.find(SENSOR_NAMES | {"name", ""})
+        columns = [column] if column is not None else []
+        if _is_list(table) and not _is_square(table):
+            columns = [0, 1] if None in ends else [place for place in ends if place is not None]
+        given = [name for place in columns for name in table.texts(place)]
+        if table.named and table.frame.shape[0] == table.frame.shape[1]:
+            given = [str(name) for name in table.frame.columns]
+    names = set(map(canonical, given))
+    return set(map(canonical, nodes)) <= names != set(map(str, range(len(names))))
+
+
+def _table_of(file: Path, nodes: list[str]) -> Table:
+    """A table, whose first row of numbers are names where they are the sensors'."""
+    table = read_table(file)
+    if table.named:
+        return table
+    named = read_table(file, TableOptions(header=True))
+    same = {canonical(str(column)) for column in named.frame.columns} - {""} == set(map(canonical, nodes))
+    return named if same else table
 
 
 def _from_matrix(
@@ -87,14 +116,23 @@ def _from_matrix(
 def _order(given: list[str], nodes: list[str], named: bool, whose: str, series: str, notes: list[str]) -> np.ndarray:
     """Where each of `nodes` stands among the names given."""
     numbers = [str(number) for number in range(len(nodes))]
-    if not given or not named or (given == numbers and sorted(given) != sorted(nodes)):
-        if given and given != numbers:
-            notes.append(f"{whose} has names and {series} has none: sensors are taken in the order of the columns")
+    by_number = given == numbers and named and not set(map(canonical, nodes)) & set(numbers)
+    if not given or not named or by_number:
+        told = f"{whose} has names and {series} has none: sensors are taken in the order of the columns"
+        if by_number:
+            told = f"{whose} numbers the sensors in the order of {series}, from 0"
+        if given and (by_number or given != numbers) and told not in notes:
+            notes.append(told)
         return np.arange(len(nodes))
     place = match_names(given, nodes, whose, series)
     if [nodes[p] for p in place] != given and f"{whose}: names are" not in " ".join(notes):
         notes.append(f"{whose}: names are matched without case, spaces, leading zeros and a whole number's decimals")
     return np.argsort(place)
+
+
+def _is_square(table: Table) -> bool:
+    """Whether the rows have the names of the columns."""
+    return table.named and list(map(canonical, table.texts(0))) == [canonical(str(c)) for c in table.frame.columns[1:]]
 
 
 def _is_list(table: Table) -> bool:

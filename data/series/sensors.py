@@ -1,6 +1,7 @@
 """Sensor series from files: tables, arrays and PyG-Temporal's .json, each with the graph between its sensors."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .array_files import read_array, read_h5
-from .sensor_graphs import CORRELATED, correlation_edges, read_adjacency
+from .sensor_graphs import CORRELATED, correlation_edges, names_sensors, read_adjacency
 from .sensor_values import SensorValues, SeriesOptions, read_sensor_table
 from .temporal_json import read_temporal_json
 from .times import on_a_grid
@@ -100,7 +101,10 @@ def read_series(
 ) -> SensorSeries:
     """The series of a file and its graph, whole: see `load_series`. Correlation is left to it: there are no edges."""
     path = Path(path)
-    found = _values_of(path, options).settled(path.name, options)
+    found = _values_of(path, options)
+    if not found.named and options.header is None and path.suffix.lower() in TABLES:
+        found = _named_by_the_graph(path, adjacency, options) or found
+    found = found.settled(path.name, options)
     edge_ptr, source = None, "file"
     if found.edges is not None:
         edge_index, edge_weight, edge_ptr = found.edges
@@ -151,6 +155,19 @@ def _values_of(path: Path, options: SeriesOptions) -> SensorValues:
         even[place] = values
         values, times = even, grid
     return SensorValues(values, nodes, names is not None, times, channels, notes)
+
+
+def _named_by_the_graph(path: Path, adjacency: str | Path | None, options: SeriesOptions) -> SensorValues | None:
+    """A table whose first row of numbers is made of names, because its graph knows sensors of these names."""
+    file = _adjacency_of(path, adjacency)
+    if not isinstance(file, Path):
+        return None
+    found = read_sensor_table(path, replace(options, header=True))
+    if not names_sensors(file, found.nodes):
+        return None
+    found.notes = [note for note in found.notes if "header=" not in note]
+    found.notes.append(f"the first row of {path.name} is taken for names, which its graph knows (header=False: values)")
+    return found
 
 
 def _adjacency_of(path: Path, adjacency: str | Path | None) -> Path | str:

@@ -57,8 +57,8 @@ def read_series(file: Path, adjacency: Path | None, settings: SeriesSettings, sa
         raise ValueError(f"the run was trained on a series and expects a file of one, got {file.name}")
     own = None if file.suffix.lower() == ".json" else adjacency or settings.adjacency or None
     series = sensors.read_series(file, own, settings.dates, SeriesOptions(**settings.reading))
-    if len(series.nodes) != len(saved["nodes"]):
-        raise ValueError(f"{file.name} has {len(series.nodes)} nodes, but the run was trained on {len(saved['nodes'])}")
+    if str(own) in ("correlation", "learned", "none") and str(own) != settings.adjacency:
+        raise ValueError(f"the run was trained with another graph than {own}: leave --adjacency out")
     series = series.in_order_of(saved["nodes"], "the run")
     trained_on = saved.get("edges")
     if series.edge_source in ("correlation", "learned"):

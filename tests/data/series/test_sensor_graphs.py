@@ -49,10 +49,14 @@ def test_names_are_matched_exactly_or_by_their_form_or_refused():
     assert match_names(["773869.0", "001"], ["1", "773869"], "it", "series") == [1, 0]
     with pytest.raises(ValueError, match="it does not fit: 'x', 'y' are not in road, and it lacks 'b'"):
         match_names(["a", "x", "y"], ["a", "b"], "it", "road")
-    with pytest.raises(ValueError, match="it names 'a' twice"):
-        match_names(["a", "a", "b"], ["a", "b"], "it", "road")
-    with pytest.raises(ValueError, match="it cannot be matched: road names 'a' twice"):
-        match_names(["x", "y"], ["A", "a"], "it", "road")
+    assert match_names(["1", "01", "X"], ["x", "01", "1"], "it", "series") == [2, 1, 0]  # the exact ones stand apart
+    assert match_names(["u\u0308", "STRASSE"], ["Straße", "Ü"], "it", "series") == [1, 0]
+    with pytest.raises(ValueError, match="it does not fit: it lacks 'b', and it names 'a' twice"):
+        match_names(["a", "A", "a"], ["a", "A", "b"], "it", "road")
+    with pytest.raises(ValueError, match="it cannot be matched: road names both 'A' and 'a'"):
+        match_names(["x", "a "], ["A", "a"], "it", "road")
+    with pytest.raises(ValueError, match="it does not fit: 'A' is not in road, and it lacks 'b'"):
+        match_names(["a", "A"], ["a", "b"], "it", "road")
 
 
 def test_a_matrix_whose_names_differ_in_form_alone(edges):
@@ -63,8 +67,33 @@ def test_a_matrix_whose_names_differ_in_form_alone(edges):
     assert found == {("773870", "773869"): 2, ("773869", "773870"): 1}
     with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: 'x', 'y' are not in road.csv"):
         edges(",a,x,y\na,0,1,2\nx,3,0,4\ny,5,6,0\n")
-    with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: it lacks 'c'"):
+    with pytest.raises(ValueError, match=r"the adjacency graph.csv does not fit: it lacks 'c', and it names 'a'"):
         edges(",a,a,b\na,0,1,2\na,3,0,4\nb,5,6,0\n")
+
+
+def test_a_first_row_of_numbers_that_the_graph_names_is_no_value(edges):
+    for text in (
+        ",20.0,050,30\n20.0,0,1,2\n050,3,0,4\n30,5,6,0\n",
+        "20,50,30\n0,1,2\n3,0,4\n5,6,0\n",
+        "source,target,weight\n20,50,1\n20,30,2\n50,20,3\n50,30,4\n30,20,5\n30,50,6\n",
+    ):
+        found, notes = edges(text, ("20", "50", "030"))
+        assert found["20", "030"] == 2 and found["030", "20"] == 5
+        assert any("taken for names, which its graph knows" in note for note in notes)
+    found, notes = edges("0,1,2\n3,0,4\n5,6,0\n", ("20", "50", "30"))
+    assert ("0", "1") in found and any("taken for values" in note for note in notes)
+
+
+def test_sensors_called_as_coordinates_or_ends_are(edges):
+    assert edges(",x,y\nx,0,2\ny,1,0\n", ("y", "x"))[0] == {("x", "y"): 2, ("y", "x"): 1}
+    assert edges(",from,to\nfrom,0,2\nto,1,0\n", ("to", "from"))[0] == {("from", "to"): 2, ("to", "from"): 1}
+
+
+def test_a_matrix_numbered_from_0_says_so_or_is_refused(edges):
+    found, notes = edges(",0,1\n0,0,2\n1,1,0\n", ("a", "b"))
+    assert found == {("a", "b"): 2, ("b", "a"): 1} and any("numbers the sensors in the order" in n for n in notes)
+    with pytest.raises(ValueError, match=r"'0' is not in road.csv, and it lacks '2'"):
+        edges(",0,1\n0,0,2\n1,1,0\n", ("1", "2"))
 
 
 @pytest.mark.parametrize(

@@ -466,7 +466,7 @@ def test_a_run_keeps_the_edges_that_correlation_gave(tmp_path, said):
 def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):
     typed = [*SMALL, "--lags", 4, "--horizon", 2, "--out", tmp_path / "run"]
     assert said("combined", "train", "--data", speeds, *typed)[0] == 0
-    for values, message in ((waves(20, 3), "has 3 nodes, but the run was trained on 4"), (waves(3), "has 3 steps")):
+    for values, message in ((waves(20, 3), "the run does not fit: 's3' is not in"), (waves(3), "has 3 steps")):
         code, _, error = said("combined", "predict", tmp_path / "run", write_csv(tmp_path / "other", values))
         assert code == 2 and message in error
     code, _, error = said("combined", "attention", tmp_path / "run", 0)
