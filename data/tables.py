@@ -127,7 +127,7 @@ def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
     if header is None:
         header = _is_header(rows, decimal)
         if len(rows) > 1 and not re.search(r"[^\W\d]", "".join(rows[0])):  # numbers, which could be either
-            taken = "names (header=False takes it for values)" if header else "values (header=True takes it for names)"
+            taken = "names (--no-header takes it for values)" if header else "values (--header takes it for names)"
             notes.append(f"the first row of {path.name} is taken for {taken}")
     try:
         with warnings.catch_warnings():

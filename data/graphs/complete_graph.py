@@ -15,6 +15,7 @@ SPLITS = ("train_mask", "val_mask", "test_mask")
 _SHARE = 0.2  # of the labelled nodes of each class, for validation and for testing
 _IDENTITY = 2000  # nodes up to which one-hot numbers are features
 _DEGREES = 16
+_TOLD_APART = 0.9  # of the values of a feature that float32 keeps apart, else it is said
 _CLASSES = 10_000  # that are plausible, of few nodes
 DEGREE_NAMES = [f"degree {count}" for count in range(_DEGREES)]
 _OF_DEGREES = f"the nodes' degrees, one-hot up to {_DEGREES - 1}, stand for them"
@@ -64,7 +65,7 @@ def features_of(data: Data, name: str, notes: list[str]) -> Tensor:
     """x as floats, or what stands for it where there is none; what it is goes to `feature_names`."""
     x = data.get("x")
     if isinstance(x, Tensor) and x.size(-1):
-        return (x[:, None] if x.dim() == 1 else x).float()
+        return in_single(x[:, None] if x.dim() == 1 else x, data.get("feature_names"), name, notes)
     num_nodes = int(data.num_nodes or 0)
     if num_nodes <= _IDENTITY:
         notes.append(f"{name} has no features: each node's own number, one-hot, stands for them")
@@ -73,6 +74,20 @@ def features_of(data: Data, name: str, notes: list[str]) -> Tensor:
     notes.append(f"{name} has no features: {_OF_DEGREES}")
     data.feature_names = DEGREE_NAMES
     return degrees_of(data)
+
+
+def in_single(x: Tensor, titles: list[str] | None, name: str, notes: list[str]) -> Tensor:
+    """Features [N, F] as float32; where that tells far fewer values apart than the file does, it is noted."""
+    single = x.float()
+    if x.dtype not in (torch.float64, torch.int64) or x.is_sparse or x.layout != torch.strided:
+        return single
+    for column in range(x.size(1)):
+        values, kept = x[:, column].unique().numel(), single[:, column].unique().numel()
+        if kept < _TOLD_APART * values:
+            title = titles[column] if titles else f"feature {column}"
+            notes.append(f"{name}: of {values} values of {title} single precision keeps {kept}: subtract an offset")
+            break
+    return single
 
 
 def degrees_of(data: Data) -> Tensor:
@@ -105,12 +120,13 @@ def complete_set(graphs: list[Data], name: str, class_names: list[str] | None = 
         raise ValueError(f"{name} holds no graphs")
     bare = _say_nothing(graphs)
     labels: list[float] = []
+    said: list[str] = []
     for number, graph in enumerate(graphs):
         y = graph.get("y")
         if isinstance(y, Tensor) and y.numel() != 1:
             raise ValueError(f"graph {number} of {name} has {y.numel()} labels y, expected one")
         labels.append(float(y) if isinstance(y, Tensor) else math.nan)
-        graph.x = degrees_of(graph) if bare else features_of(graph, name, [])
+        graph.x = degrees_of(graph) if bare else features_of(graph, name, said)
         if graph.x.size(1) != graphs[0].x.size(1):
             raise ValueError(f"graph {number} of {name} has {graph.x.size(1)} features, graph 0 {graphs[0].x.size(1)}")
         check_graph(Data(x=graph.x, edge_index=graph.edge_index, edge_attr=graph.get("edge_attr")))
@@ -120,7 +136,7 @@ def complete_set(graphs: list[Data], name: str, class_names: list[str] | None = 
         graph.target = torch.tensor([label], dtype=torch.float64)
         graph.y = torch.tensor([known.index(label) if are_classes and label == label else -1])
     classes = class_names or [name_of(label) for label in known] if are_classes else []
-    notes = [f"{name} has no features: {_OF_DEGREES}"] if bare else []
+    notes = [f"{name} has no features: {_OF_DEGREES}"] if bare else said[:1]
     return GraphDataset(graphs, name, classes, DEGREE_NAMES if bare else graphs[0].get("feature_names"), notes)
 
 

@@ -23,7 +23,7 @@ from ..tables import (
     name_of,
     read_table,
 )
-from .complete_graph import complete_graph
+from .complete_graph import complete_graph, in_single
 
 _WORDS = 30  # different words of a column up to which they become features
 
@@ -107,7 +107,7 @@ def graph_of_columns(
             features += [np.array([str(value) == w for value in column], dtype=np.float64)[:, None] for w in words]
             used += [f"{title}={w}" for w in words]
     if features:
-        data.x = torch.from_numpy(np.concatenate(features, axis=1)).float()
+        data.x = in_single(torch.from_numpy(np.concatenate(features, axis=1)), used, name, notes)
         data.feature_names = used
     weight = next((key for key in edge_columns if key.strip().lower() in WEIGHT_NAMES), None)
     if weight is not None and len(edge_columns) == 1:

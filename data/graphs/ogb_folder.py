@@ -38,7 +38,7 @@ def load_ogb(path: Path) -> Data | GraphDataset:
             raise ValueError(f"node-label.csv.gz of {folder.name} is {list(labels.shape)}, expected [{nodes[0]}, 1]")
         data.y = torch.from_numpy(labels)
         if x is not None:
-            data.x = torch.from_numpy(x).float()
+            data.x = torch.from_numpy(x)
         for name, mask in split_of(folder, int(nodes[0])).items():
             data[name] = mask
         return complete_graph(data, folder.name, [])
@@ -52,7 +52,7 @@ def load_ogb(path: Path) -> Data | GraphDataset:
         pairs = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
         graph = Data(edge_index=torch.from_numpy(pairs.T.copy()), y=torch.tensor([int(label)]), num_nodes=int(size))
         if x is not None:
-            graph.x = torch.from_numpy(x[last_node - size : last_node]).float()
+            graph.x = torch.from_numpy(x[last_node - size : last_node])
         graphs.append(graph)
     return complete_set(graphs, folder.name)
 

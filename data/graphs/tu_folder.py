@@ -82,7 +82,7 @@ def read_tu(folder: Path, name: str, tags: list[int] | None = None, edges: bool 
             y=torch.tensor([label]), num_nodes=int(own.stop - own.start),
         )  # fmt: skip
         if of_nodes is not None:
-            graph.x, graph.feature_names = torch.from_numpy(of_nodes[0][own]).float(), of_nodes[1]
+            graph.x, graph.feature_names = torch.from_numpy(of_nodes[0][own]), of_nodes[1]
         if of_edges is not None:
             graph.edge_attr = torch.from_numpy(of_edges[0][mine]).float()
         graphs.append(graph)

@@ -12,6 +12,7 @@ from ..tables import LARGEST, SENSOR_NAMES, TIME_NAMES, Table, TableOptions, nam
 from .times import on_a_grid, read_times
 
 _CHANNEL = re.compile(r"(.+)[:/](.+)")
+_GAPS = (0.0, -1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0)  # numbers that often stand for what is missing
 _CELLS, _PER_ROW = 10_000_000, 50  # of a long table, from which a wide one of that size would hardly be filled
 
 
@@ -62,7 +63,7 @@ class SensorValues:
     edges: tuple[Tensor, Tensor, Tensor | None] | None = None
 
     def settled(self, name: str, options: SeriesOptions) -> "SensorValues":
-        """The same with the target first, and NaN for what means missing; zeros that look like gaps are noted.
+        """The same with the target first, and NaN for what means missing; numbers that look like gaps are noted.
 
         Raises:
             ValueError: no value is left, a sensor's name comes twice, or there is no such target.
@@ -80,20 +81,21 @@ class SensorValues:
         if options.missing is not None:
             self.values[self.values == options.missing] = np.nan
         else:
-            self._note_zeros(name)
+            for gap in _GAPS:
+                self._note_gaps(name, gap)
         if not np.isfinite(self.values[:, :, 0]).any():
             raise ValueError(f"{name} holds no values: all are missing")
         if len(self.channels) > 1:
             self.notes.append(f"{name}: {self.channels[0]} is forecast, the model reads {', '.join(self.channels)}")
         return self
 
-    def _note_zeros(self, name: str) -> None:
-        """A zero looks like a gap where a sensor falls to it, and comes back, by far more than it ever moves else."""
+    def _note_gaps(self, name: str, gap: float) -> None:
+        """A number looks like a gap where a sensor goes to it, and comes back, by far more than it ever moves else."""
         values = self.values[:, :, 0]
-        zero = values == 0
+        zero = values == gap
         if not zero.any():
             return
-        known = np.where(zero, np.nan, np.abs(values))
+        known = np.where(zero, np.nan, np.abs(values - gap))
         moves = np.abs(np.diff(known, axis=0))
         into = np.where(zero[1:] & ~zero[:-1], known[:-1], np.nan)
         found = []
@@ -104,9 +106,8 @@ class SensorValues:
         if found:
             share, worst = max(found)
             more = f", and so for {len(found) - 1} more sensors" if len(found) > 1 else ""
-            self.notes.append(
-                f"{name}: {share:.1%} of {worst} are zeros that look like gaps{more}: --missing 0 says they are missing"
-            )
+            what = "are zeros that look like gaps" if gap == 0 else f"are {gap:g}, which looks like a gap"
+            self.notes.append(f"{name}: {share:.1%} of {worst} {what}{more}: --missing {gap:g} says they are missing")
 
 
 def read_sensor_table(path: Path, options: SeriesOptions) -> SensorValues:

@@ -165,8 +165,8 @@ def _named_by_the_graph(path: Path, adjacency: str | Path | None, options: Serie
     found = read_sensor_table(path, replace(options, header=True))
     if not names_sensors(file, found.nodes):
         return None
-    found.notes = [note for note in found.notes if "header=" not in note]
-    found.notes.append(f"the first row of {path.name} is taken for names, which its graph knows (header=False: values)")
+    found.notes = [note for note in found.notes if "header takes" not in note]
+    found.notes.append(f"the first row of {path.name} is taken for names, which its graph knows (--no-header: values)")
     return found
 
 

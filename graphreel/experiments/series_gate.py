@@ -8,6 +8,7 @@ from torch import Tensor
 STEPS, RATE = 200, 0.1
 TINY, FLOOR = 1e-12, 0.3  # the least error that others are compared with: of all, and of a node as a share of all's
 LEAST = -10.0  # logarithm of the least share that a forecast starts with
+FAR = 100.0  # times the error of a node's best: a forecast so far off has no share, since any would move the node
 CAUTION = 10.0, 60.0  # what a departure from the first shares costs for all nodes together, and for a node
 
 
@@ -29,12 +30,19 @@ def shares(errors: Tensor, observed: Tensor, power: int) -> Tensor:
     count = observed.sum((0, 1)).clamp(min=1)
     each = (errors.abs() ** power).sum((1, 2))
     usual = (each.sum(1).min() / count.sum()).clamp(min=TINY)
+    unit = torch.maximum((each / count).min(0).values, FLOOR * usual)
+    far = each / count > FAR**power * unit
+
+    def mixture(logits: Tensor) -> Tensor:
+        if not far.any():
+            return logits.softmax(0).expand(-1, len(count))
+        return logits.expand(-1, len(count)).masked_fill(far, -1e4).softmax(0)
 
     def best(start: Tensor, unit: Tensor, weight: float, caution: float) -> Tensor:
         logits = start.clone().requires_grad_()
         optimizer = torch.optim.Adam([logits], RATE)
         for _ in range(STEPS):
-            mixed = torch.einsum("kn,kwhn->whn", logits.softmax(0).expand(-1, len(count)), errors)
+            mixed = torch.einsum("kn,kwhn->whn", mixture(logits), errors)
             cost = ((mixed.abs() ** power).sum((0, 1)) / unit).sum() / observed.size(1)
             away = (logits.softmax(0) * (logits.log_softmax(0) - start.log_softmax(0))).sum()
             optimizer.zero_grad()
@@ -46,8 +54,7 @@ def shares(errors: Tensor, observed: Tensor, power: int) -> Tensor:
         weight = len(count) ** -0.5
         worse = (each.sum(1, keepdim=True) / usual - count.sum()) / observed.size(1)
         every = best((-weight * worse).clamp(min=LEAST), usual, weight, CAUTION[0])
-        unit = torch.maximum((each / count).min(0).values, FLOOR * usual)
-        return best(every.expand(-1, len(count)), unit, 1.0, CAUTION[1]).softmax(0)
+        return mixture(best(every.expand(-1, len(count)), unit, 1.0, CAUTION[1]))
 
 
 def band(errors: Tensor, observed: Tensor, usual: Tensor, coverage: float) -> Tensor:

@@ -53,14 +53,14 @@ def read(path: Path) -> Recording:
     if lacking:
         raise ValueError(f"{path.name} has no column of {lacking[1]} of the joint {lacking[0]}")
     depth = "z" in wide
-    joints = np.stack([wide[a].reindex(columns=names) for a in ("xyz" if depth else "xy")], axis=2).astype(np.float32)
+    joints = np.stack([wide[a].reindex(columns=names) for a in ("xyz" if depth else "xy")], axis=2).astype(np.float64)
     scores = wide["score"].reindex(columns=names).to_numpy() if "score" in wide else np.ones(joints.shape[:2])
     scores = np.where(np.isfinite(joints).all(2), np.nan_to_num(scores), 0)
     when = wide.index.get_level_values(0)
     places = when - when.min() if pd.api.types.is_integer_dtype(when) else when.unique().sort_values().get_indexer(when)
     frames: list[list[Seen]] = [[] for _ in range(int(max(places)) + 1)]
     for t, person, own, seen in zip(places, wide.index.get_level_values(1), joints, scores, strict=True):
-        frames[t].append(Seen(own, seen.astype(np.float32), person or None))
+        frames[t].append(Seen(own, seen.astype(np.float64), person or None))
     return Recording(frames, depth, pairs=pairs_of([str(name) for name in names]) or None)
 
 

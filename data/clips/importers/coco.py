@@ -31,7 +31,7 @@ def read(content: Any, path: Path) -> Recording:
     frames: list[list[Seen]] = [[] for _ in order]
     for one in dictionary["annotations"]:
         who = next((one[key] for key in ("track_id", "person_id", "idx") if one.get(key) is not None), None)
-        frames[place[one["image_id"]]].append(Seen.of(np.array(one["keypoints"], dtype=np.float32), who))
+        frames[place[one["image_id"]]].append(Seen.of(np.array(one["keypoints"], dtype=np.float64), who))
     joints = len(next(seen[0] for seen in frames if seen).joints)
     if joints == 17:
         return Recording(frames, skeleton="COCO-17")

@@ -28,9 +28,9 @@ def read(content: Any, path: Path) -> Recording:
     for frame in _frames(content):
         seen = []
         for landmarks in _people(frame):
-            places = np.array([(one["x"], one["y"]) for one in landmarks], dtype=np.float32) * size
+            places = np.array([(one["x"], one["y"]) for one in landmarks], dtype=np.float64) * size
             scores = [one.get("visibility", one.get("presence")) for one in landmarks]
-            seen.append(Seen(places, np.array([1.0 if s is None else max(float(s), 1e-3) for s in scores], np.float32)))
+            seen.append(Seen(places, np.array([1.0 if s is None else max(float(s), 1e-3) for s in scores], np.float64)))
         frames.append(seen)
     notes = (
         [] if size.max() > 1 else ["places are shares of the picture, whose width and height are not said: taken alike"]

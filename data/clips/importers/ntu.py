@@ -25,8 +25,8 @@ def read(path: Path) -> Recording:
                 for _ in range(9):
                     next(words)
                 rows = [[float(next(words)) for _ in range(12)] for _ in range(int(next(words)))]
-                joints = np.array(rows, dtype=np.float32)
-                seen.append(Seen(joints[:, :3], (joints[:, 11] > 0).astype(np.float32), who))
+                joints = np.array(rows, dtype=np.float64)
+                seen.append(Seen(joints[:, :3], (joints[:, 11] > 0).astype(np.float64), who))
             frames.append(seen)
     except (ValueError, StopIteration):
         raise ValueError(f"{path.name} is not a whole .skeleton of NTU RGB+D") from None

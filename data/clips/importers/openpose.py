@@ -26,7 +26,7 @@ def read(path: Path) -> Recording:
     for file in sorted(one for one in path.glob(f"*{_ENDING}") if not one.name.startswith(".")):
         try:
             people = json.loads(file.read_text(encoding="utf-8"))["people"]
-            given = [np.array(one["pose_keypoints_2d"], dtype=np.float32).reshape(-1, 3) for one in people]
+            given = [np.array(one["pose_keypoints_2d"], dtype=np.float64).reshape(-1, 3) for one in people]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path.name}/{file.name} is not a frame of OpenPose's: {error!r}") from None
         frames.append([Seen.of(rows) for rows in given if len(rows)])

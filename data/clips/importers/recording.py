@@ -20,7 +20,7 @@ class Seen:
     @classmethod
     def of(cls, rows: np.ndarray, who: object = None) -> "Seen":
         """Of rows (x, y, score); a joint at 0, 0 is missing."""
-        rows = rows.astype(np.float32).reshape(-1, 3)
+        rows = rows.astype(np.float64).reshape(-1, 3)
         there = rows[:, :2].any(1) & np.isfinite(rows).all(1)
         return cls(rows[:, :2], np.where(there, rows[:, 2], 0.0), None if who is None else str(who))
 
@@ -76,8 +76,8 @@ class Recording:
         shapes = {one.joints.shape for person in kept for one in person.values()}
         if len(shapes) > 1:
             raise ValueError(f"people have {' and '.join(str(joints) for joints, _ in sorted(shapes))} joints")
-        joints = np.full((len(self.frames), people, *shapes.pop()), np.nan, dtype=np.float32)
-        scores = np.zeros(joints.shape[:3], dtype=np.float32)
+        joints = np.full((len(self.frames), people, *shapes.pop()), np.nan, dtype=np.float64)
+        scores = np.zeros(joints.shape[:3], dtype=np.float64)
         for number, person in enumerate(kept):
             for t, one in person.items():
                 joints[t, number] = np.where(one.scores[:, None] > 0, one.joints, np.nan)

@@ -123,6 +123,14 @@ def test_a_clip_is_read_as_it_was_written(tmp_path, form):
     assert found["keypoints"].shape[-1] == (3 if form == "ntu" else 2)
 
 
+@pytest.mark.parametrize("form", ["wide csv", "long csv", "openpose 25", "coco", "ntu"])
+def test_metres_of_a_map_projection_keep_their_steps(tmp_path, form):
+    write, joints, _ = FORMATS[form]
+    path = body(joints, at=0.0) / 1000  # steps of a thousandth of a metre, 5,000 km from zero
+    found = clip_arrays(write(tmp_path / "clip", [path + 5e6]), 1)["keypoints"]
+    assert_allclose(found.reshape(9, joints, -1)[:, :, :2] - 5e6, path, atol=1e-6)
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_folder_of_clips_is_loaded_and_a_further_one_read(tmp_path, form):
     write, joints, _ = FORMATS[form]

@@ -45,6 +45,17 @@ def test_tables_of_edges_and_nodes(tmp_path):
     assert data_set(tmp_path / "pets_edges.csv").room == "gnn"
 
 
+def test_features_that_single_precision_does_not_tell_apart_are_said(tmp_path):
+    nodes = "id,label,when\n" + "".join(f"n{i},{i % 2},{1.7e9 + 10 * i}\n" for i in range(40))
+    edges = "source,target\n" + "".join(f"n{i},n{(i + 1) % 40}\n" for i in range(40))
+    graph = load(tables(tmp_path, nodes, edges))
+    assert graph.x.dtype == torch.float32 and said(graph, "of 40 values of when single precision keeps 4: subtract an")
+    torch.save(Data(x=torch.arange(40.0)[:, None].double() + 1e9, edge_index=graph.edge_index), tmp_path / "own.pt")
+    assert said(load(tmp_path / "own.pt"), "of 40 values of feature 0 single precision keeps 2")
+    near = load(tables(tmp_path, nodes.replace("17000", "0"), edges))
+    assert not said(near, "single precision")
+
+
 def test_missing_parts_are_made_and_said(tmp_path):
     rows = [f"n{i},{'ab'[i % 2]}" for i in range(20)] + ["n20,"]
     folder = tmp_path / "ring"

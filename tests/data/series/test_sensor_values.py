@@ -225,12 +225,12 @@ def test_what_is_decided_about_numbers_in_the_first_row(tmp_path):
 
     body = "\n".join(f"{v[0]},{v[1]},60.5" for v in wave()) + "\n"
     nodes, steps, series = names("1,2,3\n" + body)
-    assert (nodes, steps) == (["1", "2", "3"], STEPS) and said(series, "is taken for names (header=False")
+    assert (nodes, steps) == (["1", "2", "3"], STEPS) and said(series, "is taken for names (--no-header")
     nodes, steps, _ = names("1,2,3\n" + body, header=False)
     assert (nodes, steps) == (["0", "1", "2"], STEPS + 1)
     counts = "412,388,501\n" + "\n".join(f"{90 + step % 7},{85 + step % 5},{100 + step % 3}" for step in range(STEPS))
     nodes, steps, series = names(counts)
-    assert (nodes, steps) == (["0", "1", "2"], STEPS + 1) and said(series, "is taken for values (header=True")
+    assert (nodes, steps) == (["0", "1", "2"], STEPS + 1) and said(series, "is taken for values (--header")
     assert names(counts, header=True)[0] == ["412", "388", "501"]
     assert names("773869,767541,767542\n" + body)[0] == ["773869", "767541", "767542"]
 
@@ -243,6 +243,8 @@ def test_zeros_that_look_like_gaps_are_noted(tmp_path):
     masked = read(path, missing=0)
     assert (~masked.observed).nonzero().tolist() == [[5, 1], [17, 1], [30, 1], [31, 1]]
     assert not said(masked, "zeros")
+    values[[5, 17, 30, 31], 1] = -999
+    assert said(read(table(path, hours(), values)), "6.7% of b are -999, which looks like a gap: --missing -999 says")
     counts = np.random.default_rng(0).poisson(1.0, (STEPS, 2)).astype(float)
     assert not said(read(table(path, hours(), counts)), "zeros")
 

@@ -55,6 +55,18 @@ def speeds(tmp_path):
     return write_csv(tmp_path / "traffic", waves())
 
 
+def test_an_offset_changes_no_error(tmp_path, said):
+    """Zero, 10^5 or 10^8 deviations away, is no share of a forecast."""
+    found = []
+    for offset in (1e5, 1e8):
+        data = write_csv(tmp_path / f"{offset:g}", waves(steps=200) + offset)
+        out = tmp_path / f"{offset:g}" / "run"
+        assert said("combined", "train", "--data", data, *SMALL, "--lags", 4, "--horizon", 2, "--out", out)[0] == 0
+        metrics = json.loads((out / "metrics.json").read_text())
+        found.append([metrics[key]["mean"] for key in ("test_mse", "test_mae")])
+    assert found[1] == pytest.approx(found[0], rel=1e-3) and found[0][0] < 10
+
+
 def settings_of(path, **typed):
     return SeriesSettings.resolve(str(path), {"device": "cpu", **typed})
 

@@ -18,6 +18,16 @@ def test_shares_go_to_what_errs_least_and_sum_to_one(power):
     assert float(found[0].min()) > 0.85
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_forecast_that_is_hopelessly_far_has_no_share(power):
+    errors, observed = errors_of(1.0, 2.0)
+    far = torch.cat([errors, torch.full_like(errors[:1], 1e7)])  # zero, beside values of 1e8 +- 10
+    far[2, :, :, 4] = errors[1, :, :, 4]
+    found = shares(far, observed, power)
+    assert found[2, :4].tolist() == [0.0] * 4 and float(found[2, 4]) > 0 and found.isfinite().all()
+    torch.testing.assert_close(found.sum(0), torch.ones(5))
+
+
 def test_errors_that_cancel_are_mixed():
     errors, observed = errors_of(1.0, 1.0)
     errors[1] = -errors[0]
