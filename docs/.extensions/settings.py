@@ -1,4 +1,4 @@
-"""A Markdown extension that puts the tables of every setting in the place of a line `[settings]`."""
+"""A Markdown extension that puts tables in the place of the lines `[settings]` and `[presets]`."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
 from graphreel.cli.settings_page import settings_tables
+from graphreel.training.presets import preset_table
 
 
 class _Tables(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
-        tables = "\n\n".join(settings_tables()).splitlines()
-        return [part for line in lines for part in (tables if line == "[settings]" else [line])]
+        tables = {"[settings]": "\n\n".join(settings_tables()), "[presets]": preset_table()}
+        return [part for line in lines for part in tables.get(line, line).split("\n")]
 
 
 class _Settings(Extension):

@@ -23,6 +23,7 @@ def sweep(
         typer.Option("--set", help="Settings that are not tuned: model=gat,seeds=10; may be repeated."),
     ] = None,
     config: Config = None,
+    preset: Annotated[str, typer.Option(help="paper, fast or best, as in training.", show_default=False)] = "",
     storage: Annotated[
         str | None, typer.Option(help="URL of a database that machines share.", show_default="SQLite in --out")
     ] = None,
@@ -46,6 +47,7 @@ def sweep(
     known = settings.options()
     typed = read_config(config, kinds) if config is not None else {}
     typed.pop("data", None)
+    typed |= {"preset": preset} if preset else {}
     for text in filter(None, (part.strip() for one in given or () for part in one.split(","))):
         name, equals, value = text.partition("=")
         name = name.strip().lstrip("-").replace("-", "_")

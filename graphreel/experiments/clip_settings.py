@@ -162,7 +162,7 @@ class ClipSettings(Settings):
         return {name: one for name, one in cls.options().items() if name != "compared"}
 
     @classmethod
-    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         options = cls.options()
         for kinds, names in _OWN_OPTIONS.items():
             for name in names:
@@ -196,7 +196,7 @@ class CompareSettings(ClipSettings):
         "videos": {**_VIDEOS, "seeds": 5, "epochs": 40},
     }
     OFFERED: ClassVar[tuple[str, ...]] = (
-        "data", "seed", "seeds", "device", "checkpoint_every", "spatial", "temporal", "hidden", "dropout",
+        "data", "preset", "seed", "seeds", "device", "checkpoint_every", "spatial", "temporal", "hidden", "dropout",
         *(name for names in _OWN_OPTIONS.values() for name in names), "augment",
         "learning_rate", "schedule", "optimizer", "weight_decay", "label_smoothing", "class_weights", "batch_size",
         "epochs", "validation",
@@ -207,7 +207,7 @@ class CompareSettings(ClipSettings):
         return {name: one for name, one in cls.options().items() if name in cls.OFFERED}
 
     @classmethod
-    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         if kind not in cls.KINDS:
             raise ValueError(
                 f"combined compare expects clips (digits, a keypoint .npz, videos), and {data} is a {kind}"
@@ -217,4 +217,4 @@ class CompareSettings(ClipSettings):
                 raise ValueError(
                     f"--{dashed(name)} none leaves nothing to compare: one of the models goes without it anyway"
                 )
-        return super().preset(data, kind, typed)
+        return super().of_data(data, kind, typed)

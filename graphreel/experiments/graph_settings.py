@@ -171,7 +171,7 @@ class GnnSettings(Settings):
         return numbers
 
     @classmethod
-    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         model, recipe = "gat" if typed.get("model") in ATTENDING else "gcn", typed.get("recipe") or ""
         if recipe and kind == "graphs":
             raise ValueError(f"--recipe {recipe} expects one graph, whose nodes are learned, got the set {data}")

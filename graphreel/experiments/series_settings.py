@@ -144,7 +144,7 @@ class SeriesSettings(Settings):
         return self.cycle or self.calendar
 
     @classmethod
-    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         form = "json" if Path(data).suffix.lower() == ".json" else "csv"
         if form == "json" and typed.get("adjacency"):
             raise ValueError(f"--adjacency goes with a .csv; {data} brings its edges along")

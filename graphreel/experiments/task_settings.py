@@ -53,7 +53,7 @@ class TaskSettings(Settings):
             raise ValueError(f"--forget-bias expects one of the cells {', '.join(GATED_CELLS)}, got {self.cell!r}")
 
     @classmethod
-    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         preset = dict(cls.PRESETS.get(data, {}))
         if data == "palindrome" and typed.get("cell", "lstm") in GATED_CELLS:
             preset["forget_bias"] = PALINDROME_FORGET_BIAS

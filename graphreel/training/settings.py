@@ -9,6 +9,8 @@ from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 from graphreel.core.near_names import did_you_mean
 from graphreel.data.registry import data_set
 from graphreel.training.option import Setting, at_least, at_most, dashed, device, one_of, option
+from graphreel.training.presets import NAMES as PRESET_NAMES
+from graphreel.training.presets import preset_values
 from graphreel.training.trackers import TRACKERS
 
 S = TypeVar("S", bound="Settings")
@@ -57,6 +59,10 @@ class Settings:
         panel="Run",
         before="",
     )
+    preset: str = option(
+        "", "Settings of the data set that were chosen together; typed options win", check=one_of("", *PRESET_NAMES),
+        panel="Run", before="",
+    )  # fmt: skip
     init_from: str = option("", "Run whose weights it starts from, where names and shapes fit.", panel="Run", before="")
 
     def __post_init__(self) -> None:
@@ -101,7 +107,7 @@ class Settings:
         return cls.options()
 
     @classmethod
-    def preset(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         """What differs from the defaults for a data set of a kind, where the user says nothing else.
 
         Raises:
@@ -111,7 +117,7 @@ class Settings:
 
     @classmethod
     def resolve(cls: type[S], data: str, typed: Mapping[str, Any], kind: str | None = None) -> S:
-        """The preset of the data, overridden by what the user set.
+        """What the data's kind is trained with, overridden by a preset that is asked for, and by what the user set.
 
         Args:
             data: name or path, as for `graphreel.data.load`.
@@ -129,7 +135,10 @@ class Settings:
                 raise ValueError(f"--{dashed(name)} is not an option for {cls.CALLED.format(data=data)}")
             if known[name].by_data and typed[name] == 0:
                 raise ValueError(f"--{dashed(name)} expects a number above 0, got 0")
-        return cls(**{**cls.preset(data, kind, typed), **typed, "data": data})
+        if typed.get("preset"):
+            model = str(typed.get("model", known["model"].default)) if "model" in known else ""
+            typed = {**preset_values(typed["preset"], data, kind, model), **typed}
+        return cls(**{**cls.of_data(data, kind, typed), **typed, "data": data})
 
     @classmethod
     def from_dict(cls: type[S], values: Mapping[str, Any]) -> S:

@@ -4,15 +4,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from graphreel.data.registry import NAMES
 from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.experiments.sequence_settings import SequenceSettings
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
 from graphreel.training.option import at_least, at_most, one_of, option, positive, share
+from graphreel.training.presets import PRESETS
 from graphreel.training.settings import Settings
 
-ALL = (GnnSettings, TaskSettings, TextSettings, ClipSettings, CompareSettings, SeriesSettings)
+ALL = (GnnSettings, TaskSettings, SequenceSettings, TextSettings, ClipSettings, CompareSettings, SeriesSettings)
 
 
 @dataclass(frozen=True)
@@ -117,3 +120,26 @@ def test_a_foreign_setting_is_refused():
 def test_absurd_sizes_are_one_sentence(setting):
     with pytest.raises(ValueError, match=f"--{setting.replace('_', '-')} expects at most [0-9,]+, got 1000000000"):
         TaskSettings.resolve("palindrome", {setting: 10**9})
+
+
+def test_every_preset_holds_for_what_it_is_of(tmp_path):
+    kinds = {kind: settings for settings in ALL for kind in settings.KINDS if settings is not CompareSettings}
+    for one in PRESETS:
+        for on in one.on:
+            kind = on if on in kinds else NAMES[on].kind if on in NAMES else "series"
+            path = tmp_path / f"{on}.json"
+            path.write_text("{}")
+            data = on if on in NAMES else str(path)
+            typed = {"preset": one.name} | ({"model": one.model[0]} if one.model else {})
+            made = kinds[kind].resolve(data, typed, kind)
+            assert made.preset == one.name
+            assert {name: getattr(made, name) for name in one.values} == dict(one.values)
+
+
+def test_typed_options_come_before_the_preset_and_that_before_the_data():
+    made = GnnSettings.resolve("cora", {"preset": "paper", "hidden": 7})
+    assert (made.hidden, made.learning_rate, made.patience) == (7, 0.01, 10)
+    assert GnnSettings.resolve("cora", {"preset": "best"}).draws == 4  # of the recipe that it names
+    assert GnnSettings.resolve("pubmed", {"preset": "paper", "model": "gat"}).output_heads == 8
+    with pytest.raises(ValueError, match="--preset expects best or fast for digits, got paper"):
+        ClipSettings.resolve("digits", {"preset": "paper"})
