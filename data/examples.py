@@ -61,6 +61,37 @@ def _write_clips(path: Path) -> list[Path]:
     return [path]
 
 
+def _write_videos(folder: Path) -> list[Path]:
+    """CLASS/NUMBER.mp4: a ball that goes round, round a square, or to and fro, at its own place, size and speed."""
+    import numpy as np
+
+    from .clips.optical_flow import require_opencv
+
+    cv2 = require_opencv()
+    rng, (width, height), frames = np.random.default_rng(0), (64, 48), 24
+    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
+    written = []
+    for name in ("circle", "square", "diagonal"):
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            turns = rng.uniform(0, 1) + rng.uniform(1, 1.5) * np.arange(frames) / frames
+            if name == "circle":
+                way = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+            elif name == "square":
+                way = np.stack([np.interp(4 * (turns % 1), range(5), side) for side in square.T], axis=1)
+            else:
+                way = np.repeat(4 * np.abs(turns % 1 - 0.5)[:, None] - 1, 2, axis=1)
+            centre = (width / 2, height / 2) + rng.uniform(-6, 6, 2) + rng.uniform(9, 14) * way
+            written.append(folder / name / f"{number:02}.mp4")
+            video = cv2.VideoWriter(str(written[-1]), cv2.VideoWriter.fourcc(*"mp4v"), 12, (width, height))
+            size, colour = int(rng.integers(3, 6)), rng.uniform(128, 255, 3).tolist()
+            for x, y in centre:
+                picture = rng.integers(20, 40, (height, width, 3), dtype=np.uint8)
+                video.write(cv2.circle(picture, (round(x), round(y)), size, colour, -1))
+            video.release()
+    return written
+
+
 def _write_text(path: Path) -> list[Path]:
     """A text in UTF-8."""
     draw = random.Random(0)
@@ -78,6 +109,7 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], list[Path]]]] = {
     **GRAPH_EXAMPLES,
     "series": {".csv": _write_series},
     "clips": {".npz": _write_clips},
+    "videos": {"": _write_videos},
     "text": {".txt": _write_text},
     "sequences": SEQUENCE_EXAMPLES,
 }

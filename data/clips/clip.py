@@ -24,7 +24,7 @@ class Clip(Data):
         from a frame to the next; y [1], the class. Optional: edge_attr [edges, 1], how many frames lie between an
         edge's ends (0 or 1); track [nodes] and num_tracks, who a node is through time; num_people, who
         have equally many of the tracks, one after the other; pos [nodes, 2 or 3], in pixels; size [height, width] of
-        the picture as `canvas` [1, 2].
+        the picture as `canvas` [1, 2]; the `file` it was read from.
     """
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:

@@ -203,9 +203,12 @@ def _clips(part: KeypointPart, reader: KeypointReader, prefix: str, file: str, c
     for number, (places, score) in enumerate(zip(part.places, part.scores, strict=True)):
         label = classes.index(part.labels[number]) if classes is not None and part.labels is not None else None
         try:
-            clips.append(reader.clip(places, label, score))
+            clip = reader.clip(places, label, score)
         except ValueError as error:
             raise ValueError(f"{prefix}keypoints of {file}, clip {number}: {error}") from None
+        if part.files is not None:
+            clip.file = part.files[number]
+        clips.append(clip)
     return clips
 
 

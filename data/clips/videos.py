@@ -101,8 +101,8 @@ def load_videos(
         groups = [group for i, group in enumerate(groups) if clips[i] is not None] if groups else None
         folder = folder.without(left_out)
     read = [clip for clip in clips if clip is not None]
-    for clip, label in zip(read, folder.labels, strict=True):
-        clip.y = torch.tensor([label])
+    for clip, label, file in zip(read, folder.labels, folder.files, strict=True):
+        clip.y, clip.file = torch.tensor([label]), str(file)
     made = ClipSplits(
         path.name, [], [], [], folder.classes, reader.timeless, reader.augment, reader.mirror, asdict(reader),
         seconds=median(clip.seconds for clip in read),
@@ -116,10 +116,10 @@ def _pose_splits(
     groups: list[str] | None, model: str | None, skipped: list[str] | None,
     progress: Callable[[int, int], None] | None,
 ) -> ClipSplits:  # fmt: skip
-    names = [str(i) for i in range(len(folder.files))]  # to know again which are left
+    names = [str(file) for file in folder.files]
     labels = [folder.classes[label] for label in folder.labels]
     arrays = pose_arrays(folder.files, labels, reader, model, skipped, progress, names)
-    kept = [int(name) for name in arrays.pop("files").tolist()]
+    kept = [names.index(name) for name in arrays["files"].tolist()]
     tested = [place for place, i in enumerate(kept) if folder.parts[i] == "test"] or None
     if groups is not None:
         arrays["groups"] = np.array([groups[i] for i in kept])
@@ -135,7 +135,7 @@ def _pose_splits(
 def _noted(splits: ClipSplits, notes: list[str], skipped: list[str] | None) -> ClipSplits:
     said = [*notes, *(f"left out: {reason}" for reason in skipped or [])]
     for one in {id(one): one for one in (splits, *splits.folds)}.values():
-        one.notes = [*one.notes, *said]
+        one.notes = list(dict.fromkeys([*one.notes, *said]))
     return splits
 
 

@@ -50,7 +50,10 @@ app.command(
 @app.command()
 def example(
     kind: Annotated[
-        str, typer.Argument(help="graph, graphs, graph-classes, graph-tu, graph-ogb, series, clips, text or sequences.")
+        str,
+        typer.Argument(
+            help="graph, graphs, graph-classes, graph-tu, graph-ogb, series, clips, videos, text or sequences."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Where it goes: a new file or folder; its suffix chooses the format.")],
 ) -> None:

@@ -63,6 +63,8 @@ def _find(name: str, classifier: Classifier) -> tuple[Any, dict[str, Any]]:
         if not 0 <= int(name) < len(clips):
             raise ValueError(f"CLIP expects a number from 0 to {len(clips) - 1}, or a file, got {name}")
         clip = clips[int(name)]
+        if Path(clip.get("file") or "").is_file():
+            return _find(clip.file, classifier)
         if clip.get("sprite_size") is None:
             return clip, {}
         from graphreel.data.clips.digits import render

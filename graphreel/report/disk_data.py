@@ -18,6 +18,7 @@ WANTED = {
     "cora": Wanted("Cora", ("Cora/raw/ind.cora.graph", "cora/raw/ind.cora.graph"), "cora"),
     "mutag": Wanted("MUTAG", ("mutag/MUTAG.txt", "MUTAG/raw/MUTAG_A.txt"), "mutag"),
     "jhmdb": Wanted("JHMDB's keypoints", ("jhmdb/jhmdb_split1.npz", "jhmdb_split1.npz")),
+    "ut_interaction": Wanted("UT-Interaction's videos", ("ut_interaction",)),
 }
 
 

@@ -14,6 +14,7 @@ TRAINED = {
     "graphs": ("gnn", "--epochs", "1", "40 graphs of 4 to 9 nodes"),
     "series": ("combined", "--epochs", "1", "480 steps, 2024-01-01 to "),
     "clips": ("combined", "--epochs", "1", "parts: 2"),
+    "videos": ("combined", "--epochs", "1", "3 classes: circle"),
     "text": ("rnn", "--steps", "2", "characters"),
     "sequences": ("rnn", "--steps", "2", "120 sequences of "),
 }

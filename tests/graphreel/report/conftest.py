@@ -100,7 +100,7 @@ TINY = {
     "Q3.2": dict(seeds=1, updates=5),
     "Q3.3": dict(seeds=1),
     "Q3.4": dict(seeds=1, folds=1, epochs=2),
-    "Q3.5": dict(seeds=1, epochs=1),
+    "Q3.5": dict(seeds=1, epochs=1, footage=False),
 }
 TALE = "Sleeping beauty is asleep, and the king's son said: 'Who is that?' \"A hundred years,\" they answered. "
 

@@ -7,8 +7,10 @@ import pytest
 import typer
 
 from graphreel.cli.app import app
+from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.report import questions
-from graphreel.report.questions.q3_5.measure import told_apart
+from graphreel.report.questions.q3_5.measure import footage, told_apart
+from graphreel.report.workspace import Trainings, Workspace
 
 
 def test_every_question_is_answered(report):
@@ -194,3 +196,13 @@ def test_the_page_on_paper(report, browser):
     )
     assert browser.evaluate(hidden + ".length") == 0
     browser.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_footage_is_trained_on_and_drawn(tmp_path, monkeypatch):
+    pytest.importorskip("cv2")
+    monkeypatch.setattr(ClipSettings, "PRESETS", {**ClipSettings.PRESETS, "videos": {"epochs": 1}})
+    workspace = Workspace(tmp_path / "page", Trainings(tmp_path), {})
+    seen = footage(workspace)
+    assert seen["classes"] == ["circle", "diagonal", "square"] and not seen["real"]
+    assert {"majority", "logistic_regression"} <= set(seen["baselines"])
+    assert (tmp_path / "page" / "footage.png").is_file()

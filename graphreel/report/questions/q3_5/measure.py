@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 
-from graphreel.experiments.clip_settings import CompareSettings
+from graphreel.data.examples import write_example
+from graphreel.experiments.clip_settings import ClipSettings, CompareSettings
 from graphreel.inspect.clip_attention import draw as draw_attention
 from graphreel.report.workspace import Workspace
 from graphreel.training.curves import BLUE, GREY, ORANGE
@@ -24,16 +27,19 @@ class Sizes:
     Attributes:
         seeds, epochs: of each of the three models.
         keypoint_seeds: on keypoints from real videos; 0 leaves them out.
+        footage: whether also on videos, real ones where they are on disk.
     """
 
     seeds: int = 5
     epochs: int = 40
     keypoint_seeds: int = 5
+    footage: bool = True
 
 
 SIZES = {"quick": Sizes(seeds=1, epochs=25, keypoint_seeds=0), "full": Sizes()}
-SECONDS = {"quick": 30, "full": 1100}
-USES = ("jhmdb",)
+SECONDS = {"quick": 60, "full": 1200}
+USES = ("jhmdb", "ut_interaction")
+RECORDING = r"_(seq\d+)_"  # of a file of UT-Interaction
 
 
 def measure(sizes: Sizes, workspace: Workspace) -> dict[str, Any]:
@@ -48,7 +54,25 @@ def measure(sizes: Sizes, workspace: Workspace) -> dict[str, Any]:
     if sizes.keypoint_seeds and "jhmdb" in workspace.on_disk:
         typed = {"seeds": sizes.keypoint_seeds}
         numbers["keypoints"] = _compare(workspace, workspace.on_disk["jhmdb"], "keypoints", typed).metrics()["models"]
+    readable = all(map(find_spec, ("av", "cv2")))
+    numbers["footage"] = footage(workspace) if sizes.footage and readable else None
     return numbers
+
+
+def footage(workspace: Workspace) -> dict[str, Any]:
+    """Train on real videos where they are on disk, else on drawn ones of a ball, and draw a test clip."""
+    real = workspace.on_disk.get("ut_interaction")
+    folder = Path(real) if real else workspace.trainings.folder / "balls"
+    if not folder.exists():
+        write_example("videos", folder.with_name("unfinished"))
+        folder.with_name("unfinished").rename(folder)
+    typed = {"split_by": RECORDING} if real else {}
+    trained = workspace.trainings.train("footage", ClipSettings.resolve(str(folder), typed, "videos"))
+    workspace.picture("footage", draw_attention(trained.path, "0", workspace.folder / "footage.png")[0])
+    metrics = trained.metrics()
+    shown = {name: metrics[name] for name in ("classes", "test_accuracy", "baselines")}
+    data = f"{folder} --split-by '{RECORDING}'" if real else "BALLS"
+    return {**shown, "data": data, "real": bool(real)}
 
 
 def verdicts(numbers: Mapping[str, Any]) -> dict[str, str]:
