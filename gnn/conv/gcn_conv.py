@@ -24,7 +24,7 @@ from ..kernels import sparse_features
 from ..kernels.csr import CSRGraph, check_edges, to_csr
 from ..kernels.dispatch import fast_path_serves, fastest_way, is_plain_linear, upcast, wide_index
 from ..kernels.edge_list_convolution import EdgeList, convolve_edge_list, normalize_edge_list
-from ..kernels.spmm import PRODUCT, SparseMatrix, sparse_product
+from ..kernels.spmm import SparseMatrix, product_serves, sparse_product
 from ..kernels.tensor_cache import no_graph, remember
 
 
@@ -127,7 +127,7 @@ class GCNConv(MessagePassing):
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
             size = edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels
             way = fastest_way(*size, device=x.device.type)
-            if way == "csr" and x.device.type != "cpu" and not PRODUCT.passes(x.device):
+            if way == "csr" and not product_serves(x.device):
                 way = "messages"
         if way == "operator":
             return self._convolve(x, lambda h: _sum_neighbors(h, edge_index, edge_weight, *meaning)[0])

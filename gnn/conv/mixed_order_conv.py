@@ -11,7 +11,7 @@ from graphreel.core.dropout import check_probability, dropout_factors
 from graphreel.core.transforms import is_transforming
 
 from ..kernels.dispatch import fast_path_serves, upcast, wide_index
-from ..kernels.spmm import SparseMatrix, sparse_product
+from ..kernels.spmm import SparseMatrix, product_serves, sparse_product
 from .gcn_conv import GCNConv, _matrix
 
 
@@ -55,7 +55,8 @@ class MixedOrderConv(GCNConv):
         """Mix node features ``x`` over the graph; arguments as :meth:`GCNConv.forward`'s."""
         edge_index, edge_weight = self._checked(x, edge_index, edge_weight)
         h = self._draw(self._map(x))
-        if not is_transforming() and fast_path_serves(self, MixedOrderConv, x, edge_index, edge_weight):
+        direct = not is_transforming() and fast_path_serves(self, MixedOrderConv, x, edge_index, edge_weight)
+        if direct and product_serves(x.device):
             meaning = (self.normalize, self.add_self_loops, 2.0 if self.improved else 1.0, self.flow)
             matrix = _matrix(edge_index, edge_weight, h.size(-2), upcast(h).dtype, *meaning)
             nodes_first = upcast(h).movedim(-2, 0)

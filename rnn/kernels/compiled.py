@@ -12,7 +12,6 @@ from graphreel.core.transforms import is_compiled
 
 from ..cells import State
 from ..sequence.packing import full_packing, span_packing, spans_of
-from ..sequence.scan import plain_scan
 from .buffer_pool import BufferPool
 from .dispatch import by_torch, prefers_torch, scan
 from .gru import GRU_KERNEL
@@ -35,6 +34,8 @@ def compiled_stack(
     """
     if not is_compiled() or layer.kernel.forward is None or torch.is_autocast_enabled(x.device.type):
         return None
+    if layer.zoneout and layer.training and x.device.type != "cpu":
+        return None  # what is drawn within an operator does not repeat there
     finals: list[list[Tensor]] = []
     lengths = lengths if lengths is None or isinstance(lengths, Tensor) else torch.tensor(lengths)
     for depth in range(layer.num_layers):
@@ -95,8 +96,5 @@ def _scan(
         packing = span_packing(*spans_of(lengths, steps, batch, padding_side), steps, x.device)[reverse]
     rows, state = packing.gather(x.reshape(steps * batch, width)), tuple(packing.sort(part) for part in initial)
     with seeded(seed):
-        if changed:
-            y, final = plain_scan(kernel.cell, rows, packing.schedule, state, named, drop, (zoneout, training))
-        else:
-            y, final = scan(kernel, _pool, rows, packing.schedule, state, named)
+        y, final = scan(kernel, _pool, rows, packing.schedule, state, named, True, drop, (zoneout, training))
     return [packing.scatter(y).view(steps, batch, -1), *(packing.unsort(part) for part in final)]

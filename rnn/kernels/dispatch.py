@@ -18,8 +18,9 @@ from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.scan import plain_scan
 from .buffer_pool import BufferPool
 from .frame import Kernel, ScanCall, fused_scan
+from .gpu_scan import gpu_scan, gpu_scan_serves
 
-PATHS = ("fastest", "torch", "fused", "plain")
+PATHS = ("fastest", "torch", "fused", "plain", "triton")
 _FEWEST_STEPS = 4  # one step at batch 1: 65 us as a plain step, 235 us fused
 _MANY_STEPS = 40
 _LARGE_STEP = 2**15  # units of a batch
@@ -31,8 +32,8 @@ _path = "fastest"
 
 @contextmanager
 def scan_path(name: str) -> Iterator[None]:
-    """Choose within the block, in all threads: by "torch"'s operators or "fused" wherever that is possible, by "plain"
-    operations alone, or what is "fastest"."""
+    """Choose within the block, in all threads: by "torch"'s operators, "fused" or by "triton" (a GPU's kernels) where
+    that is possible, by "plain" operations alone, or what is "fastest"."""
     global _path
     if name not in PATHS:
         raise ValueError(f"name must be one of {', '.join(PATHS)}, but got {name!r}")
@@ -89,17 +90,20 @@ def _torch_is_faster(torch_op: str, steps: int, batch: int, hidden: int, trainin
 
 def by_torch(
     torch_op: str, x: Tensor, state: State, weights: Sequence[Tensor], bias: bool, layers: int, bidirectional: bool,
-    batch_sizes: Tensor | None = None,
+    batch_sizes: Tensor | None = None, dropout: float = 0.0,
 ) -> tuple[Tensor, State]:  # fmt: skip
-    """A stack of layers without dropout over x [T, B, I], or over packed rows: h of the last one, the final states."""
+    """A stack of layers over x [T, B, I], or over packed rows: h of the last one, the final states."""
+    gpu = x.device.type == "cuda"
+    state = tuple(part.contiguous() for part in state) if gpu else state
     hx, op = state if len(state) == 2 else state[0], getattr(torch, torch_op)
+    train = gpu and (dropout > 0 or torch.is_grad_enabled())  # cuDNN keeps what a backward pass reads in training alone
     if batch_sizes is not None:
-        y, *final = op(x, batch_sizes, hx, weights, bias, layers, 0.0, False, bidirectional)
+        y, *final = op(x, batch_sizes, hx, weights, bias, layers, dropout, train, bidirectional)
         return y, tuple(final)
-    plain = torch_op == "lstm" and state[0].shape == state[1].shape
+    plain = torch_op == "lstm" and not gpu and state[0].shape == state[1].shape
     if plain and len(x) == 1 and not bidirectional and not torch.is_grad_enabled():
         return _one_lstm_step(x[0], state, weights, layers)
-    y, *final = op(x, hx, weights, bias, layers, 0.0, False, bidirectional, False)
+    y, *final = op(x, hx, weights, bias, layers, dropout, train, bidirectional, False)
     return y, tuple(final)
 
 
@@ -120,6 +124,8 @@ def scan(
     initial: State,
     weights: Weights,
     outputs: bool = True,
+    drop: Tensor | None = None,
+    zoneout: tuple[float, bool] = (0.0, False),
 ) -> tuple[Tensor, State]:
     """Scan all steps (see graphreel.rnn.sequence.scan).
 
@@ -127,27 +133,41 @@ def scan(
         kernel: the cell, in plain operations and fused.
         buffer_pool: where the fused scan's memory comes from.
         outputs: False where only the final state is wanted; h of all steps may then be left out.
+        drop, zoneout: as in plain_scan.
 
     Returns:
         h of all steps [sum of counts, H], and the state [B, H] after the last step.
     """
     others = (*initial, *weights.values())
+    if _by_triton(x, others) and gpu_scan_serves(kernel.cell, x, schedule, initial, weights, drop):
+        return gpu_scan(kernel.cell, x, schedule, initial, weights, zoneout)
     few = len(schedule.counts) < _FEWEST_STEPS and _path != "fused"
-    if _path == "plain" or few or kernel.forward is None or not _can_fuse(x, others):
-        return plain_scan(kernel.cell, x, schedule, initial, weights)
+    changed = drop is not None or zoneout[0] > 0 or any(name.startswith("norm") for name in weights)
+    if _path == "plain" or few or changed or kernel.forward is None or not _can_fuse(x, others):
+        return plain_scan(kernel.cell, x, schedule, initial, weights, drop, zoneout)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *others))
     return fused_scan(kernel, ScanCall(schedule, buffer_pool, outputs, keep), x, initial, weights)
 
 
+def _by_triton(x: Tensor, others: Sequence[Tensor]) -> bool:
+    """Whether the kernels for a GPU are the way, if there are any."""
+    wanted = _path == "triton" or (x.device.type == "cuda" and _path in ("fastest", "fused"))
+    return wanted and _is_plain(x, others)
+
+
 def _can_fuse(x: Tensor, others: Sequence[Tensor]) -> bool:
     """Whether all are ordinary tensors of one floating type on the CPU, with no transformation looking on."""
+    on_cpu = all(t.device.type == "cpu" for t in (x, *others))
+    return on_cpu and x.dtype in (torch.float32, torch.float64) and _is_plain(x, others)
+
+
+def _is_plain(x: Tensor, others: Sequence[Tensor]) -> bool:
     tensors = (x, *others)
     return (
-        x.dtype in (torch.float32, torch.float64)
-        and all(t.device.type == "cpu" and t.dtype == x.dtype and t.layout == torch.strided for t in tensors)
+        all(t.dtype == x.dtype and t.layout == torch.strided for t in tensors)
         and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
         and x.numel() > 0
-        and not torch.is_autocast_enabled("cpu")
+        and not torch.is_autocast_enabled(x.device.type)
         and not is_transforming()
         and not is_in_torch_dispatch_mode()
         and not any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)

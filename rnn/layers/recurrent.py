@@ -1,7 +1,8 @@
 """The frame around every recurrent layer: parameters, the conventions of torch.nn, layers and directions."""
 
 from collections.abc import Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,9 @@ from ..kernels.dispatch import scan
 from ..kernels.frame import Kernel
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.packing import Packing, full_packing, sequence_packing, span_packing, spans_of
-from ..sequence.scan import plain_scan
 from .constructor import whole_signature
 from .initialization import INITIALIZATIONS
-from .parameter_names import full_name
+from .parameter_names import full_name, plain_names
 from .torch_stack import packed_stack, torch_stack
 
 
@@ -94,6 +94,7 @@ class Recurrent(nn.Module):
                     self.register_parameter(full_name(name, layer, direction), parameter)
         self._buffer_pool = BufferPool(num_layers * self.num_directions)
         self.reset_parameters()
+        self.flatten_parameters()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -167,7 +168,22 @@ class Recurrent(nn.Module):
                     initialize(name, parameter, self.hidden_size)
 
     def flatten_parameters(self) -> None:
-        """Nothing to do; here because callers of torch.nn's layers call it."""
+        """Lay the parameters side by side on a GPU, as cuDNN wants them; moving the layer does so by itself."""
+        op, projection = self.kernel.torch_op, getattr(self, "proj_size", 0)
+        if op is None or self.layer_norm or not next(self.parameters()).is_cuda:
+            return
+        names = plain_names(self.bias, projection > 0, self.num_layers, self.num_directions)
+        shapes = ("bias", "input_size", "hidden_size", "num_layers", "batch_first", "bidirectional")
+        layer: Any = SimpleNamespace(
+            **{name: getattr(self, name) for name in shapes}, mode=op.upper(), proj_size=projection,
+            _flat_weights=[self._parameters.get(name) for name in names], _flat_weights_names=names,
+        )  # fmt: skip
+        nn.RNNBase.flatten_parameters(layer)
+
+    def _apply(self, *args: Any, **options: Any) -> Self:
+        super()._apply(*args, **options)
+        self.flatten_parameters()
+        return self
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -278,13 +294,10 @@ class Recurrent(nn.Module):
 
         With outputs=False only the final state is wanted, and h of all steps may be left out.
         """
-        changed = self.layer_norm or self.zoneout > 0 or (self.recurrent_dropout > 0 and self.training)
-        if not changed:
-            return scan(self.kernel, self._buffer_pool, x, schedule, initial, weights, outputs)
-        drop = None
+        drop, zoneout = None, (self.zoneout, self.training)
         if self.recurrent_dropout and self.training:
             drop = drop_out(torch.ones_like(initial[0]), self.recurrent_dropout)
-        return plain_scan(self.cell, x, schedule, initial, weights, drop, (self.zoneout, self.training))
+        return scan(self.kernel, self._buffer_pool, x, schedule, initial, weights, outputs, drop, zoneout)
 
     def _check_features(self, x: Tensor, dims: tuple[int, ...]) -> None:
         if not isinstance(x, Tensor):

@@ -24,7 +24,8 @@ def torch_stack(
     steps, batch = x.shape[:2]
     if lengths is None:
         return _stack(layer, x, states, batch, None)
-    if padding_side == "left" or torch.is_grad_enabled() or x.device.type != "cpu" or not batch or is_transforming():
+    slower = x.device.type != "cuda" and (torch.is_grad_enabled() or x.device.type != "cpu")
+    if padding_side == "left" or slower or not batch or is_transforming():
         return None
     _, spans = spans_of(lengths, steps, batch, padding_side)
     rows = pack_padded_sequence(x, spans, enforce_sorted=False)
@@ -44,15 +45,17 @@ def _stack(layer: Any, x: Tensor, states: State | None, batch: int, sizes: Tenso
     op, fused = layer.kernel.torch_op, layer.kernel.forward is not None
     if op is None or layer.layer_norm or layer.zoneout or batch == 0:
         return None
-    drops = (layer.num_layers > 1 and layer.dropout) or layer.recurrent_dropout or layer.weight_dropout
+    dropout = layer.dropout if layer.num_layers > 1 and layer.training else 0.0
+    if layer.training and (layer.recurrent_dropout or layer.weight_dropout):
+        return None
     packed = 0 if sizes is None else batch
-    if (drops and layer.training) or not prefers_torch(op, x, layer.hidden_size, fused, packed):
+    if (dropout and x.device.type != "cuda") or not prefers_torch(op, x, layer.hidden_size, fused, packed):
         return None
     held = layer._parameters
     names = plain_names(layer.bias, op == "lstm" and not fused, layer.num_layers, layer.num_directions)
     weights: list[Any] = [held[name] if name in held else getattr(layer, name) for name in names]
     states = states or layer.zeros(x, layer.num_layers * layer.num_directions, batch)
-    return by_torch(op, x, states, weights, layer.bias, layer.num_layers, layer.bidirectional, sizes)
+    return by_torch(op, x, states, weights, layer.bias, layer.num_layers, layer.bidirectional, sizes, dropout)
 
 
 def _permuted(state: Tensor, order: Tensor | None) -> Tensor:

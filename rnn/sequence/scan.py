@@ -1,7 +1,7 @@
 """The plain loop through time: one cell step after another, in ordinary autograd operations.
 
-This is the definition that the fused scans are tested against, and what runs wherever they do not apply: on a GPU, in
-half precision, under transforms of torch.func, with zoneout, recurrent dropout or layer normalisation.
+This is the definition that the fused scans are tested against, and what runs wherever they do not apply: in half
+precision, under transforms of torch.func, with zoneout, recurrent dropout or layer normalisation on a CPU.
 """
 
 import torch

@@ -3,6 +3,7 @@
 import pytest
 
 from graphreel.gnn.kernels import fused_attention
+from graphreel.rnn.kernels import gpu_scan
 
 triton = pytest.importorskip("triton")
 pytestmark = pytest.mark.slow
@@ -34,3 +35,11 @@ def test_attention(card, width, dynamic):
     constants = {"H": 4, "C": width, "SLOPE": 0.2, "DYNAMIC": dynamic, "EDGE": True, **sizes}
     for kernel in fused_attention.kernels().values():
         assert len(build(kernel, constants, warps, card)["cubin"]) > 0
+
+
+@pytest.mark.parametrize(("card", "form"), [(80, (0, False, True, 1)), (90, (1, True, False, 2))])
+def test_lstm(card, form):
+    names = ("PEEPHOLES", "SIGMOID", "NORM", "ZONEOUT")
+    constants = {"H": 200, "RATE": 0.1, "EPS": 1e-5, "BLOCK": 256, **dict(zip(names, form, strict=True))}
+    for kernel in gpu_scan.kernels().values():
+        assert len(build(kernel, constants, 2, card)["cubin"]) > 0
