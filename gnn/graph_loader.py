@@ -1,14 +1,19 @@
 """Mini-batches of graphs whose edges come sorted, so that no step of a training waits for that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
+from .adjacency import normalize_values
+from .conv.gcn_conv import matrix_key
 from .kernels.block_diagonal import block_diagonal
-from .kernels.csr import to_csr
+from .kernels.csr import Compressed, CSRGraph, to_csr
+from .kernels.dispatch import PREPARED
+from .kernels.spmm import SparseMatrix
 from .kernels.tensor_cache import remember
 
 __all__ = ["GraphLoader"]
@@ -51,23 +56,48 @@ class _SortingCollater:
         batch = self.collate(graphs)
         if isinstance(batch, Data) and isinstance(batch.get("edge_index"), Tensor) and batch.num_nodes:
             edges = to_csr(batch.edge_index, batch.num_nodes, self.self_loops)
-            for graph in (edges, *(block_diagonal(edges, heads) for heads in self.heads)):
-                _ = graph.by_source, graph.target
-            batch.__dict__["_sorted"] = _Sorted(batch.edge_index, edges, self.self_loops)
+            batch.__dict__["_sorted"] = _Sorted(batch.edge_index, self.self_loops, edges, self.heads)
         return batch
 
 
 class _Sorted:
-    """Goes from a worker's process to another one beside its ``edge_index``, and is remembered with it there."""
+    """Goes from a worker's process to another one beside its ``edge_index``, and is remembered with it there.
 
-    def __init__(self, *state: Any) -> None:
-        self.__setstate__(state)
+    All of it travels as one tensor: to unpack one takes as long as a layer takes for a few hundred edges.
+    """
+
+    def __init__(self, edge_index: Tensor, self_loops: bool, edges: CSRGraph, heads: tuple[int, ...]) -> None:
+        graphs = [edges, *(block_diagonal(edges, count) for count in heads)]
+        parts = [part for graph in graphs for part in (*graph.by_target, graph.target, *graph.by_source)]
+        sizes = [(graph.num_sources, graph.num_targets, graph.num_given) for graph in graphs]
+        if self_loops:
+            assert edges.given is not None
+            parts += [edges.given, normalize_values(edges, None, dtype=torch.float32).view(torch.int32)]
+        numbers = torch.cat([part.to(parts[0].dtype) for part in parts])
+        self.__setstate__((edge_index, self_loops, heads, sizes, [part.numel() for part in parts], numbers))
 
     def __getstate__(self) -> Any:
         return self.state
 
     def __setstate__(self, state: Any) -> None:
-        self.state = edge_index, edges, self_loops = state
+        self.state = edge_index, self_loops, heads, sizes, lengths, numbers = state
+        parts = iter(numbers.split(lengths))
+        graphs = iter([_graph(size, [next(parts) for _ in range(7)]) for size in sizes])
+        edges = next(graphs)
         nodes = edges.num_sources
+        for count in heads:
+            edges.once(("block_diagonal", count), graphs.__next__)
         remember(edge_index, ("sorted", nodes, nodes, self_loops, "source_to_target"), lambda: edges)
         remember(edge_index, ("checked", nodes, nodes), lambda: None)
+        remember(edge_index, PREPARED, lambda: True)
+        if self_loops:
+            edges.given = next(parts).long()
+            values = next(parts).to(torch.int32).view(torch.float32)
+            key = matrix_key(nodes, True, True, 1.0, "source_to_target", torch.float32)
+            remember(edge_index, key, lambda: SparseMatrix(edges, values))
+
+
+def _graph(sizes: tuple[int, int, int], parts: Sequence[Tensor]) -> CSRGraph:
+    sources, targets, given = sizes
+    made: dict[Hashable, Any] = {"target": parts[3], "by_source": Compressed(*parts[4:])}
+    return CSRGraph(sources, targets, Compressed(*parts[:3]), None, given, made)

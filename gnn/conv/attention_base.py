@@ -163,8 +163,8 @@ class AttentionConv(MessagePassing):
             if is_compiled():
                 return None
             (given, edge_index), loops = self._entries(edge_index), False
-        size, device = (edge_index.size(1) + nodes[1], math.prod(h_source.shape[1:])), h_source.device.type
-        way = fastest_way(*size, *self._worth_sorting, device=device)
+        width, device = math.prod(h_source.shape[1:]), h_source.device.type
+        way = fastest_way(edge_index, edge_index.size(1) + nodes[1], width, *self._worth_sorting)
         dtype, wide, alpha = h_source.dtype, upcast(h_source), None
         wide_target = wide if h_target is h_source else upcast(h_target)
         fused = way == "triton" or (way == "csr" and device != "cpu")

@@ -1,6 +1,6 @@
 """Graph convolution (GCN): every node averages its neighbours, weighted by their degrees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from math import prod
 from typing import Any
@@ -125,8 +125,7 @@ class GCNConv(MessagePassing):
         meaning = (normalize, self.add_self_loops, 2.0 if self.improved else 1.0, self.flow)
         way = "messages"
         if fast_path_serves(self, GCNConv, x, edge_index, edge_weight):
-            size = edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels
-            way = fastest_way(*size, device=x.device.type)
+            way = fastest_way(edge_index, edge_index.size(1) + x.size(-2), prod(x.shape[:-2]) * self.out_channels)
             if way == "csr" and not product_serves(x.device):
                 way = "messages"
         if way == "operator":
@@ -225,6 +224,15 @@ def _check(x: Tensor, edge_index: Tensor, edge_weight: OptTensor, node_dim: int 
         check_weight(edge_weight, edge_index.size(1))
 
 
+def matrix_key(num_nodes: int, *meaning: Hashable) -> Hashable:
+    """Under which the matrix of a graph without weights is remembered with its edge_index.
+
+    Args:
+        meaning: normalize, add_self_loops, fill, flow and dtype.
+    """
+    return ("matrix", num_nodes, *meaning)
+
+
 def _matrix(
     edge_index: Tensor,
     edge_weight: OptTensor,
@@ -237,17 +245,16 @@ def _matrix(
 ) -> SparseMatrix:
     """The sparse matrix that the messages and their sum multiply by."""
     edges = to_csr(edge_index, num_nodes, normalize and add_self_loops, flow)
-    key = ("matrix", normalize, fill, dtype)
     if edge_weight is None:
         # remembered with the edges, but not in them: a cycle would live until the next garbage collection
         make = partial(_make_matrix, edges, None, normalize, fill, dtype)
-        return remember(edge_index, (*key, num_nodes, add_self_loops, flow), make)
+        return remember(edge_index, matrix_key(num_nodes, normalize, add_self_loops, fill, flow, dtype), make)
     weight = upcast(edge_weight)
     if weight.requires_grad and torch.is_grad_enabled():
         return _make_matrix(edges, weight, normalize, fill, dtype)
     # remembered by the weights, one graph at a time: a new edge list for the same weights takes the old one's place
     # The values are compared, because a view of learned weights changes without any version counter saying so.
-    slot: list[Any] = remember(weight, key, list)
+    slot: list[Any] = remember(weight, ("matrix", normalize, fill, dtype), list)
     if not slot or slot[0].edges is not edges or not torch.equal(slot[1], weight):
         with no_graph():
             made = _make_matrix(edges, weight.detach(), normalize, fill, dtype)

@@ -16,7 +16,10 @@ from torch_geometric.typing import Adj
 from graphreel.core.guard import is_capturing
 from graphreel.core.transforms import is_compiled, is_exported, is_transforming
 
+from .tensor_cache import is_remembered
+
 PATHS = ("csr", "edge_list", "messages", "triton")
+PREPARED = "prepared"  # remembered with an edge_index that a loader has sorted
 _path: ContextVar[str | None] = ContextVar("path", default=None)
 
 _HALF = (torch.bfloat16, torch.float16)
@@ -116,22 +119,23 @@ def is_plain_linear(linear: Module | None) -> bool:
     return sum(map(len, hooks)) == int(is_uninitialized_parameter(linear.weight))  # which has one, to take its size
 
 
-def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13, device: str = "cpu") -> str:
+def fastest_way(edge_index: Tensor, num_edges: int, width: int, least: int = 1 << 16, few: int = 1 << 13) -> str:
     """Over a CSR graph ("csr") or, where sorting a new one would cost more than it saves, over its "edge_list".
 
     By size alone (or by :func:`use_path`), so that neither the result nor its last digit depends on what was called
-    before. Measured beside PyG: below 8192 edges the calls that sort cost more than they save up to a width of about
-    128; from there on up to one of 4 to 8. GATv2Conv, which gathers features either way, gains by sorting from about
-    twice as many edges and 32 times as many numbers on. Under ``torch.compile`` few edges pass "messages", which become
-    one loop; else, and wherever sizes are not known because the layer is exported, the CSR graph is hidden in an
-    "operator", see :mod:`graphreel.core.opaque`.
+    before; a batch of GraphLoader comes sorted, so that few edges are no reason there. Measured beside PyG: below 8192
+    edges the calls that sort cost more than they save up to a width of about 128; from there on up to one of 4 to 8.
+    GATv2Conv, which gathers features either way, gains by sorting from about twice as many edges and 32 times as many
+    numbers on. Under ``torch.compile`` few edges pass "messages", which become one loop; else, and wherever sizes are
+    not known because the layer is exported, the CSR graph is hidden in an "operator", see
+    :mod:`graphreel.core.opaque`.
 
     Args:
+        edge_index: The graph. On a GPU few edges pass "messages": what costs is the number of calls.
         num_edges: Edges, loops to be added included.
         width: Numbers per node that the edges carry: all heads, and all leading dimensions.
         least: Numbers that sorting is worth from ``few`` edges on.
         few: Edges below which it takes more numbers.
-        device: Its type. On a GPU few edges pass "messages": what costs is the number of calls.
     """
     if is_exported():
         return "operator"
@@ -139,11 +143,12 @@ def fastest_way(num_edges: int, width: int, least: int = 1 << 16, few: int = 1 <
     path = None if compiled else _path.get()
     if path is not None:
         return path
-    little = num_edges * width < (max(2 * least, 1 << 20) if num_edges < few else least)
+    few_new = num_edges < few and (compiled or not is_remembered(edge_index, PREPARED))
+    little = num_edges * width < (max(2 * least, 1 << 20) if few_new else least)
     if compiled:
         return "messages" if little else "operator"
     if little:
-        return "edge_list" if device == "cpu" else "messages"
+        return "edge_list" if edge_index.device.type == "cpu" else "messages"
     return "csr"
 
 

@@ -78,6 +78,12 @@ def remember(tensor: Tensor, key: Hashable, compute: Callable[[], Any]) -> Any:
         return result
 
 
+def is_remembered(tensor: Tensor, key: Hashable) -> bool:
+    """Whether :func:`remember` would find this at once."""
+    entry = _entries.get(id(tensor))
+    return entry is not None and entry.reference() is tensor and key in entry.results and entry.state == _state(tensor)
+
+
 def forget(tensor: Tensor | None = None) -> None:
     """Forget what was computed from ``tensor``, or from every tensor.
 
