@@ -10,6 +10,7 @@ from torch_geometric.typing import Adj, OptTensor
 from graphreel.core.dropout import check_probability, dropout_factors
 from graphreel.core.transforms import is_transforming
 
+from ..kernels import sparse_features
 from ..kernels.dispatch import fast_path_serves, upcast, wide_index
 from ..kernels.spmm import SparseMatrix, product_serves, sparse_product
 from .gcn_conv import GCNConv, _matrix
@@ -24,13 +25,14 @@ class MixedOrderConv(GCNConv):
 
     with :math:`\hat A` as in :class:`GCNConv` and a :math:`\delta` drawn at each call in training (DropNode), 1
     otherwise. Dropping a row of X drops that row of :math:`X W^\top`, so that several draws share one product with the
-    weight, and propagate side by side as columns of one matrix.
+    weight, and propagate side by side as columns of one matrix. Dropout of single features is drawn anew for each too.
 
     Args:
         in_channels: features per node, -1 to take it from the first input.
         out_channels: features per node of the result.
         order: K, the longest paths; 0 mixes nothing.
         drop_node: p, the probability of dropping a node.
+        dropout: the probability of dropping a feature in training.
         draws: how many :math:`\delta` a call in training draws; results of several lie in a leading dimension.
         **kwargs: arguments of :class:`GCNConv`.
 
@@ -43,18 +45,26 @@ class MixedOrderConv(GCNConv):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, order: int, drop_node: float = 0.0, draws: int = 1, **kwargs: Any
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int,
+        drop_node: float = 0.0,
+        draws: int = 1,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         check_probability("drop_node", drop_node)
+        check_probability("dropout", dropout)
         if order < 0 or draws < 1:
             raise ValueError(f"order must be at least 0 and draws at least 1, but are {order} and {draws}")
         super().__init__(in_channels, out_channels, **kwargs)
-        self.order, self.drop_node, self.draws = order, drop_node, draws
+        self.order, self.drop_node, self.draws, self.dropout = order, drop_node, draws, dropout
 
     def forward(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None) -> Tensor:
         """Mix node features ``x`` over the graph; arguments as :meth:`GCNConv.forward`'s."""
         edge_index, edge_weight = self._checked(x, edge_index, edge_weight)
-        h = self._draw(self._map(x))
+        h = self._draw(x) if self.training else self._map(x)
         direct = not is_transforming() and fast_path_serves(self, MixedOrderConv, x, edge_index, edge_weight)
         if direct and product_serves(x.device):
             meaning = (self.normalize, self.add_self_loops, 2.0 if self.improved else 1.0, self.flow)
@@ -72,12 +82,19 @@ class MixedOrderConv(GCNConv):
             out = out / (self.order + 1)
         return out if self.bias is None else out + self.bias
 
-    def _draw(self, h: Tensor) -> Tensor:
-        if not self.training or (self.draws == 1 and self.drop_node == 0.0):
-            return h
+    def _draw(self, x: Tensor) -> Tensor:
+        """The product with the weight ``[(draws,) ..., N, C]`` in training."""
         leading = (self.draws,) if self.draws > 1 else ()
-        factors = dropout_factors(torch.Size((*leading, *h.shape[:-1], 1)), self.drop_node, h.dtype).to(h.device)
-        return h * factors
+        shape = torch.Size((*leading, *x.shape[:-1]))
+        if self.dropout > 0.0:
+            is_sparse = sparse_features.is_sparse_csr(x)
+            x = sparse_features.repeat(x, self.draws) if is_sparse else x.expand(*shape, -1)
+            h = self._map(sparse_features.dropout(x, self.dropout)).view(*shape, -1)
+        else:
+            h = self._map(x).expand(*shape, -1)
+        if self.drop_node == 0.0:
+            return h
+        return h * dropout_factors(torch.Size((*shape, 1)), self.drop_node, h.dtype).to(h.device)
 
 
 def mixed_powers(matrix: SparseMatrix, dense: Tensor, order: int) -> Tensor:

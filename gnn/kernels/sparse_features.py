@@ -48,6 +48,18 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     return dropped
 
 
+def repeat(x: Tensor, times: int) -> Tensor:
+    """The rows of sparse CSR ``x`` [N, F] over again: [times * N, F], remembered with ``x``."""
+
+    def stack() -> Tensor:
+        start = torch.arange(times)[:, None].to(x.crow_indices()) * x.values().numel()
+        pointer = torch.cat([x.crow_indices()[:1], (x.crow_indices()[1:] + start).flatten()])
+        parts = pointer, x.col_indices().repeat(times), x.values().repeat(times)
+        return torch.sparse_csr_tensor(*parts, (times * x.size(0), x.size(1)), check_invariants=False)
+
+    return remember(x, ("repeat", times), stack)
+
+
 def _pattern(x: Tensor) -> CSRGraph:
     """Where ``x`` stores values: an entry in row t and column s is an edge from s to t."""
 

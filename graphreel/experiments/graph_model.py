@@ -45,8 +45,9 @@ class GraphExperiment(Experiment):
         self.plan = Plan(
             steps=settings.epochs * steps_per_epoch,
             evaluate_every=steps_per_epoch,
-            monitor="val_rank" if settings.monitor == "val_accuracy" else settings.monitor,
+            monitor="val_loss" if settings.monitor == "val_loss" else "val_rank",
             patience=settings.patience or None,
+            watched="val_loss" if settings.monitor == "both" else "",
         )
 
     @classmethod
@@ -157,7 +158,9 @@ def build_model(
     """The network that the settings describe, as :class:`GCN` or :class:`GAT`, or alike of another layer."""
     layer, stem = LAYERS[settings.model], None
     if settings.has_stem:
-        stem = MixedOrderConv(in_channels, settings.hidden, settings.order, settings.drop_node, settings.draws)
+        stem = MixedOrderConv(
+            in_channels, settings.hidden, settings.order, settings.drop_node, settings.draws, settings.input_dropout
+        )
         in_channels = settings.hidden
     widths = layer_widths(in_channels, settings.hidden, settings.layers, num_classes, pool)
     attention: dict[str, Any] = {"normalize": False} if settings.center and settings.model == "gcn" else {}
@@ -166,7 +169,8 @@ def build_model(
         attention["output_heads"] = None if pool else settings.output_heads
     return GraphNetwork(
         make_layers(settings.model, widths, **attention), widths, num_classes,
-        dropout=settings.dropout, input_dropout=settings.input_dropout, activation="elu" if layer.attends else "relu",
+        dropout=settings.dropout, input_dropout=0.0 if stem else settings.input_dropout,
+        activation="elu" if layer.attends else "relu",
         norm=None if settings.norm == "none" else settings.norm, residual=settings.residual, pool=pool,
         edges=layer.edges, root_weight=settings.center, jumping=settings.jumping, virtual_node=settings.virtual_node,
         stem=stem,

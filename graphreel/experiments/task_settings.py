@@ -1,5 +1,6 @@
 """Settings of `graphreel rnn train` on a sequence task."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,9 +12,11 @@ from graphreel.training.option import at_least, at_most, one_of, option, positiv
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
-# The label is the first digit: it must outlast up to 80 steps. A forget gate that starts at 1/2 lets 2^-48 of its
-# gradient through the mean string of 48 digits at length 20, one that starts at sigmoid(3) lets 0.1 through.
+# The label is the first digit: it must outlast up to 4 steps a unit of length. A forget gate that starts at 1/2 lets
+# 2^-48 of its gradient through the mean string of 48 digits at length 20, one that starts at sigmoid(3) lets 0.1
+# through, and one that starts at sigmoid(log(length)) lets 0.1 through at any length.
 PALINDROME_FORGET_BIAS = 3.0
+_LONG = 20
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class TaskSettings(Settings):
     PANEL = "Sequence tasks"
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "palindrome": {"length": 10},
+        f"palindrome over {_LONG}": {"hidden": 64, "embedding": 16, "batch_size": 128, "learning_rate": 1e-3},
         "baum-sweet": {"length": 4},
         "random-combinations": {"length": 5, "hidden": 128, "batch_size": 128, "learning_rate": 1e-3, "steps": 2000},
     }
@@ -43,7 +47,9 @@ class TaskSettings(Settings):
     clip_norm: float = option(10.0, "Largest norm of the gradient.", check=positive, panel="Training")
     initialization: str = option("kaiming", "How weights are drawn", check=one_of("uniform", "orthogonal", "kaiming"))
     forget_bias: float | None = option(
-        None, "What the forget gate's bias starts at; left out, what the initialisation gives, and 3 on palindromes."
+        None,
+        "What the forget gate's bias starts at; left out, what the initialisation gives, and on palindromes 3 or the "
+        "logarithm of a length above 20.",
     )  # fmt: skip
     skip_padding: bool = option(True, "Start a sequence at its first symbol that is no padding.", off="--read-padding")
     evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
@@ -54,7 +60,10 @@ class TaskSettings(Settings):
 
     @classmethod
     def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
-        preset = dict(cls.PRESETS.get(data, {}))
+        preset, length = dict(cls.PRESETS.get(data, {})), typed.get("length")
+        long = length if isinstance(length, int) and length > _LONG else None
+        if data == "palindrome" and long:
+            preset.update(cls.PRESETS[f"palindrome over {_LONG}"])
         if data == "palindrome" and typed.get("cell", "lstm") in GATED_CELLS:
-            preset["forget_bias"] = PALINDROME_FORGET_BIAS
+            preset["forget_bias"] = math.log(long) if long else PALINDROME_FORGET_BIAS
         return preset

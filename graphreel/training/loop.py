@@ -29,6 +29,7 @@ class Plan:
         evaluate_every: steps between validations; the last step is always validated.
         monitor: the figure of `Task.validate` that chooses the best weights; one that ends in "loss" is minimised.
         patience: validations without a better figure before stopping; None trains all steps.
+        watched: a second figure of `Task.validate`, whose better values also keep the training from stopping.
         goal: figures of `Task.validate` that are good enough: training stops after 3 validations in a row with all of
             them at least as large.
         clip_norm: largest norm of the gradient; None leaves it.
@@ -39,6 +40,7 @@ class Plan:
     evaluate_every: int = 1
     monitor: str = "val_loss"
     patience: int | None = None
+    watched: str = ""
     clip_norm: float | None = None
     goal: Mapping[str, float] = field(default_factory=dict)
     checkpoint_seconds: float = 5.0
@@ -187,9 +189,10 @@ class _Loop:
         show: Callable[[int, str], None],
     ) -> None:
         self.task, self.plan, self.book, self.on_step, self.show = task, plan, book, on_step, show
-        self.sign = -1.0 if plan.monitor.endswith("loss") else 1.0
+        self.sign, self.watched_sign = (-1.0 if name.endswith("loss") else 1.0 for name in (plan.monitor, plan.watched))
         self.step, self.seconds = 0, 0.0
         self.best_score, self.stale = -self.sign * math.inf, 0
+        self.best_watched = -math.inf
         self.best_model: dict[str, Tensor] = {}
         self.losses: list[float] = [0.0, 0]  # their sum and number since the last validation
         self.figures: dict[str, float] = {}
@@ -254,6 +257,9 @@ class _Loop:
         head = {"seed": self.task.seed, "step": self.step, "train_loss": total / count}
         self.book.note({**head, **self.figures})
         self.losses, self.stale = [0.0, 0], self.stale + 1
+        watched = self.watched_sign * self.figures.get(self.plan.watched, math.nan)
+        if watched > self.best_watched:
+            self.best_watched, self.stale = watched, 0
         if self.sign * score > self.sign * self.best_score:
             self.best_score, self.stale = score, 0
             state = self.task.result.state_dict()
@@ -293,6 +299,7 @@ class _Loop:
             "carried": {key: value.state_dict() for key, value in task.carried.items()},
             "averaged": None if task.averaged is None else task.averaged.state_dict(),
             "best_score": self.best_score,
+            "best_watched": self.best_watched,
             "best_model": self.best_model,
             "stale": self.stale,
             "random": torch.get_rng_state(),
@@ -311,6 +318,7 @@ class _Loop:
             value.load_state_dict(state["carried"][key])
         device = next(task.model.parameters()).device
         self.best_score = float(state["best_score"])
+        self.best_watched = float(state.get("best_watched", -math.inf))
         self.best_model = {key: value.to(device, copy=True) for key, value in state["best_model"].items()}
         self.step, self.seconds, self.figures = int(state["step"]), float(state["seconds"]), dict(state["figures"])
         self.losses = list(state.get("losses", (0.0, 0)))

@@ -42,8 +42,8 @@ PRESETS = (
         {"output_heads": 8, "learning_rate": 0.01, "weight_decay": 1e-3}, ("gat", "gatv2"),
     ),
     Preset(
-        "paper", _CITATIONS, "Veličković et al., Graph Attention Networks, 2018, section 3.3; as without a preset",
-        {}, ("gat", "gatv2"),
+        "paper", _CITATIONS, "Veličković et al., Graph Attention Networks, 2018, section 3.3",
+        {"learning_rate": 0.005}, ("gat", "gatv2"),
     ),
     Preset(
         "best", ("cora",), "the training of GRAND, Feng et al., 2020, for the layers of this model",
@@ -70,7 +70,7 @@ PRESETS = (
     ),
     Preset("fast", ("graph", "small graph", "directed graph"), "at most 50 epochs", {"epochs": 50, "patience": 20}),
     Preset("paper", ("task",), "the report: the forget gate begins half open", {"forget_bias": None}),
-    Preset("best", ("palindrome",), "as without a preset: the report's, but the forget gate begins at sigmoid(3)"),
+    Preset("best", ("palindrome",), "as without a preset: the report's, but the forget gate begins open"),
     Preset("best", ("task",), "as without a preset: those with which the tasks of the report are solved"),
     Preset(
         "fast", ("task",), "the report's quick answers: 64 units, larger steps",

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from graphreel.core.dropout import dropout_factors
+from graphreel.core.dropout import dropout, dropout_factors
 from graphreel.gnn import GCNConv, MixedOrderConv, normalized_adjacency
 from graphreel.gnn.kernels.dispatch import use_path
+from graphreel.gnn.kernels.sparse_features import dropout as sparse_dropout
+from graphreel.gnn.kernels.sparse_features import repeat
 from graphreel.gnn.models.graph_network import GraphNetwork
 
 
@@ -55,6 +57,23 @@ def test_draws_side_by_side_are_draws_one_by_one(everything, sparse):
     gradients = [torch.autograd.grad(one.sin().sum(), list(conv.parameters())) for one in (out, alone)]
     torch.testing.assert_close(*gradients)
     assert conv(x, everything.edge_index).shape == (everything.num_nodes, 2)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_features_are_dropped_anew_in_each_draw(everything, sparse):
+    conv, x = MixedOrderConv(3, 2, 4, draws=4, dropout=0.5).double(), features(everything)
+    given = x.to_sparse_csr() if sparse else x
+    torch.manual_seed(5)
+    out = conv(given, everything.edge_index)
+    torch.manual_seed(5)
+    rows = repeat(given, 4) if sparse else x.expand(4, -1, -1)
+    dropped = (sparse_dropout(rows, 0.5).to_dense() if sparse else dropout(rows, 0.5)).view(4, -1, 3)
+    assert len({tuple((part == 0).flatten().tolist()) for part in dropped}) == 4
+    conv.eval()
+    alone = torch.stack([conv(part, everything.edge_index) for part in dropped])
+    torch.testing.assert_close(out, alone)
+    gradients = [torch.autograd.grad(one.sin().sum(), list(conv.parameters())) for one in (out, alone)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_a_network_behind_it_answers_each_draw(everything):

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -320,6 +321,16 @@ def test_settings_are_read_back_whole():
 def test_palindromes_start_with_open_forget_gates_where_there_are_any(cell, expected):
     assert TaskSettings.resolve("palindrome", {"cell": cell}).forget_bias == expected
     assert TaskSettings.resolve("baum-sweet", {"cell": cell}).forget_bias is None
+
+
+def test_long_palindromes_open_the_forget_gates_further():
+    """What a gate lets through a mean string of 2.4 digits a unit stays near a tenth."""
+    for length in (40, 80):
+        settings = TaskSettings.resolve("palindrome", {"length": length})
+        through = torch.tensor(settings.forget_bias).sigmoid() ** (2.4 * length)
+        assert settings.forget_bias == pytest.approx(math.log(length)) and 0.05 < through < 0.15
+        assert TaskSettings.resolve("palindrome", {"length": length, "cell": "rnn"}).forget_bias is None
+    assert TaskSettings.resolve("palindrome", {"length": 20}) == TaskSettings("palindrome", length=20, forget_bias=3.0)
 
 
 def test_the_forget_bias_of_a_palindrome_can_be_typed():

@@ -114,6 +114,26 @@ def test_early_stopping_ends_after_patience_evaluations(tmp_path):
     assert len(losses) - 1 - best == 3
 
 
+def test_a_watched_figure_keeps_the_training_from_stopping(tmp_path):
+    """The monitor is at its best in the first validation; the loss gets better until later, also over a resume."""
+    plan = Plan(steps=400, monitor="flat", watched="val_loss", evaluate_every=2, patience=3, checkpoint_seconds=0)
+
+    def build(seed, die_at=None):
+        task = _task(seed, die_at)
+        validate = task.validate
+        task.validate = lambda: {**validate(), "flat": 1.0}
+        return task
+
+    whole, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
+    rows = _train(whole, build, plan, seeds=(0,))
+    losses = [row["val_loss"] for row in whole.load_checkpoint()["history"]]
+    assert len(losses) - 1 - losses.index(min(losses)) == 3 < losses.index(min(losses))
+    assert rows[0]["val_loss"] == losses[0]
+    with pytest.raises(Killed):
+        _train(broken, lambda seed: build(seed, 2 * len(losses) - 3), plan, seeds=(0,))
+    assert _without_seconds(_train(broken, build, plan, seeds=(0,))) == _without_seconds(rows)
+
+
 def test_without_patience_every_step_is_run_and_the_last_is_evaluated(tmp_path):
     run = _run(tmp_path, "run")
     rows = _train(run, _task, Plan(steps=10, evaluate_every=4), seeds=(0,))
