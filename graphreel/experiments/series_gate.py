@@ -61,15 +61,17 @@ def band(errors: Tensor, observed: Tensor, usual: Tensor, coverage: float) -> Te
     """How far from the forecast values lie at most, in a share `coverage` of all cases: [horizon, nodes].
 
     Split conformal prediction (Lei et al., 2018): for every step ahead the quantile of the validation part's errors,
-    each in units of its node's usual one, so that all nodes together tell it even where validation is short.
+    each in units of its node's usual one, so that all nodes together tell it even where validation is short. Of the n
+    errors only those count for its correction by (n + 1) / n that tell of something else: windows that share no target,
+    and N nodes, which err alike, as the root of N.
 
     Args:
         errors, observed: [windows, horizon, nodes].
         usual: [nodes].
     """
-    found = []
+    found, apart = [], max(1.0, errors.size(0) / errors.size(1) * errors.size(2) ** 0.5)
+    level = min(1.0, (apart + 1) / apart * coverage)
     for step in range(errors.size(1)):
         sizes = (errors[:, step].abs() / usual)[observed[:, step]].sort().values
-        place = math.ceil((len(sizes) + 1) * coverage) - 1
-        found.append(sizes[min(place, len(sizes) - 1)] if len(sizes) else torch.tensor(math.nan))
+        found.append(sizes[math.ceil(len(sizes) * level) - 1] if len(sizes) else torch.tensor(math.nan))
     return torch.stack(found)[:, None] * usual
