@@ -38,6 +38,7 @@ links:                                # the rooms inside graphreel, where they a
 
 bench: $(VENV)/installed-dev          ## the tables of benchmarks/: minutes each
 	for name in gcn gat rnn compiled batches accelerate combined neighbor_memory neighbor_sampler; do $(BIN)/python -m benchmarks.$$name || exit; done
+	$(BIN)/python -m benchmarks.gpu || [ $$? = 2 ]  # says so where there is no GPU
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -39,7 +39,7 @@ class TorchClassifier(nn.Module):
         return self.head(self.lstm(self.embedding(tokens))[0][:, -1])
 
 
-def _rounds(functions: list[Callable[[], object]], device: str, rounds: int = 9) -> list[float]:
+def alternating(functions: list[Callable[[], object]], device: str, rounds: int = 9) -> list[float]:
     """Median milliseconds of each; of the processor's time on one thread, which a busy machine disturbs less."""
     clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     seconds: list[list[float]] = [[] for _ in functions]
@@ -67,7 +67,7 @@ class Plain(nn.Module):
 
 
 def _print(title: str, base: str, rows: list[tuple[str, Callable[[], object], str]], device: str) -> None:
-    times = _rounds([function for _, function, _ in rows], device)
+    times = alternating([function for _, function, _ in rows], device)
     print(f"\n{title}\n{'':34}{'ms':>9}  {'time against ' + base:24}bar")
     for (name, _, bar), spent in zip(rows, times, strict=True):
         print(f"{name:34}{spent:9.2f}  {spent / times[0]:<24.2f}{bar}")
@@ -220,7 +220,7 @@ def grid(device: str) -> None:
                 calls = [partial(_forward, side, given) for side in sides] + [
                     partial(_both, side, given) for side in sides
                 ]
-                theirs, ours, their_training, our_training = _rounds(calls, device, 25)
+                theirs, ours, their_training, our_training = alternating(calls, device, 25)
                 print(
                     f"{name:5}T={steps:<4}B={batch:<4}H={hidden:<4}{label:8}torch.nn's time over rnn's: inference "
                     f"{theirs / ours:5.2f}, forward and backward {their_training / our_training:5.2f}, bar 0.95",
@@ -241,7 +241,7 @@ def packed(device: str) -> None:
             by_lengths.zero_grad = ours.zero_grad  # type: ignore[attr-defined]
             sides = ((theirs, rows), (ours, rows), (by_lengths, x))
             kinds = ((_forward, 25), (_both, 5))
-            times = [_rounds([partial(run, *side) for side in sides], device, rounds) for run, rounds in kinds]
+            times = [alternating([partial(run, *side) for side in sides], device, rounds) for run, rounds in kinds]
             shown = "".join(f"{whole / one:8.1f}x" for whole, *others in times for one in others)
             print(f"{name:5}T={steps:<5}B=32 I=32 H=64 {shown}", flush=True)
 
