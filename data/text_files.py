@@ -1,6 +1,7 @@
 """The text of a file: UTF-8 unless it is told or found otherwise, with the place of every doubt."""
 
 import gzip
+import importlib.util
 import json
 import os
 import zlib
@@ -9,6 +10,7 @@ from typing import Any
 
 _REPLACED = "�"
 _MIB = 2**20
+_COMMON = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257")  # the usual ones first
 _LARGE, _DENSE = 256 * _MIB, 100  # bytes, and their ratio to the compressed file, from which it is taken for a trap
 
 
@@ -85,24 +87,46 @@ def _decode(raw: bytes, name: str, encoding: str | None) -> tuple[str, list[str]
     if sum(not character.isascii() for character in text) >= 2 * bad and "\0" not in text:
         more = f" and {bad - 1} more are" if bad > 1 else " is"
         return text, [f"{name}: {place}{more} no UTF-8 and read as U+FFFD (--encoding reads the file as another)"]
-    verdict = _verdict(raw)
-    if verdict is None:
-        raise ValueError(
-            f"{name} is not UTF-8, {place} is none: give --encoding, such as cp1252, or install charset-normalizer"
-        )
+    likely = _likely(raw)
+    if not likely:
+        hint = "" if _has_detector() else ", or install charset-normalizer"
+        raise ValueError(f"{name} is not UTF-8, {place} is none: give --encoding, such as cp1252{hint}")
+    others = f", and {', '.join(likely[1:4])} are as likely (--encoding)" if len(likely) > 1 else ""
     try:
-        return raw.decode(verdict), [f"{name} is no UTF-8 ({place}): charset-normalizer takes it for {verdict}"]
+        text = raw.decode(likely[0])
     except UnicodeDecodeError:
         raise ValueError(f"{name} is in no encoding that is known, {place} is no UTF-8: give --encoding") from None
+    return text, [f"{name} is no UTF-8 ({place}): charset-normalizer takes it for {likely[0]}{others}"]
 
 
-def _verdict(raw: bytes) -> str | None:
-    """The encoding that charset-normalizer finds most likely, or None without it or in binary data."""
-    try:
-        from charset_normalizer import from_bytes
-    except ImportError:
-        return None
-    if b"\0" in raw:
-        return None
-    best = from_bytes(raw[:_MIB]).best()
-    return best.encoding if best is not None else None
+def _has_detector() -> bool:
+    return importlib.util.find_spec("charset_normalizer") is not None
+
+
+def _likely(raw: bytes) -> list[str]:
+    """The encodings that charset-normalizer finds likely and that read differently, the likeliest first.
+
+    Among those that it finds about as likely the commoner comes first, where it goes by the alphabet, and kana speak
+    for Japanese: rows of them are letters of other East Asian encodings, too, but none that texts are made of. There
+    are none without it, or in binary data.
+    """
+    if b"\0" in raw or not _has_detector():
+        return []
+    from charset_normalizer import from_bytes
+
+    matches = list(from_bytes(raw[:_MIB]))
+    near = [m for m in matches if m.chaos <= matches[0].chaos + 0.12 and m.coherence >= matches[0].coherence - 0.05]
+    near.sort(key=lambda match: not _is_kana(str(match)))
+    if near and _is_kana(str(near[0])):
+        near = near[:1]
+    texts: dict[str, str] = {}
+    for match in near:
+        names = [match.encoding, *match.could_be_from_charset]
+        texts.setdefault(str(match), next((name for name in _COMMON if name in names), names[0]))
+    return sorted(texts.values(), key=lambda name: _COMMON.index(name) if name in _COMMON else len(_COMMON))
+
+
+def _is_kana(text: str) -> bool:
+    """Whether a fifth of what is not ASCII is hiragana or katakana."""
+    foreign = [character for character in text if not character.isascii()]
+    return 5 * sum("\u3041" <= character <= "\u30ff" for character in foreign) > len(foreign)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..text_files import read_text
 from .each_file import each_file
 from .importers.formats import NAMES, clip_arrays, recognises
 from .keypoint_files import Arrays
@@ -90,8 +91,8 @@ def _by_class(path: Path) -> list[tuple[Path, str, str]]:
 
 
 def _listed(path: Path) -> list[tuple[Path, str, str]]:
-    with (path / _LABELS).open(newline="", encoding="utf-8-sig") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    text = read_text(path / _LABELS)[0]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
     rows = rows[1:] if rows and rows[0][0].lower() == "file" else rows
     short = next((row for row in rows if len(row) < 2), None)
     if short is not None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..holdout import hold_out
+from ..text_files import read_text
 from .clip import Clip
 
 
@@ -150,8 +151,8 @@ def recordings(names: Sequence[str], split_by: str) -> list[str]:
         ValueError: a pattern that is none, has no group or matches a name not, or a table that lacks one.
     """
     if split_by.lower().endswith(".csv"):
-        with Path(split_by).expanduser().open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+        text = read_text(Path(split_by).expanduser())[0]
+        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
         short = next((row for row in rows if len(row) < 2), None)
         if short is not None:
             raise ValueError(f"{split_by} must hold rows of file and recording, got {','.join(short)!r}")

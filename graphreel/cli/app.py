@@ -103,7 +103,8 @@ def _of_file(error: OSError) -> str:
     path = Path(os.fsdecode(error.filename))
     near = ""
     if isinstance(error, FileNotFoundError) and path.parent.is_dir():
-        near = did_you_mean(path.name, os.listdir(path.parent))
+        near = did_you_mean(path.name, {*os.listdir(path.parent)} - {path.name})
+        near = near or (f", but {'a folder' if path.is_dir() else 'a file'}" if path.exists() else "")
     return f"{error.filename}: {error.strerror}{near}"
 
 

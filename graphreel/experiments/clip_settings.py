@@ -8,7 +8,19 @@ from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.rnn.registry import CAUSAL_CELLS
 from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
-from graphreel.training.option import Setting, at_least, at_most, dashed, one_of, option, positive, share, size
+from graphreel.training.option import (
+    Setting,
+    at_least,
+    at_most,
+    dashed,
+    one_of,
+    option,
+    positive,
+    share,
+    size,
+    times,
+    times_or_none,
+)
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
@@ -90,7 +102,8 @@ class ClipSettings(Settings):
     regions: int = option(48, "Videos: about so many patches or superpixels.", check=size, before=100)
     motion: bool = option(True, "Videos: regions know what moves in them.", before=False)
     height: int = option(
-        0, "Videos: higher pictures are made smaller; 0: 96, and 480 for poses.", check=at_least(0), before=0,
+        0, "Videos: higher pictures are made smaller; 0: 96, and 480 for poses.",
+        check=(at_least(0), at_most(10_000)), before=0,
     )  # fmt: skip
     people: int = option(2, "Videos, folders of keypoints: at most so many people are followed.", check=size, before=2)
     pose_model: str = option("", "Videos: folder or wheel of the pose model.", before="")
@@ -122,9 +135,9 @@ class ClipSettings(Settings):
     label_smoothing: float = option(0.0, "Share of the target spread over all classes.", check=share)
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     batch_size: int = option(32, "Clips or windows in a batch.", check=size, panel="Training")
-    epochs: int = option(30, "Passes over the training part.", check=at_least(1), names="--steps", panel="Training")
+    epochs: int = option(30, "Passes over the training part.", check=times, names="--steps", panel="Training")
     patience: int = option(
-        0, "Epochs without a better validation loss before stopping; 0: never.", check=at_least(0), panel="Training"
+        0, "Epochs without a better validation loss before stopping; 0: never.", check=times_or_none, panel="Training"
     )
     keep: str = option(
         "best", "Weights of the best validation loss, or of the last epoch", check=one_of("best", "last"),

@@ -7,7 +7,18 @@ from typing import Any, ClassVar
 from graphreel.gnn.registry import ATTENDING, LAYERS
 from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
-from graphreel.training.option import Check, at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.option import (
+    Check,
+    at_least,
+    at_most,
+    one_of,
+    option,
+    positive,
+    share,
+    size,
+    times,
+    times_or_none,
+)
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
@@ -117,7 +128,7 @@ class GnnSettings(Settings):
     )
     undirected: bool = option(False, "Add the reverse of every edge.", off="--directed")
     epochs: int = option(
-        200, "Passes over the training part; without --neighbors one is one step.", check=at_least(1),
+        200, "Passes over the training part; without --neighbors one is one step.", check=times,
         names="--steps", panel="Training",
     )  # fmt: skip
     draws: int = option(
@@ -144,7 +155,7 @@ class GnnSettings(Settings):
         check=one_of("val_loss", "val_accuracy", "both"), panel="Training",
     )  # fmt: skip
     patience: int = option(
-        0, "Epochs without improvement before stopping; 0: never.", check=at_least(0), panel="Training"
+        0, "Epochs without improvement before stopping; 0: never.", check=times_or_none, panel="Training"
     )
     neighbors: str = option("", "Sample this many neighbours per layer, as 15,10; -1: all.", panel="Training")
     batch_size: int = option(1024, "Seed nodes of a sampled batch.", check=size, panel="Training")

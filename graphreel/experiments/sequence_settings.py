@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from graphreel.rnn.registry import CELLS
 from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
-from graphreel.training.option import at_least, one_of, option, positive, share, size
+from graphreel.training.option import at_least, one_of, option, positive, share, size, times
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
@@ -35,7 +35,7 @@ class SequenceSettings(Settings):
     longest: int = option(1000, "Steps that are read of a sequence.", check=size, panel=_PANEL)
     encoding: str | None = option(None, "Of the file; left out, UTF-8 or found out.", panel="Data")
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CELLS))
-    steps: int = option(2000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
+    steps: int = option(2000, "Optimiser steps at most.", check=times, names="--epochs", panel="Training")
     batch_size: int = option(32, "Sequences or windows in a batch.", check=size, panel="Training")
     hidden: int = option(64, "Units of a layer.", check=size)
     embedding: int = option(32, "Features of a token.", check=size)
@@ -47,5 +47,5 @@ class SequenceSettings(Settings):
     optimizer: str = optimizer_option("adamw")
     weight_decay: float = option(1e-4, "Of matrices alone.", check=at_least(0), panel="Training")
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
-    evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
-    patience: int = option(10, "Evaluations without a better one before it ends.", check=at_least(1), panel="Training")
+    evaluate_every: int = option(50, "Steps between evaluations.", check=times, panel="Training")
+    patience: int = option(10, "Evaluations without a better one before it ends.", check=times, panel="Training")

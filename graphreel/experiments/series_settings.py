@@ -9,7 +9,7 @@ from graphreel.experiments.clip_settings import SPATIAL
 from graphreel.gnn.registry import ATTENDING
 from graphreel.rnn.registry import CAUSAL_CELLS
 from graphreel.training.optimizers import optimizer_option
-from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size, times, times_or_none
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
@@ -110,9 +110,9 @@ class SeriesSettings(Settings):
     weight_decay: float = option(1e-2, "Of the weights; in Adam an L2 penalty.", check=at_least(0), panel="Training")
     clip_norm: float = option(5.0, "Largest norm of the gradient.", check=positive, panel="Training")
     batch_size: int = option(32, "Clips or windows in a batch.", check=size, panel="Training")
-    epochs: int = option(30, "Passes over the training part.", check=at_least(1), names="--steps", panel="Training")
+    epochs: int = option(30, "Passes over the training part.", check=times, names="--steps", panel="Training")
     patience: int = option(
-        0, "Epochs without a better validation loss before stopping; 0: never.", check=at_least(0), panel="Training"
+        0, "Epochs without a better validation loss before stopping; 0: never.", check=times_or_none, panel="Training"
     )
     refit: bool = option(True, "Once the epochs are chosen, train anew with the validation part.", before=False)
     gate: bool = option(True, "Weigh the model against its baselines, sensor by sensor, by validation.", before=False)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from graphreel.rnn.registry import CELLS, GATED_CELLS
 from graphreel.training.class_weights import class_weights_option
 from graphreel.training.optimizers import optimizer_option
-from graphreel.training.option import at_least, at_most, one_of, option, positive, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, size, times
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
@@ -36,7 +36,7 @@ class TaskSettings(Settings):
 
     length: int = option(10, "Difficulty of a task: its T or L.", check=(at_least(1), at_most(10_000)))
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CELLS))
-    steps: int = option(3000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
+    steps: int = option(3000, "Optimiser steps at most.", check=times, names="--epochs", panel="Training")
     batch_size: int = option(256, "Sequences or windows in a batch.", check=size, panel="Training")
     hidden: int = option(256, "Units of a layer.", check=size)
     embedding: int = option(64, "Features of a token.", check=size)
@@ -52,7 +52,7 @@ class TaskSettings(Settings):
         "logarithm of a length above 20.",
     )  # fmt: skip
     skip_padding: bool = option(True, "Start a sequence at its first symbol that is no padding.", off="--read-padding")
-    evaluate_every: int = option(50, "Steps between evaluations.", check=at_least(1), panel="Training")
+    evaluate_every: int = option(50, "Steps between evaluations.", check=times, panel="Training")
 
     def check(self) -> None:
         if self.forget_bias is not None and self.cell not in GATED_CELLS:

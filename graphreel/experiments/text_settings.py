@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from graphreel.rnn.registry import CAUSAL_CELLS
 from graphreel.training.optimizers import optimizer_option
-from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size
+from graphreel.training.option import at_least, at_most, one_of, option, positive, share, size, times
 from graphreel.training.schedules import schedule_option
 from graphreel.training.settings import Settings
 
@@ -21,7 +21,7 @@ class TextSettings(Settings):
 
     encoding: str | None = option(None, "Of the file; left out, UTF-8 or found out.", panel="Data", before=None)
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CAUSAL_CELLS))
-    steps: int = option(40_000, "Optimiser steps at most.", check=at_least(1), names="--epochs", panel="Training")
+    steps: int = option(40_000, "Optimiser steps at most.", check=times, names="--epochs", panel="Training")
     batch_size: int = option(32, "Sequences or windows in a batch.", check=size, panel="Training")
     window: int = option(30, "Characters in a window.", check=size)
     hidden: int = option(128, "Units of a layer.", check=size)
@@ -45,4 +45,4 @@ class TextSettings(Settings):
         "", "What samples go on from; left out, the first words of the held-out part.", panel="Run",
         before="Sleeping beauty is",
     )  # fmt: skip
-    evaluate_every: int = option(1000, "Steps between evaluations.", check=at_least(1), panel="Training")
+    evaluate_every: int = option(1000, "Steps between evaluations.", check=times, panel="Training")

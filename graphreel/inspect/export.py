@@ -62,13 +62,14 @@ def export(path: Path, form: str, out: Path | None = None) -> list[Path]:
     file = out or trained.folder.path / f"model{SUFFIXES[form]}"
     beside = [file.with_suffix(".json"), file.with_suffix(".md")]
     refuse_to_overwrite([file, *beside], trained.folder.files)
+    card, described = model_card(trained, file.name), _described(trained)
     file.parent.mkdir(parents=True, exist_ok=True)
     write: Callable[[TrainedRun, Path], None] = {
         "safetensors": _safetensors, "onnx": _onnx, "torch-export": _torch_export
     }[form]  # fmt: skip
     write_whole(file, lambda to: write(trained, Path(to)))
-    write_text(beside[0], json.dumps(_described(trained), indent=2) + "\n")
-    write_text(beside[1], model_card(trained, file.name))
+    write_text(beside[0], json.dumps(described, indent=2) + "\n")
+    write_text(beside[1], card)
     return [file, *beside]
 
 

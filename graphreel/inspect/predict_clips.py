@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graphreel.core.atomic_files import refuse_to_overwrite
+from graphreel.data.text_files import read_text
 from graphreel.inspect.classify import Classifier
 from graphreel.inspect.clip_table import FootageOptions, Row, told, write_table
 from graphreel.inspect.load_run import TrainedRun
@@ -125,7 +126,7 @@ def _files(source: Path) -> list[Path]:
             raise ValueError(f"{source} holds no videos and no clips of keypoints")
         return found
     if source.suffix.lower() in (".txt", ".csv"):
-        named = [row[0].strip() for row in csv.reader(io.StringIO(source.read_text("utf-8-sig"))) if row]
+        named = [row[0].strip() for row in csv.reader(io.StringIO(read_text(source)[0])) if row]
         named = [name for number, name in enumerate(named) if name and (number or name != "file")]
         if not named:
             raise ValueError(f"{source} names no files: expected one a line")

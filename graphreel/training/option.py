@@ -46,6 +46,9 @@ def one_of(*choices: str) -> Check:
 
 # beyond it a width, a number of layers or a batch fits no memory
 size = (at_least(1), at_most(1_000_000))
+# of steps, epochs and evaluations: beyond it a training takes years
+times = (at_least(1), at_most(1_000_000_000))
+times_or_none = (at_least(0), at_most(1_000_000_000))
 
 
 def option(

@@ -1,4 +1,5 @@
 import os
+import random
 import re
 import sys
 from math import log2
@@ -62,6 +63,34 @@ def test_other_encodings_are_told_or_found_out_and_said(tmp_path):
     assert re.match(
         r"tales\.txt is no UTF-8 \(byte 0x91 at 0 \(line 1\)\): charset-normalizer takes it for cp125", notes[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Les élèves français étaient à l'école. L'été dernier, où étiez-vous ? Forêt, garçon, cœur.\n"),
+        ("cp1252", "Räksmörgås på ön, ålar och åska.\n"),
+        ("cp1250", "Wczoraj wieczorem wróciliśmy późno do domu, bo padał śnieg i drogi były śliskie. Żona śmiała.\n"),
+        ("cp1253", "Η γάτα κάθεται στο χαλί και κοιτάζει τον ήλιο που δύει.\n"),
+        ("koi8_r", "Мороз и солнце; день чудесный! Еще ты дремлешь, друг прелестный, пора, красавица, проснись.\n"),
+        ("euc_jp", "吾輩は猫である。名前はまだ無い。\n"),
+        ("euc_jp", "今日は天気がいいですね。散歩に行きましょう。\n"),
+        ("cp932", "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n"),
+        ("euc_kr", "나는 고양이다. 이름은 아직 없다. 어디서 태어났는지 도무지 짐작이 가지 않는다.\n"),
+        ("gb18030", "我是猫。名字还没有。不知道在哪里出生的。只记得在一个阴暗潮湿的地方喵喵地哭着。\n"),
+    ],
+)  # fmt: skip
+def test_of_encodings_that_are_as_likely_the_usual_one_is_taken(tmp_path, encoding, text):
+    pytest.importorskip("charset_normalizer")
+    for times in (1, 20) if encoding != "koi8_r" else (20,):
+        found, notes = read_text(write(tmp_path, (text * times).encode(encoding)))
+        assert found == text * times and "charset-normalizer takes it for" in notes[0]
+
+
+def test_what_is_said_of_random_bytes(tmp_path):
+    pytest.importorskip("charset_normalizer")
+    with pytest.raises(ValueError, match=r"give --encoding, such as cp1252$|is in no encoding|zero bytes"):
+        read_text(write(tmp_path, random.Random(0).randbytes(3000)))
 
 
 def test_without_a_detector_the_encoding_is_asked_for(tmp_path, monkeypatch):
