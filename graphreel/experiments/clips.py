@@ -16,8 +16,8 @@ from graphreel.experiments.clip_baselines import baselines_of
 from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
+from graphreel.training.checkpoints import Plan
 from graphreel.training.class_weights import class_weights
-from graphreel.training.loop import Plan
 from graphreel.training.memory import refuse_too_large
 from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer

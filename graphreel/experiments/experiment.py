@@ -12,10 +12,11 @@ import typer
 from torch import nn
 
 from graphreel.training.allocator import tune_allocator
+from graphreel.training.checkpoints import Plan
 from graphreel.training.curves import draw_curves
 from graphreel.training.errors import NotFinite
 from graphreel.training.init_from import take_over, weights_of
-from graphreel.training.loop import Plan, train
+from graphreel.training.loop import train
 from graphreel.training.metrics import never_beaten
 from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
@@ -125,7 +126,7 @@ class Experiment(ABC):
         if show and not quiet:
             for note in [*self.notes, *self._taken_over()]:
                 typer.echo(f"  {note}")
-        plan = replace(self.plan, checkpoint_seconds=self.settings.checkpoint_every)
+        plan = replace(self.plan, **self.settings.checkpoints)
         tracker = open_tracker(self.settings.log, run, self.settings.as_dict())
         rows = train(
             run, self.settings.every_seed, plan, self.scheduled, self.evaluate, Progress(quiet), self.entries,

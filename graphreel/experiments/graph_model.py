@@ -18,8 +18,8 @@ from graphreel.experiments.graph_target import Classes
 from graphreel.gnn.conv.mixed_order_conv import MixedOrderConv
 from graphreel.gnn.models.graph_network import GraphNetwork, layer_widths, make_layers
 from graphreel.gnn.registry import LAYERS
+from graphreel.training.checkpoints import Plan
 from graphreel.training.class_weights import class_weights
-from graphreel.training.loop import Plan
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.summary import over, percent, spread
 

@@ -13,8 +13,8 @@ from graphreel.data import load
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
 from graphreel.experiments.sequence_settings import SequenceSettings
 from graphreel.rnn import SequenceClassifier
+from graphreel.training.checkpoints import Plan
 from graphreel.training.class_weights import class_weights
-from graphreel.training.loop import Plan
 from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.summary import over, percent

@@ -13,8 +13,8 @@ from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_
 from graphreel.experiments.gate_pictures import draw_task_gates
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.rnn import SequenceClassifier
+from graphreel.training.checkpoints import Plan
 from graphreel.training.class_weights import class_weights
-from graphreel.training.loop import Plan
 from graphreel.training.metrics import classification, logits_of, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.run_folder import RunFolder

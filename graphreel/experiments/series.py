@@ -22,7 +22,7 @@ from graphreel.experiments.series_model import SeriesModel, build_forecaster
 from graphreel.experiments.series_parts import SeriesParts, read_by_model
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.series_summary import summary_of
-from graphreel.training.loop import Plan
+from graphreel.training.checkpoints import Plan
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.schedules import build_schedule

@@ -14,7 +14,7 @@ from graphreel.experiments.text_samples import SamplesFile
 from graphreel.experiments.text_settings import TextSettings
 from graphreel.rnn import CharLM, Vocabulary, bits_per_character
 from graphreel.rnn.models.char_lm import State, detached
-from graphreel.training.loop import Plan
+from graphreel.training.checkpoints import Plan
 from graphreel.training.optimizers import average_of, build_optimizer
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.summary import percent

@@ -5,12 +5,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from graphreel.training.checkpoints import Checkpoints, Plan
 from graphreel.training.errors import NotFinite
 from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
@@ -18,32 +18,6 @@ from graphreel.training.signals import REQUEST
 from graphreel.training.task import Task, train_step
 
 _DAMAGED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long to train and what to watch.
-
-    Attributes:
-        steps: optimiser steps at most.
-        evaluate_every: steps between validations; the last step is always validated.
-        monitor: the figure of `Task.validate` that chooses the best weights; one that ends in "loss" is minimised.
-        patience: validations without a better figure before stopping; None trains all steps.
-        watched: a second figure of `Task.validate`, whose better values also keep the training from stopping.
-        goal: figures of `Task.validate` that are good enough: training stops after 3 validations in a row with all of
-            them at least as large.
-        clip_norm: largest norm of the gradient; None leaves it.
-        checkpoint_seconds: least time between two checkpoints.
-    """
-
-    steps: int
-    evaluate_every: int = 1
-    monitor: str = "val_loss"
-    patience: int | None = None
-    watched: str = ""
-    clip_norm: float | None = None
-    goal: Mapping[str, float] = field(default_factory=dict)
-    checkpoint_seconds: float = 5.0
 
 
 def train(
@@ -61,7 +35,8 @@ def train(
 
     A checkpoint that is already in the folder is continued: finished seeds are not run again, and the one that was
     interrupted goes on from its last checkpoint with the same random state, to the same numbers. A signal to stop is
-    followed after the step at hand, with a checkpoint.
+    followed after the step at hand, with a checkpoint. Checkpoints are written in a thread beside the training, which
+    has ended when this returns or raises.
 
     Args:
         build: seed -> Task; called right after `torch.manual_seed(seed)`.
@@ -74,9 +49,10 @@ def train(
         NotFinite: the loss is not finite; the folder keeps its last good checkpoint.
         ValueError: the folder's checkpoint belongs to other settings, or is damaged.
         KeyboardInterrupt, Stopped: a signal asked to stop.
+        OSError: the disk is full, say; checkpoints from before are whole.
     """
-    book = _Checkpoints(run, plan, entries or {}, on_validation)
-    with _seeds_collected(), progress.over(len(seeds) * plan.steps) as bar:
+    book = Checkpoints(run, plan, entries or {}, on_validation)
+    with book.written(), _seeds_collected(), progress.over(len(seeds) * plan.steps) as bar:
         for index in range(len(book.finished), len(seeds)):
             seed = seeds[index]
             torch.manual_seed(seed)
@@ -104,79 +80,6 @@ def _seeds_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-class _Checkpoints:
-    """What checkpoint.pt holds beside the seed that is being trained, and when it is written."""
-
-    def __init__(
-        self,
-        run: RunFolder,
-        plan: Plan,
-        entries: Mapping[str, Any],
-        on_validation: Callable[[Mapping[str, Any]], None] | None,
-    ) -> None:
-        self.run, self.plan, self.entries, self.on_validation = run, plan, entries, on_validation
-        self.config = run.config()
-        self.finished: list[dict[str, Any]] = []
-        self.history: list[dict[str, Any]] = []
-        self.best_run: dict[str, Any] | None = None
-        self.current: dict[str, Any] | None = None
-        if run.has_checkpoint:
-            self._read(run.load_checkpoint())
-        self.saved_at = time.perf_counter()
-
-    def _read(self, saved: dict[str, Any]) -> None:
-        kinds = {"finished": list, "history": list, "best_run": dict | None, "current": dict | None}
-        if saved.get("config") != self.config or not set(kinds) <= set(saved):
-            raise ValueError(
-                f"{self.run.checkpoint_path} was not left by the training that {self.run.config_path} describes"
-            )
-        for name, kind in kinds.items():
-            rows = saved[name] if kind is list and isinstance(saved[name], list) else []
-            if not isinstance(saved[name], kind) or not all(isinstance(row, dict) and "seed" in row for row in rows):
-                raise ValueError(f"{self.run.checkpoint_path} is damaged: {name} is not what a training leaves there")
-            setattr(self, name, saved[name])
-        if self.best_run is not None and not {"seed", "score", "model"} <= set(self.best_run):
-            raise ValueError(f"{self.run.checkpoint_path} is damaged: best_run is not what a training leaves there")
-        weights = (self.best_run or {}).get("model")
-        if isinstance(weights, dict):  # the rows of the first runs lack the number of parameters
-            count = sum(weight.numel() for weight in weights.values() if isinstance(weight, torch.Tensor))
-            self.finished = [{"parameters": count, **row} for row in self.finished]
-
-    def is_due(self) -> bool:
-        return time.perf_counter() - self.saved_at > self.plan.checkpoint_seconds or not self.run.has_checkpoint
-
-    def note(self, row: dict[str, Any]) -> None:
-        """Add a row to the history."""
-        self.history.append(row)
-        if self.on_validation is not None:
-            self.on_validation(row)
-
-    def save(self, seed_state: dict[str, Any] | None) -> None:
-        weights = self.best_run["model"] if self.best_run is not None else (seed_state or {}).get("best_model")
-        self.run.save_checkpoint(
-            {
-                "room": self.config["room"],
-                "config": self.config,
-                **self.entries,
-                "model": weights,
-                "finished": self.finished,
-                "history": self.history,
-                "best_run": self.best_run,
-                "current": seed_state,
-            }
-        )
-        self.run.write_history(self.history)
-        self.saved_at = time.perf_counter()
-
-    def finish(self, row: dict[str, Any], score: float, task: Task, last: bool) -> None:
-        """Note a seed's figures, and its weights where they are the best so far."""
-        self.finished.append(row)
-        if self.best_run is None or score > self.best_run["score"]:
-            self.best_run = {"seed": row["seed"], "score": score, "model": task.model.state_dict()}
-        if last or self.is_due():
-            self.save(None)
-
-
 class _Loop:
     """One seed's training, from its start or from the checkpoint's current state."""
 
@@ -184,7 +87,7 @@ class _Loop:
         self,
         task: Task,
         plan: Plan,
-        book: _Checkpoints,
+        book: Checkpoints,
         on_step: Callable[[Task, int], None] | None,
         show: Callable[[int, str], None],
     ) -> None:
@@ -231,6 +134,7 @@ class _Loop:
     def _advance(self) -> None:
         loss = train_step(self.task, self.step, self.parameters, self.plan.clip_norm, f"seed {self.task.seed}")
         self.step += 1
+        self.book.unsaved += 1
         self.losses = [self.losses[0] + loss, self.losses[1] + 1]
         if self.on_step is not None:
             self.on_step(self.task, self.step)

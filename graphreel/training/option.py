@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
@@ -61,6 +62,7 @@ def option(
     panel: str = "Model",
     before: Any = MISSING,
     by_data: bool = False,
+    read: Callable[[Any], Any] | None = None,
 ) -> Any:
     """The default of a field of `Settings`, with all that a command says of it.
 
@@ -73,10 +75,11 @@ def option(
         panel: the part of the help that shows it.
         before: of a setting that did not exist from the start, what runs made before it had did.
         by_data: whether a number that is left out, 0, is chosen by the data.
+        read: makes the value of a text, in place of `check`; a ValueError says what it expects.
     """
     checks = check if isinstance(check, tuple) else (check,)
     said = {"help": help, "checks": checks, "names": names.split(), "off": off, "panel": panel, "before": before}
-    said["by_data"] = by_data
+    said |= {"by_data": by_data, "read": read}
     return field(default=default, metadata=said)
 
 
@@ -95,6 +98,7 @@ class Setting:
     panel: str
     before: Any
     by_data: bool
+    read: Callable[[Any], Any] | None = None
 
     @property
     def flags(self) -> list[str]:
@@ -119,6 +123,11 @@ class Setting:
         Raises:
             ValueError: it is of another type, or a check does not hold.
         """
+        if self.read is not None:
+            try:
+                return self.read(value)
+            except ValueError as error:
+                raise ValueError(f"--{dashed(self.name)} expects {error}, got {value!r}") from None
         if value is None and self.may_be_none:
             return value
         expects, is_number = _TYPES[self.kind], isinstance(value, int | float) and not isinstance(value, bool)
@@ -132,6 +141,21 @@ class Setting:
         if failed:
             raise ValueError(f"--{dashed(self.name)} expects {failed}, got {value!r}")
         return value
+
+
+def interval(value: Any) -> float | str:
+    """Seconds of a number, or of one with s, min or h behind it; of one with steps the text, as "200steps".
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = re.fullmatch(r"([0-9.]+(?:e-?\d+)?) *(s|min|h|steps?|)", str(value).strip())
+    with suppress(ValueError):
+        if found and found[2].startswith("step") and int(found[1]) > 0:
+            return f"{int(found[1])}steps"
+        if found and not found[2].startswith("step"):
+            return float(found[1]) * {"": 1, "s": 1, "min": 60, "h": 3600}[found[2]]
+    raise ValueError("seconds, or a number with min, h or steps behind it, as 10min or 200steps")
 
 
 def dashed(name: str) -> str:

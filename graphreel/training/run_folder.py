@@ -5,8 +5,11 @@ import csv
 import html
 import io
 import json
+import logging
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from graphreel.core.atomic_files import remove_leftovers, write_json, write_tens
 from graphreel.training.errors import RunFolderLost
 from graphreel.training.provenance import provenance
 
+_LOG = logging.getLogger("graphreel")
 FORMAT = "graphreel run 1"
 _FIVE = ("config.json", "metrics.json", "history.csv", "curves.png", "checkpoint.pt")
 _MORE = ("samples.txt", "gates.png", "compare.png")  # what some trainings write beside them
@@ -122,7 +126,13 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether this run, and not one that it replaces, has left a checkpoint."""
-        return self._replacing is None and self.checkpoint_path.exists()
+        return self._replacing is None and any(path.exists() for path in self.checkpoints)
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """checkpoint.pt, and those from before, newest first: checkpoint-1.pt, checkpoint-2.pt, ..."""
+        older = {path for path in self.path.glob("checkpoint-*.pt") if path.stem.partition("-")[2].isdigit()}
+        return [self.checkpoint_path, *sorted(older, key=lambda path: int(path.stem.partition("-")[2]))]
 
     @property
     def files(self) -> list[Path]:
@@ -158,10 +168,35 @@ class RunFolder:
         writer.writerows(rows)
         write_text(self.history_path, text.getvalue())
 
-    def save_checkpoint(self, content: Mapping[str, Any]) -> None:
-        """Write checkpoint.pt; the first one of a run that overwrites another takes that one's place."""
+    def save_checkpoint(self, content: Mapping[str, Any], keep: int = 1) -> None:
+        """Write checkpoint.pt; the first one of a run that overwrites another takes that one's place.
+
+        Args:
+            keep: how many checkpoints stay, with those from before.
+        """
         self.check()
-        write_tensors(self.checkpoint_path, {"format": FORMAT, **content}, self._replace)
+
+        def make_place() -> None:
+            self._replace()
+            self._age(keep)
+
+        write_tensors(self.checkpoint_path, {"format": FORMAT, **content}, make_place)
+
+    def _age(self, keep: int) -> None:
+        """Number those from before one up, and remove the oldest; checkpoint.pt stays until it is replaced."""
+        older = [self.path / f"checkpoint-{age}.pt" for age in range(1, keep)]
+        for path in self.checkpoints[1:]:
+            if path not in older[:-1]:
+                path.unlink()
+        for young, old in reversed(list(pairwise(older))):
+            if young.exists():
+                young.replace(old)
+        if older and self.checkpoint_path.exists():
+            older[0].unlink(missing_ok=True)
+            try:
+                older[0].hardlink_to(self.checkpoint_path)
+            except OSError:  # a file system without links
+                self.checkpoint_path.replace(older[0])
 
     def _replace(self) -> None:
         """Take the place of the run that was here, if there was one."""
@@ -178,8 +213,8 @@ class RunFolder:
                 RunFolder(inner)._clear()
                 with suppress(OSError):  # it holds files that no training left
                     inner.rmdir()
-        for name in (*_FIVE[1:], *_MORE, _FIVE[0]):
-            (self.path / name).unlink(missing_ok=True)
+        for path in (*self.checkpoints, *(self.path / name for name in (*_FIVE[1:], *_MORE, _FIVE[0]))):
+            path.unlink(missing_ok=True)
 
     def _repr_html_(self) -> str:
         """Its figures and curves, as a notebook shows them."""
@@ -209,24 +244,43 @@ class RunFolder:
     def load_checkpoint(self) -> dict[str, Any]:
         """Read checkpoint.pt without running code from it (`weights_only=True`), onto the CPU.
 
+        Where it is damaged, the newest of those from before that is whole takes its place, which is said.
+
         Raises:
             FileNotFoundError: there is none yet.
-            ValueError: it is cut short, corrupt, holds code, or is of another kind.
+            ValueError: it is cut short, corrupt, holds code, or is of another kind, and so are those from before.
         """
-        import torch
+        faults: list[Exception] = []
+        for path in self.checkpoints:
+            try:
+                content = _read_checkpoint(path)
+            except (ValueError, FileNotFoundError) as error:
+                faults.append(error)
+            else:
+                if faults:
+                    _LOG.warning("%s; %s, from before it, is read in its place", faults[0], path.name)
+                return content
+        raise faults[0]
 
-        if not self.checkpoint_path.is_file():
-            raise FileNotFoundError(2, "no checkpoint in this run folder", str(self.checkpoint_path))
-        try:
-            content = torch.load(self.checkpoint_path, map_location="cpu", weights_only=True)
-        except Exception:  # torch.load raises a dozen kinds on bytes that are not a checkpoint
-            raise ValueError(
-                f"{self.checkpoint_path} cannot be read as a checkpoint: it is cut short or damaged, or holds more "
-                "than numbers and settings"
-            ) from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"{self.checkpoint_path} is not a checkpoint of graphreel: it does not say {FORMAT!r}")
-        return content
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    import torch
+
+    if not path.is_file():
+        raise FileNotFoundError(2, "no checkpoint in this run folder", str(path))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():  # torch.load does not look at the checksums that it writes
+                raise zipfile.BadZipFile
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch.load raises a dozen kinds on bytes that are not a checkpoint
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint: it is cut short or damaged, or holds more than numbers and "
+            "settings"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a checkpoint of graphreel: it does not say {FORMAT!r}")
+    return content
 
 
 def free_folder(path: Path) -> Path:

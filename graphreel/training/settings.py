@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from graphreel.core.near_names import did_you_mean
 from graphreel.data.registry import data_set
-from graphreel.training.option import Setting, at_least, at_most, dashed, device, one_of, option
+from graphreel.training.option import Setting, at_least, at_most, dashed, device, interval, one_of, option
 from graphreel.training.presets import NAMES as PRESET_NAMES
 from graphreel.training.presets import preset_values
 from graphreel.training.trackers import TRACKERS
@@ -48,9 +48,13 @@ class Settings:
         1, "Train this many seeds; mean and standard deviation.", check=(at_least(1), at_most(10_000)), panel="Run"
     )  # fmt: skip
     device: str = option("auto", "Where to train: auto, cpu, cuda, cuda:N or mps.", check=device, panel="Run")
-    checkpoint_every: float = option(
-        5.0, "Least seconds between two checkpoints.", check=at_least(0), panel="Run", before=5.0
+    checkpoint_every: str = option(
+        5.0, "Least seconds between two checkpoints; or 10min, or 200steps.", read=interval, panel="Run", before=5.0
     )
+    keep_checkpoints: int = option(
+        0, "Newest checkpoints that stay; left out, two while it trains, and the last one at its end.",
+        check=at_most(1000), panel="Run", before=0, by_data=True,
+    )  # fmt: skip
 
     log: str = option(
         "",
@@ -86,6 +90,13 @@ class Settings:
     def reading(self) -> dict[str, Any]:
         """What the loader of the data takes as options of the file."""
         return {name: getattr(self, name) for name in self.READING}
+
+    @property
+    def checkpoints(self) -> dict[str, Any]:
+        """What a `Plan` says of its checkpoints."""
+        every: Any = self.checkpoint_every
+        when = {"checkpoint_seconds": every} if isinstance(every, float) else {"checkpoint_steps": int(every[:-5])}
+        return {**when, "keep_checkpoints": self.keep_checkpoints}
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -11,7 +11,7 @@ from pathlib import Path
 from every_training import left_by, settings_of
 
 from graphreel.experiments import experiment, resume, start
-from graphreel.training.loop import Plan
+from graphreel.training.checkpoints import Plan
 
 
 def killed(name: str, out: Path, after: float) -> bool:

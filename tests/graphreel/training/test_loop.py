@@ -1,12 +1,14 @@
 import math
+import threading
 import weakref
 
 import pytest
 import torch
 from torch import nn
 
+from graphreel.training.checkpoints import Plan
 from graphreel.training.errors import NotFinite
-from graphreel.training.loop import Plan, train
+from graphreel.training.loop import train
 from graphreel.training.optimizers import average_of
 from graphreel.training.progress import Progress
 from graphreel.training.run_folder import RunFolder
@@ -200,3 +202,42 @@ def test_training_stops_after_three_evaluations_at_the_goal(tmp_path, die_at):
             _train(run, lambda seed: _improving_task(seed, die_at), plan)
     rows = _train(run, _improving_task, plan)
     assert [row["steps"] for row in rows] == [28, 28]  # perfect at 20, 24 and 28
+
+
+def test_a_checkpoint_every_so_many_steps_and_the_last_ones_stay(tmp_path):
+    run, found = _run(tmp_path, "run"), []
+
+    def look(task, step):
+        found.append([path.name for path in run.checkpoints if path.exists()])
+
+    plan = Plan(steps=9, checkpoint_steps=3, keep_checkpoints=3)
+    train(run, [0], plan, _task, lambda task: task.validate(), Progress(quiet=True), on_step=look)
+    assert found[:3] == [[]] * 3 and found[3] == ["checkpoint.pt"]
+    states = [torch.load(path)["current"] for path in run.checkpoints]
+    assert [state and state["step"] for state in states] == [None, 9, 6]
+
+
+def test_an_error_of_the_writer_ends_the_training_and_keeps_what_was_there(tmp_path, monkeypatch):
+    run = _run(tmp_path, "run")
+    save, calls = RunFolder.save_checkpoint, []
+
+    def full(self, content, keep):
+        calls.append(threading.current_thread() is threading.main_thread())
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device", "checkpoint.pt")
+        save(self, content, keep)
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", full)
+    with pytest.raises(OSError, match="No space left"):
+        _train(run, _task)
+    assert calls == [False] * 3 and run.load_checkpoint()["current"]["step"] == 2
+
+
+@pytest.mark.slow
+def test_a_killed_run_with_a_damaged_checkpoint_resumes_to_the_same_numbers(tmp_path):
+    whole, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
+    expected = _train(whole, _task)
+    with pytest.raises(Killed):
+        _train(broken, lambda seed: _task(seed, 17 if seed == 1 else None))
+    broken.checkpoint_path.write_bytes(broken.checkpoint_path.read_bytes()[:-100])
+    assert _without_seconds(_train(broken, _task)) == _without_seconds(expected)

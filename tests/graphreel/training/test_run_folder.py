@@ -127,3 +127,21 @@ def test_a_notebook_shows_figures_and_curves(tmp_path):
     shown = run._repr_html_()
     assert "test accuracy</td><td>0.5 ± 0" in shown and "majority (baseline)</td><td>0.25" in shown
     assert "&lt;run&gt;" in shown and "data:image/png;base64,cGljdHVyZQ==" in shown
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_the_last_checkpoints_stay_and_make_a_damaged_one_good(run, caplog, keep):
+    for step in range(5):
+        run.save_checkpoint({"step": step, "model": {"w": torch.ones(999)}}, keep)
+    assert [path.name for path in run.checkpoints] == ["checkpoint.pt", "checkpoint-1.pt", "checkpoint-2.pt"][:keep]
+    assert [torch.load(path)["step"] for path in run.checkpoints] == [4, 3, 2][:keep]
+    for path in run.checkpoints[:-1]:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1  # in the weights: torch.load would not mind
+        path.write_bytes(content)
+    assert run.load_checkpoint()["step"] == 5 - keep
+    assert ("checkpoint.pt cannot be read" in caplog.text) == (keep > 1)
+    run.checkpoint_path.unlink()
+    assert run.has_checkpoint == (keep > 1)
+    run.save_checkpoint({"step": 9}, 1)
+    assert [path.name for path in run.checkpoints] == ["checkpoint.pt"]
