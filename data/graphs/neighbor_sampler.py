@@ -76,6 +76,7 @@ class NeighborSampler(BaseSampler):
         each = num_neighbors if isinstance(num_neighbors, dict) else dict.fromkeys(stores, num_neighbors)
         self.num_neighbors = {kind: _fan_outs(each.get(kind)) for kind in stores}
         self.generator, self.replace, self.disjoint = generator, replace, disjoint
+        self.seeded_by_worker = True  # or by whoever reads batches there
         self._worker_seed: int | None = None
         self._edges: dict[Kind, SortedEdges] = {}
         for kind, store in stores.items():
@@ -169,7 +170,9 @@ class NeighborSampler(BaseSampler):
 
     def _current_generator(self) -> torch.Generator | None:
         worker = get_worker_info()
-        if worker is not None and self._worker_seed != worker.seed:  # a fresh copy of this sampler in a worker process
+        if (
+            self.seeded_by_worker and worker is not None and self._worker_seed != worker.seed
+        ):  # a fresh copy of this sampler in a worker process
             self._worker_seed = worker.seed
             self.generator = torch.Generator().manual_seed(worker.seed)
         return self.generator

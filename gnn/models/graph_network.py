@@ -199,19 +199,30 @@ class GraphNetwork(nn.Module):
         if stem is not None:
             h = self.activation(stem(h, edge_index, *([edges] if self.edges == "edge_weight" else [])))
         levels, virtual, jumping = [h], getattr(self, "virtual", None), getattr(self, "narrow", None) is not None
-        for layer in range(len(self._layers()) if self.pool else len(self._layers()) - 1):
-            if layer > 0 or stem is not None:
-                h = dropout(h, self.dropout, self.training)
-            out = self._convolve(layer, h, edge_index, edges)
-            if self.norms is not None:
-                out = self.norms[layer](out.flatten(0, -2)).view(out.shape)
-            out = self.activation(out)
-            h = out if self.skips is None else out + _skip(self.skips[layer], h)
+        for layer in range(self.depth if self.pool else self.depth - 1):
+            h = self.layer(layer, h, edge_index, edges)
             if virtual is not None and layer < len(virtual):
                 mean = virtual[layer](global_mean_pool(h, batch, batch_size)).relu()
                 h = h + (mean if batch is None else mean.index_select(-2, batch))
             levels = [*levels, h] if jumping else [h]
         return levels
+
+    @property
+    def depth(self) -> int:
+        """The number of convolutions."""
+        return len(self._layers())
+
+    def layer(self, number: int, h: Tensor, edge_index: Adj, edges: Tensor | None = None) -> Tensor:
+        """What layer ``number``, from 0, makes of what the one before gave; of the last for nodes, the result."""
+        if number > 0 or getattr(self, "stem", None) is not None:
+            h = dropout(h, self.dropout, self.training)
+        out = self._convolve(number, h, edge_index, edges)
+        if not self.pool and number == self.depth - 1:
+            return out
+        if self.norms is not None:
+            out = self.norms[number](out.flatten(0, -2)).view(out.shape)
+        out = self.activation(out)
+        return out if self.skips is None else out + _skip(self.skips[number], h)
 
     def _pooled(self, levels: list[Tensor], batch: Tensor | None, batch_size: int | None) -> Tensor:
         h = levels[-1]
@@ -234,10 +245,7 @@ class GraphNetwork(nn.Module):
         """All layers: ``[..., N, out_channels]`` for nodes, ``[..., graphs, out_channels]`` for graphs."""
         levels = self._levels(x, edge_index, edges, batch, batch_size)
         if self.pool is None or self.head is None:
-            h = levels[-1]
-            if len(self._layers()) > 1 or getattr(self, "stem", None) is not None:
-                h = dropout(h, self.dropout, self.training)
-            return self._convolve(-1, h, edge_index, edges)
+            return self.layer(self.depth - 1, levels[-1], edge_index, edges)
         return self.head(dropout(self._pooled(levels, batch, batch_size), self.dropout, self.training))
 
     def _layers(self) -> Sequence[nn.Module]:

@@ -46,10 +46,12 @@ _Data = Annotated[str, typer.Argument(help="A data set by name, or the path of o
 def predict(
     run: Run,
     data: _Data,
-    out: Annotated[Path | None, path_option(".csv to write.", show_default="RUN/predictions.csv")] = None,
+    out: Annotated[
+        Path | None, path_option(".csv to write; of a packed graph also .npy.", show_default="RUN/predictions.csv")
+    ] = None,
 ) -> None:
     """Write the class and the probabilities of every node or graph of DATA, by name."""
-    _check_table(run, data, out, (".csv",))
+    _check_table(run, data, out, (".csv", ".npy"))
     from graphreel.inspect.graph_predictions import predict as predict_data
 
     typer.echo(predict_data(run, data, out))

@@ -59,12 +59,19 @@ _RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "consistency": {"gcn": {**_CONSISTENCY, "layers": 1, "hidden": 32}, "gat": {**_CONSISTENCY, "hidden": 64}},
 }
 
+# Of graphs that are sampled from a disk: few passes, and a process that reads ahead.
+_PACKED: dict[str, Any] = {
+    "hidden": 64, "dropout": 0.3, "input_dropout": 0.0, "learning_rate": 0.003, "weight_decay": 0.0, "epochs": 10,
+    "workers": 1,
+}  # fmt: skip
+
 # by the kind of data and whether the model attends; citation graphs' settings serve all others
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "graph": {"gcn": _CITATION_GCN, "gat": _CITATION_GAT},
     "small graph": {"gcn": {}, "gat": _SMALL_GAT},
     "directed graph": {"gcn": {**_CITATION_GCN, "undirected": True}, "gat": {**_CITATION_GAT, "undirected": True}},
     "graphs": _OF_SETS,
+    "packed graph": {"gcn": _PACKED, "gat": _PACKED},
 }
 
 
@@ -159,6 +166,10 @@ class GnnSettings(Settings):
     )
     neighbors: str = option("", "Sample this many neighbours per layer, as 15,10; -1: all.", panel="Training")
     batch_size: int = option(1024, "Seed nodes of a sampled batch.", check=size, panel="Training")
+    workers: int = option(
+        0, "Processes that sample batches ahead; they share the graph.", check=(at_least(0), at_most(1000)),
+        panel="Training", before=0,
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.consistency and self.draws < 2:
@@ -186,6 +197,8 @@ class GnnSettings(Settings):
 
     @classmethod
     def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:
+        if kind == "packed graph" and not typed.get("neighbors"):  # it is read into memory
+            kind = "graph"
         model, recipe = "gat" if typed.get("model") in ATTENDING else "gcn", typed.get("recipe") or ""
         if recipe and kind == "graphs":
             raise ValueError(f"--recipe {recipe} expects one graph, whose nodes are learned, got the set {data}")

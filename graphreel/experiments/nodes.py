@@ -1,6 +1,5 @@
 """`graphreel gnn train` on one graph: classes of nodes, from the whole graph or from sampled neighbourhoods."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphreel.data import bag_of_words_accuracy, check_graph, majority_accuracy, neighbor_loader
+from graphreel.data import bag_of_words_accuracy, check_graph, majority_accuracy
 from graphreel.experiments.graph_model import (
     GraphExperiment,
     are_numbers,
@@ -22,6 +21,7 @@ from graphreel.experiments.graph_model import (
 )
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graph_target import Numbers
+from graphreel.experiments.sampled_batches import sampled_batches
 from graphreel.training.metrics import trivial_scores
 from graphreel.training.task import Task
 
@@ -110,19 +110,3 @@ def regression_baselines(x: Tensor, part: Any, labels: Any, target: Numbers) -> 
     linear = torch.from_numpy(ridge.predict(x[part["test"].cpu()])).float()[:, None].to(labels["test"].device)
     guesses = {"mean": torch.zeros_like(linear), "ridge_regression": linear}  # the labels have mean 0
     return {name: target.results(guess, labels["test"], "test")["test_mae"] for name, guess in guesses.items()}
-
-
-def sampled_batches(graph: Data, seeds: Tensor, settings: GnnSettings, random_seed: int) -> Callable[[int], Data]:
-    """step -> the sampled neighbourhood of a batch of seed nodes; every epoch has an order of its own."""
-    generator = torch.Generator()
-    loader = neighbor_loader(graph, settings.fan_out, seeds, settings.batch_size, generator)
-    per_epoch = -(-len(seeds) // settings.batch_size)
-
-    def batch(step: int) -> Data:
-        epoch, position = divmod(step, per_epoch)
-        order = torch.randperm(len(seeds), generator=generator.manual_seed(random_seed * 1_000_003 + epoch))
-        generator.manual_seed((random_seed + 1) * 1_000_003 + step)
-        start = position * settings.batch_size
-        return loader(order[start : start + settings.batch_size])
-
-    return batch

@@ -6,12 +6,14 @@ from typing import Any
 from torch import nn
 from torch_geometric.data import Data
 
+from graphreel.data import DiskGraph
 from graphreel.experiments.experiment import Experiment
 from graphreel.experiments.graph_model import GraphExperiment
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graphs import Graphs
 from graphreel.experiments.links import Links
 from graphreel.experiments.nodes import Nodes
+from graphreel.experiments.nodes_on_disk import NodesOnDisk
 
 
 class NodesOrGraphs(GraphExperiment):
@@ -19,6 +21,10 @@ class NodesOrGraphs(GraphExperiment):
 
     @classmethod
     def on(cls, source: Any, settings: GnnSettings) -> Experiment:
+        if isinstance(source, DiskGraph):
+            if settings.fan_out and settings.task != "link":
+                return NodesOnDisk.on(source, settings)
+            source = source.in_memory()
         alone = isinstance(source, Data)
         if settings.task in (("graph",) if alone else ("node", "link")):
             held = "one graph, whose nodes are told apart" if alone else "a set of graphs"

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.core.atomic_files import write_whole
+from graphreel.data import DiskGraph
 from graphreel.data.graphs.edge_attributes import undirected
 from graphreel.data.graphs.match_features import match_features
 from graphreel.data.registry import load_to_train
@@ -24,6 +25,7 @@ from graphreel.experiments.graph_model import (
 )
 from graphreel.inspect.class_table import write_classes, write_csv
 from graphreel.inspect.load_run import TrainedRun, load_run
+from graphreel.inspect.predict_on_disk import embed_on_disk, predict_on_disk, stays_on_disk
 
 _AT_ONCE = 256  # graphs in a batch
 _LINKS = 10  # of a node
@@ -50,7 +52,12 @@ def predict(path: Path, data: str, out: Path | None) -> str:
         ValueError, OSError: no run of `gnn train`, data that cannot be read, or that do not fit the run.
     """
     trained = load_run(path, "gnn")
-    read, place = _read(trained, data), out or trained.folder.path / "predictions.csv"
+    source, place = load_to_train(data), out or trained.folder.path / "predictions.csv"
+    if stays_on_disk(trained, source):
+        return "\n".join(f"  {line}" for line in [*predict_on_disk(trained, source, place), f"in {place}"])
+    if place.suffix.lower() == ".npy":
+        raise ValueError(f"--out expects a .csv, got {place}: a .npy is for packed graphs")
+    read = _read(trained, data, source)
     write = {"link": _links, "regression": _numbers}.get(trained.settings.task, _classes)
     return "\n".join(f"  {line}" for line in [*read.notes, *write(trained, read, place), f"in {place}"])
 
@@ -107,9 +114,12 @@ def embed(path: Path, data: str | None, out: Path | None) -> str:
         ValueError, OSError: as for `predict`.
     """
     trained = load_run(path, "gnn")
-    read = _read(trained, data or trained.settings.data)
+    data = data or trained.settings.data
+    source, place = load_to_train(data), out or trained.folder.path / "embedding.csv"
+    if stays_on_disk(trained, source):
+        return "\n".join(f"  {line}" for line in [*embed_on_disk(trained, source, place), f"in {place}"])
+    read = _read(trained, data, source)
     hidden = torch.cat(list(_answers(trained, read, hidden=True)))
-    place = out or trained.folder.path / "embedding.csv"
     if place.suffix.lower() == ".npy":
         write_whole(place, lambda beside: np.save(beside, hidden.numpy()))
     else:
@@ -121,8 +131,8 @@ def embed(path: Path, data: str | None, out: Path | None) -> str:
     return "\n".join([*(f"  {line}" for line in lines), f"  in {place}"])
 
 
-def _read(trained: TrainedRun, data: str) -> _Read:
-    source, saved = load_to_train(data), trained.entries
+def _read(trained: TrainedRun, data: str, source: Any) -> _Read:
+    source, saved = source.in_memory() if isinstance(source, DiskGraph) else source, trained.entries
     of_graphs, alone = saved["pool"] is not None, isinstance(source, Data)
     if not of_graphs and not alone:
         raise ValueError(f"{data} is a set of graphs, but the run was trained on the nodes of one")

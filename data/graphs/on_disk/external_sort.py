@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from graphreel.core.atomic_files import write_json
+from graphreel.core.mapped_arrays import new_array
 
-from .arrays import new_array
 from .disk_graph import edge_blocks
 
 Array = NDArray[Any]

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from graphreel.core.mapped_arrays import write_rows
+
 from ...npy_files import read_npz
 from ...tables import PARTS, SENSOR_NAMES, SPLIT_NAMES, TableOptions, read_table
 from ..complete_graph import DEGREE_NAMES, SPLITS, draw_parts
 from ..graph_checks import check_labels
-from .arrays import write_rows
 from .disk_graph import Array
 
 _KEPT = (np.dtype("float16"), np.dtype("float32"))

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from graphreel.core.mapped_arrays import new_array
+
 from ..ogb_folder import split_of
-from .arrays import new_array
 from .disk_graph import Array
 from .edge_streams import table_stream
 from .node_files import labels_of
