@@ -67,7 +67,7 @@ class NodesOnDisk(GraphExperiment):
 
     def build(self, seed: int) -> Task:
         settings, device = self.settings, self.settings.device
-        model = self.model(settings, self.entries).to(device)
+        model: Any = self.model(settings, self.entries).to(device)
         batches = sampled_batches(self.graph, self.part["train"], settings, seed)
         reader = layer_by_layer(self.graph, settings, self.scratch)
 
