@@ -59,7 +59,8 @@ class CudaGraphs:
                 if kept is not None and part is not None:
                     kept.copy_(part)
             found.replay()
-            return [part.clone() for part in found.results]
+            fresh = {id(part): part.clone() for part in found.results}
+            return [fresh[id(part)] for part in found.results]
 
     def _capture(self, function: Run, given: Sequence[Tensor | None]) -> _Captured | None:
         kept = [None if part is None else part.clone() for part in given]

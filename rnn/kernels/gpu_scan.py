@@ -1,7 +1,7 @@
-"""LSTMs that cuDNN has not, over all steps on a GPU: peepholes, layer normalisation, zoneout.
+"""Recurrent layers that cuDNN has not, over all steps on a GPU: peepholes, layer normalisation, zoneout.
 
 The products of all inputs are one. A step is the product of the state and a kernel for all that is pointwise, forward
-and back (triton_lstm.py), and the loop over the steps a CUDA graph where shapes repeat. The gradients of the weights
+and back (triton_steps.py), and the loop over the steps a CUDA graph where shapes repeat. The gradients of the weights
 are products over all steps after the loop.
 
 Each step finds its state in rows of its own, those of sequences that enter at it filled beforehand.
@@ -22,12 +22,25 @@ from torch.nn.functional import layer_norm, linear
 
 from graphreel.core.guard import Guard, on_device
 
-from ..cells import Cell, State, Weights, lstm_cell, peephole_gers_cell, peephole_uva_cell
+from ..cells import (
+    Cell,
+    State,
+    Weights,
+    gru_torch_cell,
+    lstm_cell,
+    peephole_gers_cell,
+    peephole_uva_cell,
+    rnn_relu_cell,
+    rnn_tanh_cell,
+)
 from ..sequence.batch_schedule import BatchSchedule
 from ..sequence.scan import plain_scan
 from .cuda_graphs import GRAPHS
 
-_CELLS = (lstm_cell, peephole_gers_cell, peephole_uva_cell)
+_KINDS: dict[Cell, str] = {
+    lstm_cell: "lstm", peephole_gers_cell: "lstm", peephole_uva_cell: "lstm", gru_torch_cell: "gru",
+    rnn_tanh_cell: "rnn", rnn_relu_cell: "rnn",
+}  # fmt: skip
 _WIDEST = 4096  # units: a program holds a sequence's step in its registers
 _EPS = 1e-5  # torch.nn's
 
@@ -35,12 +48,12 @@ _EPS = 1e-5  # torch.nn's
 class _Form(NamedTuple):
     """What else than shapes a loop depends on."""
 
+    kind: str
     counts: tuple[int, ...]
-    sigmoid: bool
-    peepholes: bool
-    norm: bool
+    by_memory: bool  # whether c enters the product in h's place
     zoneout: int
     rate: float
+    flags: tuple[tuple[str, bool], ...]
 
     @property
     def starts(self) -> list[int]:
@@ -65,22 +78,25 @@ def gpu_scan_serves(
     On a CPU they run under Triton's interpreter alone, where TRITON_INTERPRET=1 was set before Triton was imported.
     """
     kind, tensors = x.device.type, (x, *initial, *weights.values())
-    if cell not in _CELLS or drop is not None or schedule.forks or "weight_hr" in weights or x.numel() == 0:
+    if cell not in _KINDS or drop is not None or schedule.forks or "weight_hr" in weights or x.numel() == 0:
         return False
     if (cell is peephole_uva_cell and "norm_ih" in weights) or initial[0].size(1) > _WIDEST:
         return False
     if any(t.dtype != torch.float32 or t.device != x.device or t.layout != torch.strided for t in tensors):
         return False
     there = find_spec("triton") is not None and (kind == "cuda" or environ.get("TRITON_INTERPRET") == "1")
-    return there and LSTM_STEP.passes(x.device)
+    return there and STEP.passes(x.device)
 
 
 def gpu_scan(
     cell: Cell, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights, zoneout: tuple[float, bool]
 ) -> tuple[Tensor, State]:
     """What `plain_scan` gives (see graphreel.rnn.sequence.scan); it can be differentiated once, as by cuDNN."""
-    (h, c), (rate, training), hidden = initial, zoneout, initial[0].size(1)
-    biases = [weights[name] for name in ("bias_ih", "bias_hh") if name in weights]
+    (h, *rest), (rate, training), hidden = initial, zoneout, initial[0].size(1)
+    kind = _KINDS[cell]
+    # the shift of the state's product is one more of the inputs', but for a GRU, whose r multiplies it
+    names = ("bias_ih",) if kind == "gru" else ("bias_ih", "bias_hh")
+    biases = [weights[name] for name in names if name in weights]
     bias = torch.stack(biases).sum(0) if biases else None
     gain, norm_c, bias_c = (weights.get(name) for name in ("norm_ih", "norm_c", "bias_c"))
     weight = weights["weight_ih"]
@@ -96,107 +112,127 @@ def gpu_scan(
     if rate and training:
         keep = (torch.rand(2, len(x), hidden, device=x.device) < rate).to(x.dtype).unbind()
     mode = 0 if rate == 0 else 1 if training else 2
-    form = _Form(
-        schedule.counts, cell is peephole_uva_cell, "weight_peephole" in weights, norm_c is not None, mode, rate
-    )
-    parts = (weights.get("weight_peephole"), weights.get("norm_hh"), norm_c, bias_c, *keep)
-    y, h, c = _Scan.apply(form, a, h, c, recurrent, *parts)
-    return y, (h, c)
+    flags: dict[str, bool] = {}
+    if kind == "lstm":
+        flags = {"PEEPHOLES": "weight_peephole" in weights, "SIGMOID": "weight_ch" in weights, "NORM": gain is not None}
+    elif kind == "rnn":
+        flags = {"RELU": cell is rnn_relu_cell}
+    form = _Form(kind, schedule.counts, "weight_ch" in weights, mode, float(rate), tuple(flags.items()))
+    shift = weights.get("bias_hh") if kind == "gru" else None
+    parts = (recurrent, shift, weights.get("norm_hh"), weights.get("weight_peephole"), norm_c, bias_c, *keep)
+    c = rest[0] if rest else h[:, :0]
+    y, *final = _Scan.apply(form, a, h, c, *parts)
+    return y, tuple(final[: len(initial)])
 
 
 class _Scan(Function):
     @staticmethod
     def forward(ctx: Any, form: _Form, *given: Tensor | None) -> tuple[Tensor, ...]:
         given = tuple(None if part is None else part.contiguous() for part in given)
-        gates, all_h, all_c, q = GRAPHS.run(("forward", form), partial(_forward, form), *given)
+        gates, all_h, all_c, *normed = GRAPHS.run(("forward", form), partial(_forward, form), *given)
         ctx.form = form
-        ctx.save_for_backward(*given[3:], gates, all_h, all_c, q)
-        ends = pairwise(form.starts)
-        after = [all_h[end : end + end - start] for start, end in ends]
+        ctx.save_for_backward(*given[3:], gates, all_h, all_c, *normed)
         rows = form.starts[-1]
-        return torch.cat(after), all_h[rows:].clone(), all_c[rows:].clone()
+        y = torch.cat([all_h[end : end + end - start] for start, end in pairwise(form.starts)])
+        return y, all_h[rows:].clone(), all_c[rows:].clone()
 
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         form: _Form = ctx.form
-        recurrent, peephole, norm_hh, norm_c, bias_c, keep_h, keep_c, gates, all_h, all_c, q = ctx.saved_tensors
-        d_y, d_h, d_c = (grad.contiguous() for grad in grads)
+        saved = ctx.saved_tensors
+        recurrent, shift, norm_hh, peephole, norm_c, bias_c, keep_h, keep_c, gates, all_h, all_c, *normed = saved
         rows, hidden = form.starts[-1], all_h.size(1)
-        given = (d_y, d_h, d_c, gates, all_c, q, recurrent, peephole, norm_hh, norm_c, bias_c, keep_h, keep_c)
-        dz, all_dh, all_dc, *normed = GRAPHS.run(("backward", form), partial(_backward, form), *given)
-        dq, dv = normed or (dz, dz)
-        d_recurrent = dq.t() @ (all_c if form.sigmoid else all_h)[:rows]
-        d_peephole = d_norm_hh = d_norm_c = d_bias_c = None
-        if form.peepholes or form.norm:
+        others = (recurrent, norm_hh, peephole, norm_c, bias_c, keep_h, keep_c, *normed)
+        given = (*(grad.contiguous() for grad in grads), gates, all_h, all_c, *others)
+        da, d_shifted, dq, dv, all_dh, all_dc = GRAPHS.run(("backward", form), partial(_backward, form), *given)
+        # a gradient stands where the tensor it is of was given
+        found: dict[str, Tensor] = {"recurrent": dq.t() @ (all_c if form.by_memory else all_h)[:rows]}
+        if shift is not None:
+            found["shift"] = d_shifted.sum(0)
+        if norm_hh is not None:
+            found["norm_hh"] = (d_shifted * layer_norm(normed[0], norm_hh.shape)).sum(0)
+        if peephole is not None or norm_c is not None:
             i, f, g, _ = gates.split(hidden, 1)
             made = f * all_c[:rows] + i * g
-        if form.peepholes:
-            seen = (all_c[:rows], all_c[:rows], made)
-            of_gates = (dz[:, :hidden], dz[:, hidden : 2 * hidden], dz[:, 3 * hidden :])
-            d_peephole = torch.stack([(d * c).sum(0) for d, c in zip(of_gates, seen, strict=True)])
-        if form.norm:
-            d_norm_hh = (dz * layer_norm(q, norm_hh.shape)).sum(0)
-            d_norm_c, d_bias_c = (dv * layer_norm(made, norm_c.shape)).sum(0), dv.sum(0)
+        if peephole is not None:
+            d_i, d_f, _, d_o = da.split(hidden, 1)
+            seen = ((d_i, all_c[:rows]), (d_f, all_c[:rows]), (d_o, made))
+            found["peephole"] = torch.stack([(d * c).sum(0) for d, c in seen])
+        if norm_c is not None:
+            found["norm_c"], found["bias_c"] = (dv * layer_norm(made, norm_c.shape)).sum(0), dv.sum(0)
         d_initial = [torch.cat([part[new] for new, _ in form.entering()]) for part in (all_dh, all_dc)]
-        return None, dz, *d_initial, d_recurrent, d_peephole, d_norm_hh, d_norm_c, d_bias_c, None, None
+        names = ("recurrent", "shift", "norm_hh", "peephole", "norm_c", "bias_c")
+        return None, da, *d_initial, *map(found.get, names), None, None
 
 
 def _forward(form: _Form, *given: Any) -> list[Tensor]:
-    """The gates of all steps, the states that enter each and leave the last, and the products that are normalised."""
-    a, h, c, recurrent, peephole, norm_hh, norm_c, bias_c, keep_h, keep_c = given
-    rows, batch = form.starts[-1], form.counts[-1]
-    all_h, all_c = h.new_empty(rows + batch, h.size(1)), c.new_empty(rows + batch, c.size(1))
+    """What the way back reads of all steps, the states that enter each and leave the last, and normalised products."""
+    a, h, c, recurrent, shift, norm_hh, *constant, keep_h, keep_c = given
+    rows, batch, hidden = form.starts[-1], form.counts[-1], h.size(1)
+    all_h, all_c = h.new_empty(rows + batch, hidden), c.new_empty(rows + batch, c.size(1))
     for new, places in form.entering():
         all_h[new], all_c[new] = h[places], c[places]
-    gates, q = torch.empty_like(a), a.new_empty(rows if form.norm else batch, a.size(1))
+    gates = a.new_empty(rows, hidden if form.kind == "rnn" else 4 * hidden)
+    products = []
     for start, end in pairwise(form.starts):
         now, after = slice(start, end), slice(end, end + end - start)
-        product = q[now] if form.norm else q[: end - start]
-        torch.mm((all_c if form.sigmoid else all_h)[now], recurrent.t(), out=product)
+        q = torch.mm((all_c if form.by_memory else all_h)[now], recurrent.t())
+        if norm_hh is not None:
+            products.append((q, *torch.native_layer_norm(q, norm_hh.shape, norm_hh, shift, _EPS)))
+            q = products[-1][1]
+        elif shift is not None:
+            q += shift
         kept = (None, None) if keep_h is None else (keep_h[now], keep_c[now])
-        read = (a[now], product, all_c[now], all_h[now], peephole, norm_hh, norm_c, bias_c, *kept)
-        _launch("forward", form, read, gates[now], all_c[after], all_h[after])
-    return [gates, all_h, all_c, q]
+        read = (a[now], q, all_c[now], all_h[now], *constant, *kept)
+        _launch("forward", form, hidden, *read, gates[now], all_c[after], all_h[after])
+    normed = [torch.cat([step[part] for step in products]) for part in (0, 2, 3)] if products else []
+    return [gates, all_h, all_c, *normed]
 
 
 def _backward(form: _Form, *given: Any) -> list[Tensor]:
-    """The gradients of z, of the states that enter each step, and of q and what tanh is taken of, where normalised."""
-    d_y, d_h, d_c, gates, all_c, q, recurrent, peephole, norm_hh, norm_c, bias_c, keep_h, keep_c = given
-    rows = form.starts[-1]
-    all_dh, all_dc, dz = torch.zeros_like(all_c), torch.empty_like(all_c), torch.empty_like(gates)
-    dq, dv = (torch.empty_like(gates), torch.empty_like(d_y)) if form.norm else (dz, dz)
+    """The gradients of a, q after and before it is normalised, what tanh is taken of, and the states entering steps."""
+    d_y, d_h, d_c, gates, all_h, all_c, recurrent, norm_hh, *constant, keep_h, keep_c = given[:13]
+    normed, rows = given[13:], form.starts[-1]
+    all_dh, all_dc = torch.zeros_like(all_h), torch.empty_like(all_c)
+    da, dv = gates.new_empty(rows, recurrent.size(0)), torch.empty_like(d_y if constant[1] is not None else d_y[:0])
+    d_shifted = torch.empty_like(da) if form.kind == "gru" else da
+    dq = d_shifted if norm_hh is None else torch.empty_like(da)
     all_dh[rows:], all_dc[rows:] = d_h, d_c
     for start, end in reversed(list(pairwise(form.starts))):
         now, after = slice(start, end), slice(end, end + end - start)
         kept = (None, None) if keep_h is None else (keep_h[now], keep_c[now])
-        read = (d_y[now], all_dh[after], all_dc[after], gates[now], q[now] if form.norm else None, all_c[now])
-        written = (dz[now], dq[now], dv[now], all_dh[now], all_dc[now])
-        _launch("backward", form, (*read, peephole, norm_hh, norm_c, bias_c, *kept), *written)
-        (all_dc if form.sigmoid else all_dh)[now].addmm_(dq[now], recurrent)
-    return [dz, all_dh, all_dc, *((dq, dv) if form.norm else ())]
+        read = (d_y[now], all_dh[after], all_dc[after], gates[now], all_c[now], all_h[now], *constant, *kept)
+        _launch("backward", form, d_y.size(1), *read, da[now], d_shifted[now], dv[now], all_dh[now], all_dc[now])
+        if norm_hh is not None:
+            q, *moments = (part[now] for part in normed)
+            of_q = (d_shifted[now], q, norm_hh.shape, *moments, norm_hh, None, [True, False, False])
+            dq[now] = torch.ops.aten.native_layer_norm_backward(*of_q)[0]
+        (all_dc if form.by_memory else all_dh)[now].addmm_(dq[now], recurrent)
+    return [da, d_shifted, dq, dv, all_dh, all_dc]
 
 
-def _launch(name: str, form: _Form, read: Sequence[Tensor | None], *written: Tensor) -> None:
+def _launch(way: str, form: _Form, hidden: int, *given: Tensor | None) -> None:
     """Run a kernel with a program for each sequence under way."""
-    first = written[0]
-    hidden = first.size(1) // 4
+    first = given[0]
+    assert first is not None
     block = max(16, 1 << (hidden - 1).bit_length())
-    options = {"H": hidden, "RATE": form.rate, "PEEPHOLES": form.peepholes, "SIGMOID": form.sigmoid}
-    options |= {"NORM": form.norm, "ZONEOUT": form.zoneout, "EPS": _EPS, "BLOCK": block}
+    options = {"H": hidden, "RATE": form.rate, "ZONEOUT": form.zoneout, "BLOCK": block, **dict(form.flags)}
+    options |= {"EPS": _EPS} if form.kind == "lstm" else {}
     # a kernel reads no tensor that is missing, but wants an address
-    given = [first if part is None else part for part in (*read, *written)]
+    held = [first if part is None or part.numel() == 0 else part for part in given]
     with on_device(first.device):
-        launch = kernels()[name][(len(first),)]
-        launch(*given, **options, num_warps=max(1, min(8, block // 128)), enable_fp_fusion=True)
+        launch = kernels()[f"{form.kind}_{way}"][(len(first),)]
+        launch(*held, **options, num_warps=max(1, min(8, block // 128)), enable_fp_fusion=True)
 
 
 @cache
 def kernels() -> dict[str, Any]:
     """The kernels by name; importing Triton takes a while, and it is not everywhere."""
-    from . import triton_lstm
+    from . import triton_steps
 
-    return {"forward": triton_lstm.forward, "backward": triton_lstm.backward}
+    names = (f"{kind}_{way}" for kind in ("lstm", "gru", "rnn") for way in ("forward", "backward"))
+    return {name: getattr(triton_steps, name) for name in names}
 
 
 def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
@@ -208,16 +244,21 @@ def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
         return torch.randn(shape, generator=generator).to(device).requires_grad_()
 
     results: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for cell, norm, zoneout in ((_CELLS[0], True, 0.3), (_CELLS[1], False, 0.0), (_CELLS[2], False, 0.0)):
-        weights = {"weight_ih": draw(4 * hidden, inputs), "bias_ih": draw(4 * hidden), "bias_hh": draw(4 * hidden)}
-        weights |= {"weight_ch": draw(3 * hidden, hidden)} if cell is _CELLS[2] else {"weight_hh": draw(4 * hidden, 5)}
-        if cell is _CELLS[1]:
+    for cell, kind in _KINDS.items():
+        gates = {"lstm": 4, "gru": 3, "rnn": 1}[kind]
+        norm = cell in (lstm_cell, gru_torch_cell)
+        weights = {"weight_ih": draw(gates * hidden, inputs), "weight_hh": draw(gates * hidden, hidden)}
+        weights |= {name: draw(gates * hidden) for name in ("bias_ih", "bias_hh", *(("norm_ih", "norm_hh") * norm))}
+        if cell is peephole_uva_cell:
+            weights["weight_ch"] = draw(3 * hidden, hidden)
+            del weights["weight_hh"]
+        if cell is peephole_gers_cell:
             weights["weight_peephole"] = draw(3, hidden)
-        if norm:
-            weights |= {name: draw(4 * hidden) for name in ("norm_ih", "norm_hh")}
+        if cell is lstm_cell:
             weights |= {name: draw(hidden) for name in ("norm_c", "bias_c")}
-        x, state = draw(schedule.rows, inputs), (draw(2, hidden), draw(2, hidden))
+        x, state = draw(schedule.rows, inputs), tuple(draw(2, hidden) for _ in range(1 + (kind == "lstm")))
         given, leaves = (cell, x, schedule, state, weights), [x, *state, *weights.values()]
+        zoneout = 0.3 if norm else 0.0
         for _ in range(2):
             y, final = gpu_scan(*given, (zoneout, False))
             plain, plain_final = plain_scan(*given, None, (zoneout, False))
@@ -227,4 +268,4 @@ def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
     return results
 
 
-LSTM_STEP = Guard("the fused kernel of an LSTM's step", "the plain loop", _check)
+STEP = Guard("the fused kernel of a recurrent step", "the plain loop", _check)

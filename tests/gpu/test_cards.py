@@ -21,7 +21,7 @@ from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
 from graphreel.rnn.kernels import gpu_scan
 from graphreel.rnn.kernels.cuda_graphs import GRAPHS
 from graphreel.rnn.kernels.dispatch import scan_path
-from graphreel.rnn.kernels.gpu_scan import LSTM_STEP
+from graphreel.rnn.kernels.gpu_scan import STEP
 
 DEVICE = torch.device(os.environ.get("GRAPHREEL_TEST_DEVICE", "cuda"))
 CUDA = DEVICE.type == "cuda"
@@ -106,7 +106,7 @@ def _no_warning_is_news():
 
 
 @pytest.mark.skipif(not CUDA, reason="of a GPU")
-@pytest.mark.parametrize("guard", [ATTENTION, PRODUCT, LSTM_STEP], ids=lambda guard: guard.name)
+@pytest.mark.parametrize("guard", [ATTENTION, PRODUCT, STEP], ids=lambda guard: guard.name)
 def test_the_guards_let_the_kernels_pass(guard):
     assert guard.passes(torch.device("cuda", torch.cuda.current_device()))
     assert GRAPHS.works
@@ -269,7 +269,7 @@ def test_a_plain_layer_keeps_its_parameters_side_by_side_and_drops_between_layer
 
 @pytest.mark.skipif(not CUDA, reason="of a GPU")
 def test_a_peephole_layer_takes_its_kernels(monkeypatch):
-    LSTM_STEP.passes(DEVICE)
+    STEP.passes(DEVICE)
     names = run_names(monkeypatch, gpu_scan)
     outcome(PeepholeLSTM(6, 33).to(DEVICE), features(7, 4, 6).to(DEVICE))
     assert names == ["forward"] * 7 + ["backward"] * 7

@@ -135,7 +135,7 @@ def test_a_kernel_that_fails_or_differs_is_not_used(error, monkeypatch):
     expected = layer(x, edge_index)
     monkeypatch.setattr(ATTENTION, "_passed", {})
     monkeypatch.setattr(fused_attention, "kernels", lambda: {"forward": _Wrong(error)})
-    message = "fused kernel of graph attention is not used on cpu, message passing is: "
+    message = "graph attention is not used on cpu, message passing is: "
     with use_path("triton"):
         with pytest.warns(UserWarning, match=message + ("ptxas fatal: no such card$" if error else "")):
             torch.testing.assert_close(layer(x, edge_index), expected)

@@ -1,22 +1,26 @@
-"""The fused step of LSTMs for a GPU against the plain loop in float64."""
+"""The fused steps of recurrent layers for a GPU against the plain loop in float64."""
 
 import warnings
 
 import pytest
 import torch
 
-from graphreel.rnn import LSTM, PeepholeLSTM
+from graphreel.rnn import GRU, LSTM, RNN, PeepholeLSTM
 from graphreel.rnn.kernels import gpu_scan
 from graphreel.rnn.kernels.dispatch import scan_path
-from graphreel.rnn.kernels.gpu_scan import LSTM_STEP
+from graphreel.rnn.kernels.gpu_scan import STEP
 
 LAYERS = {
     "gers": lambda: PeepholeLSTM(3, 5, bidirectional=True),
     "gers, normalised": lambda: PeepholeLSTM(3, 5, layer_norm=True, zoneout=0.2).eval(),
     "uva": lambda: PeepholeLSTM(3, 20, variant="uva", bidirectional=True),
-    "lstm, normalised": lambda: LSTM(3, 5, layer_norm=True, bidirectional=True),
+    "lstm, normalised": lambda: LSTM(3, 5, layer_norm=True),
     "lstm, normalised without shifts": lambda: LSTM(3, 5, layer_norm=True, bias=False),
     "lstm, zoneout": lambda: LSTM(3, 5, zoneout=0.3).eval(),
+    "gru, normalised": lambda: GRU(3, 5, layer_norm=True, bidirectional=True),
+    "gru, zoneout": lambda: GRU(3, 5, zoneout=0.3, bias=False).eval(),
+    "rnn, normalised": lambda: RNN(3, 5, layer_norm=True),
+    "relu, zoneout": lambda: RNN(3, 5, nonlinearity="relu", zoneout=0.3).eval(),
 }
 
 
@@ -30,9 +34,10 @@ def launches(monkeypatch):
 
 def _results(layer, x, states, **options):
     leaves = [x, *states, *layer.parameters()]
-    y, (h, c) = layer(x, states, **options)
-    loss = (y * torch.arange(y.numel(), dtype=y.dtype).view_as(y).sin()).sum() + h.sin().sum() + (c * c).sum()
-    return [y, h, c, *torch.autograd.grad(loss, leaves, materialize_grads=True)]
+    y, final = layer(x, states if len(states) == 2 else states[0], **options)
+    final = final if isinstance(final, tuple) else (final,)
+    loss = (y * torch.arange(y.numel(), dtype=y.dtype).view_as(y).sin()).sum() + sum(part.sin().sum() for part in final)
+    return [y, *final, *torch.autograd.grad(loss, leaves, materialize_grads=True)]
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -44,8 +49,8 @@ def test_values_and_gradients(name, launches):
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
     x = torch.randn(3, 3, 3, requires_grad=True)
     directions = 1 + layer.bidirectional
-    states = [torch.randn(directions, 3, layer.hidden_size, requires_grad=True) for _ in range(2)]
-    assert LSTM_STEP.passes(x.device)
+    states = [torch.randn(directions, 3, layer.hidden_size, requires_grad=True) for _ in layer.state_names]
+    assert STEP.passes(x.device)
     for options in ({}, {"lengths": [1, 3, 2]}):
         launches.clear()
         with scan_path("triton"):
@@ -80,6 +85,7 @@ def test_what_the_kernels_do_not_do_goes_by_the_plain_loop(launches):
     with scan_path("triton"):
         PeepholeLSTM(3, 4, recurrent_dropout=0.5)(x)
         PeepholeLSTM(3, 4, variant="uva", layer_norm=True)(x)
+        GRU(3, 4, variant="uva", zoneout=0.5)(x)
         PeepholeLSTM(3, 4).double()(x.double())
         with torch.autocast("cpu"):
             PeepholeLSTM(3, 4)(x)
@@ -97,13 +103,13 @@ def test_a_kernel_that_fails_or_differs_is_not_used(wrong, monkeypatch):
     layer, x = PeepholeLSTM(3, 4), torch.randn(4, 2, 3)
     with scan_path("plain"):
         expected = layer(x)
-    monkeypatch.setattr(LSTM_STEP, "_passed", {})
+    monkeypatch.setattr(STEP, "_passed", {})
     if wrong:
-        monkeypatch.setattr(gpu_scan, "_launch", lambda name, form, read, *written: [w.zero_() for w in written])
+        monkeypatch.setattr(gpu_scan, "_launch", lambda way, form, hidden, *given: given[-1].zero_())
     else:
-        monkeypatch.setattr(gpu_scan, "kernels", lambda: {"forward": _Broken()})
+        monkeypatch.setattr(gpu_scan, "kernels", lambda: {"lstm_forward": _Broken()})
     with scan_path("triton"):
-        with pytest.warns(UserWarning, match="fused kernel of an LSTM's step is not used on cpu, the plain loop is: "):
+        with pytest.warns(UserWarning, match="a recurrent step is not used on cpu, the plain loop is: "):
             torch.testing.assert_close(layer(x), expected)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
