@@ -5,6 +5,7 @@ in a process of its own; `--only dense` and the like one of the tables.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 import time
@@ -40,10 +41,14 @@ class TorchClassifier(nn.Module):
 
 
 def alternating(functions: list[Callable[[], object]], device: str, rounds: int = 9) -> list[float]:
-    """Median milliseconds of each; of the processor's time on one thread, which a busy machine disturbs less."""
+    """Median milliseconds of each, of so many rounds and at least half a second's; of the processor's time on one
+    thread, which a busy machine disturbs less."""
     clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     seconds: list[list[float]] = [[] for _ in functions]
-    for count in range(rounds + 3):
+    end = time.perf_counter() + 0.5
+    for count in itertools.count():
+        if count >= rounds + 3 and (device == "cuda" or time.perf_counter() > end):
+            break
         for function, times in zip(functions, seconds, strict=True):
             start = clock()
             function()

@@ -307,7 +307,8 @@ class Recurrent(nn.Module):
             raise ValueError(f"input must have {expected} dimensions, but got shape {tuple(x.shape)}")
         if x.shape[-1] != self.input_size:
             raise ValueError(f"input must have {self.input_size} features (input_size), but got {x.shape[-1]}")
-        weight: Tensor = getattr(self, full_name("weight_ih", 0, 0))
+        held = self._parameters.get("weight_ih_l0")
+        weight: Tensor = getattr(self, full_name("weight_ih", 0, 0)) if held is None else held
         if x.dtype != weight.dtype and not (autocasts(x) and autocasts(weight)):
             raise ValueError(f"input must be {weight.dtype} like the weights, but got {x.dtype}")
 

@@ -36,8 +36,13 @@ def torch_stack(
 def packed_stack(layer: Any, rows: PackedSequence, states: State | None) -> Found:
     """The same of a PackedSequence: h of its rows."""
     sizes = rows.batch_sizes
+    batch = int(sizes[0])
     ordered = states and tuple(_permuted(part, rows.sorted_indices) for part in states)
-    found = _stack(layer, rows.data, ordered, int(sizes[0]), sizes)
+    if int(sizes[-1]) < batch:
+        found = _stack(layer, rows.data, ordered, batch, sizes)
+    else:  # all are of one length
+        found = _stack(layer, rows.data.unflatten(0, (len(sizes), batch)), ordered, batch, None)
+        found = found and (found[0].flatten(0, 1), found[1])
     return found and (found[0], tuple(_permuted(part, rows.unsorted_indices) for part in found[1]))
 
 
@@ -48,8 +53,7 @@ def _stack(layer: Any, x: Tensor, states: State | None, batch: int, sizes: Tenso
     dropout = layer.dropout if layer.num_layers > 1 and layer.training else 0.0
     if layer.training and (layer.recurrent_dropout or layer.weight_dropout):
         return None
-    packed = 0 if sizes is None else batch
-    if (dropout and x.device.type != "cuda") or not prefers_torch(op, x, layer.hidden_size, fused, packed):
+    if (dropout and x.device.type != "cuda") or not prefers_torch(op, x, layer.hidden_size, fused, sizes):
         return None
     held = layer._parameters
     names = plain_names(layer.bias, op == "lstm" and not fused, layer.num_layers, layer.num_directions)

@@ -73,3 +73,22 @@ def test_inference_by_torchs_packed_operator(kind: type, monkeypatch: pytest.Mon
         torch.testing.assert_close(got, want)
         torch.testing.assert_close((packed[0].data, packed[1]), (wanted[0].data, wanted[1]))
     assert len([given for given in calls if given[-2] is not None]) == 4
+
+
+@pytest.mark.parametrize(("lengths", "by_torchs"), [([12, 3, 7], True), ([5, 5], True), ([40, 3], False)])
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU])
+def test_training_packed_goes_the_faster_way(
+    kind: type, lengths: list[int], by_torchs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    layer, calls = kind(3, 4, bidirectional=True), []
+    rows = pack_padded_sequence(torch.randn(max(lengths), len(lengths), 3), lengths, enforce_sorted=False)
+    monkeypatch.setattr(torch_stack, "by_torch", lambda *given: calls.append(given) or by_torch(*given))
+    results = []
+    for path in ("fastest", "plain"):
+        with scan_path(path):
+            y = layer(rows)[0].data
+        results.append([y, *torch.autograd.grad(y.square().sum(), list(layer.parameters()))])
+    torch.testing.assert_close(*results)
+    assert len(calls) == by_torchs
+    assert all((given[-2] is None) == (min(lengths) == max(lengths)) for given in calls)
