@@ -5,9 +5,7 @@ What a layer asks for is first checked here: whatever the kernels do not do, mes
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from math import prod
-from os import environ
 from typing import Any, cast
 
 import torch
@@ -15,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from graphreel.core.double_backward import differentiable_gradients
-from graphreel.core.guard import Guard, on_device
+from graphreel.core.guard import Guard, on_device, runs_triton
 from graphreel.core.transforms import is_batched
 
 from .attention import attend_by_edges
@@ -27,12 +25,9 @@ _INT32_MAX = 2**31 - 1
 
 
 def fused_attention_serves(h_source: Tensor, h_target: Tensor) -> bool:
-    """Whether the kernels can be launched for float32 h ``[nodes, ..., heads, C]``, and agree on its device.
-
-    On a CPU they run under Triton's interpreter alone, where TRITON_INTERPRET=1 was set before Triton was imported.
-    """
+    """Whether the kernels can be launched for float32 h ``[nodes, ..., heads, C]``, and agree on its device."""
     device, (*rows, width) = h_source.device, h_source.shape
-    if {h_source.dtype, h_target.dtype} != {torch.float32} or not _can_launch(device.type):
+    if {h_source.dtype, h_target.dtype} != {torch.float32} or not runs_triton(device):
         return False
     programs = max(rows[0], h_target.size(0)) * prod(rows[1:])
     return 0 < width <= _WIDEST and 0 < programs < _INT32_MAX and ATTENTION.passes(device)
@@ -156,22 +151,18 @@ def kernels() -> dict[str, Any]:
     return {name: getattr(found, name) for name in ("forward", "backward_by_target", "backward_by_source")}
 
 
-def _can_launch(kind: str) -> bool:
-    if find_spec("triton") is None:
-        return False
-    return kind == "cuda" or (kind == "cpu" and environ.get("TRITON_INTERPRET") == "1")
-
-
 def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
     """What the kernels and the messages give for both scores, on a graph with a hub, a duplicate, and idle nodes."""
-    generator, nodes, heads, width = torch.Generator().manual_seed(0), 10, 2, 5
-    edge_index = torch.randint(8, (2, 50), generator=generator)
+    generator, nodes, heads, width = torch.Generator("cpu").manual_seed(0), 10, 2, 5
+    edge_index = torch.randint(8, (2, 50), generator=generator, device="cpu")
     edge_index[1, :36] = 7
     edge_index[:, 40] = edge_index[:, 41]
     edges = to_csr(edge_index.to(device), nodes)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(device).requires_grad_()
+        # whatever the caller's defaults are
+        drawn = torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32)
+        return drawn.to(device).requires_grad_()
 
     results: tuple[list[Tensor], list[Tensor]] = ([], [])
     ways: tuple[Callable[..., Tensor], ...] = (fused_attention, attention_by_messages)

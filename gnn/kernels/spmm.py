@@ -186,11 +186,11 @@ def sampled_product(compressed: Tensor, left: Tensor, right: Tensor) -> Tensor:
 
 def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
     """A product and its gradients by the matrix and by the edges, of which one is there twice."""
-    generator = torch.Generator().manual_seed(0)
-    edge_index = torch.randint(6, (2, 30), generator=generator)
+    generator = torch.Generator("cpu").manual_seed(0)
+    edge_index = torch.randint(6, (2, 30), generator=generator, device="cpu")
     edge_index[:, 1] = edge_index[:, 0]
     edges = to_csr(edge_index.to(device), 8)
-    drawn = [torch.randn(shape, generator=generator).to(device) for shape in ((30,), (8, 5), (8, 5))]
+    drawn = [torch.randn(shape, generator=generator, device="cpu").to(device) for shape in ((30,), (8, 5), (8, 5))]
     values, dense, above = drawn[0].requires_grad_(), drawn[1].requires_grad_(), drawn[2]
     messages = values.unsqueeze(-1) * dense.index_select(0, edges.by_target.neighbor)
     plain = torch.zeros_like(above).index_add(0, edges.target, messages)

@@ -3,6 +3,9 @@
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib.util import find_spec
+from os import environ
 from threading import RLock
 
 import torch
@@ -53,6 +56,20 @@ class Guard:
 def on_device(device: torch.device) -> AbstractContextManager[object]:
     """Within it kernels are launched on ``device``, whichever of several is the current one."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def runs_triton(device: torch.device) -> bool:
+    """Whether kernels in Triton can be launched on ``device``.
+
+    On a CPU its interpreter alone runs them, where TRITON_INTERPRET=1 was set before Triton was imported.
+    """
+    interpreted = device.type == "cpu" and environ.get("TRITON_INTERPRET") == "1"
+    return (device.type == "cuda" or interpreted) and _is_installed("triton")
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def is_capturing(device: torch.device) -> bool:

@@ -82,6 +82,7 @@ class CudaGraphs:
 
 
 def _capture(function: Callable[[], list[Tensor]]) -> tuple[list[Tensor], Callable[[], None]]:
+    function()  # builds what may not be built during a capture
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         results = function()

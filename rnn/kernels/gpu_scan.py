@@ -9,9 +9,7 @@ Each step finds its state in rows of its own, those of sequences that enter at i
 
 from collections.abc import Sequence
 from functools import cache, partial
-from importlib.util import find_spec
 from itertools import accumulate, pairwise
-from os import environ
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +18,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import layer_norm, linear
 
-from graphreel.core.guard import Guard, on_device
+from graphreel.core.guard import Guard, on_device, runs_triton
 
 from ..cells import (
     Cell,
@@ -73,19 +71,15 @@ class _Form(NamedTuple):
 def gpu_scan_serves(
     cell: Cell, x: Tensor, schedule: BatchSchedule, initial: State, weights: Weights, drop: Tensor | None
 ) -> bool:
-    """Whether this scan can be taken here, on a device where the kernels agree with the plain loop.
-
-    On a CPU they run under Triton's interpreter alone, where TRITON_INTERPRET=1 was set before Triton was imported.
-    """
-    kind, tensors = x.device.type, (x, *initial, *weights.values())
+    """Whether this scan can be taken here, on a device where the kernels agree with the plain loop."""
+    tensors = (x, *initial, *weights.values())
     if cell not in _KINDS or drop is not None or schedule.forks or "weight_hr" in weights or x.numel() == 0:
         return False
     if (cell is peephole_uva_cell and "norm_ih" in weights) or initial[0].size(1) > _WIDEST:
         return False
     if any(t.dtype != torch.float32 or t.device != x.device or t.layout != torch.strided for t in tensors):
         return False
-    there = find_spec("triton") is not None and (kind == "cuda" or environ.get("TRITON_INTERPRET") == "1")
-    return there and STEP.passes(x.device)
+    return runs_triton(x.device) and STEP.passes(x.device)
 
 
 def gpu_scan(
@@ -237,11 +231,13 @@ def kernels() -> dict[str, Any]:
 
 def _check(device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
     """What the kernels and the plain loop give for each cell, twice, so that the second time is a CUDA graph's."""
-    generator, inputs, hidden = torch.Generator().manual_seed(0), 3, 5
+    generator, inputs, hidden = torch.Generator("cpu").manual_seed(0), 3, 5
     schedule = BatchSchedule((1, 2))
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(device).requires_grad_()
+        # whatever the caller's defaults are
+        drawn = torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32)
+        return drawn.to(device).requires_grad_()
 
     results: tuple[list[Tensor], list[Tensor]] = ([], [])
     for cell, kind in _KINDS.items():
