@@ -12,6 +12,7 @@ import pytest
 
 from graphreel.__main__ import run
 from graphreel.data.data_dirs import find
+from graphreel.data.examples import write_example
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -25,8 +26,12 @@ SHORTER = {
     "gnn train --data mutag": "--epochs 1 --seeds 1 --members 2",
     "gnn train --data karate": "--epochs 3",
     "gnn train --data NUMBERS": "--epochs 3",
+    "gnn train --data MINE": "--epochs 3",
     "gnn attention": "",
     "gnn predict": "",
+    "gnn predict RUN MINE": "",
+    "data example": "",
+    "data describe": "",
     "gnn embed": "",
     "gnn updates": "",
     "rnn train --data palindrome": "--steps 2 --seeds 1 --hidden 8 --batch-size 4",
@@ -58,6 +63,7 @@ NEEDS = {
         ("gnn attention", "gnn predict", "gnn embed", "export"),
         ("six-node", "gnn train --data six-node --model gat --epochs 5"),
     ),
+    "gnn predict RUN MINE": ("mine", "gnn train --data MINE --model gat --epochs 3"),
     "rnn gates": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "rnn generate": ("book", "rnn train --data BOOK.txt --steps 3 --hidden 8 --batch-size 4"),
     "combined predict": ("clips", "combined train --data PATH --epochs 1"),
@@ -110,12 +116,15 @@ def folder(tmp_path_factory):
     series = {"edges": [[0, 1], [1, 2], [2, 0]], "node_ids": {"a": 0, "b": 1, "c": 2}}
     series["FX"] = draw.normal(size=(80, 3)).tolist()
     (place / "SERIES.json").write_text(json.dumps(series))
+    write_example("graph", place / "MINE")
     (place / "MINE.toml").write_text(fences(ROOT / "docs" / "settings.md", "toml")[0])
     return place
 
 
 def filled(command: str, folder: Path) -> list[str]:
     """The words of a command, with files and runs in place of capital letters and of runs/..."""
+    if kind_of(command) == "data example":  # which makes what the others read
+        return shlex.split(command)
     run_of_it = str(folder / NEEDS.get(kind_of(command), ("clips",))[0])
     stands = {
         "RUN": run_of_it,
@@ -126,7 +135,7 @@ def filled(command: str, folder: Path) -> list[str]:
     }
     stands |= {
         name: str(folder / name)
-        for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS", "EDGES.csv")
+        for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS", "MINE", "EDGES.csv")
     }
     if kind_of(command) in NEEDS:
         stands["runs/six"] = run_of_it

@@ -13,19 +13,23 @@ from graphreel.rnn.sequence.batch_schedule import BatchSchedule
 from .padding import step_mask
 
 
-def run_over_time(temporal: nn.Module, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+def run_over_time(temporal: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
     """Run a recurrent layer over sequences of different length.
 
     Args:
         temporal: one of `rnn`'s layers (they take `lengths=`), or of torch.nn's (the batch is packed for them).
         x: [sequences, longest, features].
-        lengths: [sequences], at least 1 each.
+        lengths: [sequences], at least 1 each; None: all are of the full length.
 
     Returns:
         The outputs of all steps [sequences, longest, width], zero after each end, and the last state of the top layer
         [sequences, width]: the forward direction's at the end, with the backward one's at the start beside it.
     """
-    if "lengths" in inspect.signature(temporal.forward).parameters:
+    if lengths is None:
+        first = getattr(temporal, "batch_first", False)
+        outputs, state = temporal(x if first else x.transpose(0, 1))
+        outputs = outputs if first else outputs.transpose(0, 1)
+    elif "lengths" in inspect.signature(temporal.forward).parameters:
         first = getattr(temporal, "batch_first", True)
         outputs, state = temporal(x if first else x.transpose(0, 1), lengths=lengths)
         outputs = outputs if first else outputs.transpose(0, 1)

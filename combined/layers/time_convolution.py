@@ -36,8 +36,10 @@ class TimeConvolution(nn.Module):
         self.conv = nn.Conv1d(in_channels, out_channels, span, padding=span // 2)
         self.norm = nn.BatchNorm1d(out_channels)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         y = self.conv(self.dropout(x.transpose(1, 2))).transpose(1, 2)
+        if lengths is None:  # all are of the full length
+            return self._normed(y.flatten(0, 1)).relu().view(y.shape)
         real = step_mask(lengths, x.size(1))
         return y.new_zeros(y.shape).index_put((real,), self._normed(y[real]).relu())
 

@@ -138,6 +138,19 @@ class ClipClassifier(nn.Module):
             extra["edge_attr"] = clips.edge_attr.to(x.dtype)
         return torch.relu(self.spatial(x, clips.edge_index, **extra))
 
+    def one_clip(
+        self, x: Tensor, edge_index: Tensor, frame: Tensor, frames: int, track: Tensor | None = None, **edges: Tensor
+    ) -> Tensor:
+        """The logits [1, num_classes] of one clip, with recurrence over frames, none of whose numbers are looked at:
+        exporters can follow.
+        """
+        z = self.embed(Data(x=x, edge_index=edge_index, **edges))
+        steps = self._pool(z, frame, frames, track)[0][None]
+        if self.front is not None:
+            steps = self.front(steps)
+        outputs, last = (steps, steps[:, -1]) if self.temporal is None else run_over_time(self.temporal, steps, None)
+        return self.head(self.summing(outputs, last, torch.full((1,), frames))[0])
+
     def _through_time(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         if self.front is None:
             padded = pad_sequences(self.dropout(rows), lengths)

@@ -1,56 +1,30 @@
 """`graphreel export`: a trained model for other programs, with its settings and a model card."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from inspect import Parameter, signature
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphreel.core.atomic_files import refuse_to_overwrite, write_text, write_whole
-from graphreel.data.registry import load_to_train
-from graphreel.experiments.sequences import Sequences
+from graphreel.inspect.export_calls import Call, call_of
 from graphreel.inspect.load_run import TrainedRun, load_run
 from graphreel.inspect.run_table import entry
-from graphreel.rnn import SequenceClassifier
 
 SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2"}
 _CARD = Path(__file__).parent / "pages" / "model_card.md"
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call of a model whose inputs are tensors: the inputs, by name with the names of the sizes that vary."""
-
-    model: nn.Module
-    inputs: Mapping[str, tuple[Tensor, Mapping[int, str]]]
-
-
-class _Plain(nn.Module):
-    """A text's or a task's network without what looks at its tokens' values: they must be of its vocabulary."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        if not isinstance(self.model, SequenceClassifier):
-            return self.model(tokens)[0]
-        state = self.model.recurrent(self.model.embedding(tokens.t()))[1]
-        last = state[0] if isinstance(state, tuple) else state
-        return self.model.head(torch.cat(last.unbind(), 1))
-
-
 def export(path: Path, form: str, out: Path | None = None) -> list[Path]:
     """Write the model of a run in a form of `SUFFIXES`, and beside it its settings (.json) and a model card (.md).
 
-    The weights are written as safetensors for every kind of run. ONNX and torch.export hold a whole call, for models
-    that are called with tensors alone: of nodes' classes (nodes and edges may vary), and of texts and tasks without
-    padding (the batch may vary, the steps are those of training). What was written is read back and compared with the
-    model before it takes its place, ONNX where onnxruntime is installed.
+    The weights are written as safetensors for every kind of run. ONNX and torch.export hold a whole call with tensors
+    (see `export_calls`): nodes, edges, graphs and the batch may vary, steps and frames are those of training. What was
+    written is read back and compared with the model before it takes its place, ONNX where onnxruntime is installed.
 
     Returns:
         The files written.
@@ -71,33 +45,6 @@ def export(path: Path, form: str, out: Path | None = None) -> list[Path]:
     write_text(beside[0], json.dumps(described, indent=2) + "\n")
     write_text(beside[1], card)
     return [file, *beside]
-
-
-def call_of(trained: TrainedRun) -> Call:
-    """A call of a run's model with tensors.
-
-    Raises:
-        ValueError: its model is called otherwise.
-    """
-    entries = trained.entries
-    nodes = trained.kind == "gnn" and entries["pool"] is None and trained.settings.task in ("", "node")
-    if nodes and not entries["edge_dim"]:
-        from graphreel.experiments.graph_model import prepare_graph
-
-        graph = prepare_graph(load_to_train(trained.settings.data), trained.settings, "cpu")
-        x = graph.x.to_dense() if graph.x.layout != torch.strided else graph.x
-        return Call(trained.model, {"x": (x, {0: "nodes"}), "edge_index": (graph.edge_index, {1: "edges"})})
-    if trained.kind == "text" or (trained.kind == "task" and trained.model.padding is None):
-        if trained.kind == "text":
-            steps = trained.settings.window
-            tokens = torch.arange(2 * steps).view(2, steps) % len(entries["vocabulary"])
-        else:
-            tokens, _ = Sequences.load(trained.settings).source.batch(2, torch.Generator().manual_seed(0))
-        return Call(_Plain(trained.model), {"tokens": (tokens, {0: "batch"})})
-    raise ValueError(
-        f"{trained.folder.path} holds a model that reads more than tensors of one length: "
-        "--to safetensors writes its weights"
-    )
 
 
 def model_card(trained: TrainedRun, file: str) -> str:
@@ -175,7 +122,7 @@ def _onnx(trained: TrainedRun, file: Path) -> None:
         warnings.simplefilter("ignore")  # of the exporter's own parts
         program: Any = torch.onnx.export(
             call.model, _inputs(call), dynamo=True, dynamic_shapes=_shapes(call), input_names=list(call.inputs),
-            output_names=["logits"], verbose=False,
+            output_names=[call.output], verbose=False,
         )  # fmt: skip
     program.save(file)
     try:
@@ -191,8 +138,13 @@ def _inputs(call: Call) -> tuple[Tensor, ...]:
     return tuple(value for value, _ in call.inputs.values())
 
 
-def _shapes(call: Call) -> tuple[dict[int, Any], ...]:
-    return tuple({at: torch.export.Dim(name, min=2) for at, name in sizes.items()} for _, sizes in call.inputs.values())
+def _shapes(call: Call) -> tuple[Any, ...]:
+    varying = [{at: torch.export.Dim(name, min=2) for at, name in sizes.items()} for _, sizes in call.inputs.values()]
+    kinds = [one.kind for one in signature(call.model.forward).parameters.values()]
+    if Parameter.VAR_POSITIONAL not in kinds:
+        return tuple(varying)
+    named = len(kinds) - 1  # what *further takes is one tuple
+    return (*varying[:named], *([tuple(varying[named:])] if varying[named:] else []))
 
 
 def _compare(answer: Tensor, call: Call, file: Path) -> None:

@@ -11,7 +11,8 @@ from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.experiments.text_settings import TextSettings
 from graphreel.inspect import export as module
-from graphreel.inspect.export import call_of, export
+from graphreel.inspect.export import export
+from graphreel.inspect.export_calls import call_of
 from graphreel.inspect.load_run import load_run
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
