@@ -92,6 +92,8 @@ class _Graphs(nn.Module):
 class _Clip(nn.Module):
     """The class of one clip; sizes [frames] says how many nodes, one after the other, are of each frame."""
 
+    model: Any
+
     def __init__(self, model: Any, further: list[str]) -> None:
         super().__init__()
         self.model, self.further = model, further
@@ -105,6 +107,12 @@ class _Series(nn.Module):
     """The forecast after one window, x [1, lags, sensors, features] in the units of the file, NaN where a value is
     missing, in the same units; the graph is the run's.
     """
+
+    model: Any
+    mean: Tensor
+    deviation: Tensor
+    channel_mean: Tensor
+    channel_deviation: Tensor
 
     def __init__(self, model: Any, scaling: Any, edge_index: Tensor, edge_weight: Tensor | None) -> None:
         super().__init__()

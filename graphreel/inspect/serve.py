@@ -78,8 +78,9 @@ def build_app(path: Path) -> Any:
                 if code and not said:
                     return JSONResponse({"error": text.removeprefix("graphreel: ").replace(f"{folder}/", "")}, 400)
                 if code == 0 and arguments[1] != "attention":
-                    said.append(text.replace(f"{folder}/", ""))
-        files = [file.name for file in sorted(folder.iterdir()) if file.suffix in _SHOWN and file != given]
+                    said.append(text.replace(f"{folder}/", "").replace(f"in {folder}: ", ""))
+        found = sorted(folder.iterdir(), key=lambda file: (file.suffix == ".html", file.name))
+        files = [file.name for file in found if file.suffix in _SHOWN and file != given]
         return JSONResponse({"said": "\n".join(said), "files": [f"answers/{token}/{name}" for name in files]})
 
     async def answer(request: Request) -> Any:
