@@ -42,7 +42,7 @@ PRESETS = (
         {"output_heads": 8, "learning_rate": 0.01, "weight_decay": 1e-3}, ("gat", "gatv2"),
     ),
     Preset(
-        "paper", _CITATIONS, "Veličković et al., Graph Attention Networks, 2018, section 3.3",
+        "paper", ("cora", "citeseer"), "Veličković et al., Graph Attention Networks, 2018, section 3.3",
         {"learning_rate": 0.005}, ("gat", "gatv2"),
     ),
     Preset(
