@@ -35,9 +35,11 @@ def extract(
         Path, typer.Argument(help="A video, or a folder of them, by class or not.", parser=a_path, metavar="VIDEOS")
     ],
     out: Annotated[Path, path_option("Keypoint .npz to write.")],
-    frames: Annotated[int, typer.Option(min=1, help="Moments of each video, evenly spread over its time.")] = 32,
-    people: Annotated[int, typer.Option(min=1, help="At most so many people are followed.")] = 2,
-    height: Annotated[int, typer.Option(min=1, help="Higher pictures are made smaller.")] = 480,
+    frames: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Moments of each video, evenly spread over its time.")
+    ] = 32,
+    people: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many people are followed.")] = 2,
+    height: Annotated[int, typer.Option(min=1, max=10_000, help="Higher pictures are made smaller.")] = 480,
     pose_model: Annotated[Path | None, path_option("Folder or wheel of the pose model.")] = None,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what cannot be read.")] = False,
     quiet: Quiet = False,
@@ -126,6 +128,7 @@ def backtest(
     RunFolder.open(run, "combined")
     if not file.is_file():
         raise FileNotFoundError(2, "no such file", str(file))
+    check_picture(out, (), [file, *([adjacency] if adjacency is not None else [])], run, (".csv",))
     from graphreel.inspect.backtest import backtest as backtest_file
 
     typer.echo(backtest_file(run, file, adjacency, out, start))

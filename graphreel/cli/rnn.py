@@ -36,7 +36,7 @@ def _share(value: float | None) -> float | None:
 def generate(
     run: Run,
     prompt: Annotated[str | None, typer.Option(help="What the text begins with.", show_default="the run's")] = None,
-    length: Annotated[int, typer.Option(min=1, help="Characters to write at most.")] = 60,
+    length: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="Characters to write at most.")] = 60,
     temperature: Annotated[
         float, typer.Option(callback=_positive, help="Divides the logits: below 1 bolder, above 1 more varied.")
     ] = 1.0,
@@ -46,7 +46,7 @@ def generate(
         float | None, typer.Option(callback=_share, help="Draw among the fewest that have this probability together.")
     ] = None,
     stop: Annotated[str | None, typer.Option(help="A text ends after writing this.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of texts, written as one batch.")] = 1,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="Number of texts, written as one batch.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
     map_unknown: Annotated[
         bool, typer.Option("--map-unknown", help="Put the likest known character for an unknown one in the prompt.")
@@ -104,11 +104,15 @@ def draw_gates(
 @app.command()
 def gradients(
     out: Annotated[Path, path_option("Picture to write; its numbers go beside it as .json.")] = Path("gradients.png"),
-    problems: Annotated[int, typer.Option(min=1, help="Random networks to check; the largest difference is told.")] = 1,
+    problems: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Random networks to check; the largest difference is told.")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and data.")] = 0,
-    length: Annotated[int, typer.Option(min=1, help="Of the sequences whose gradients are drawn.")] = 100,
-    hidden: Annotated[int, typer.Option(min=1, help="Units of the networks whose gradients are drawn.")] = 32,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sequences in a batch of their training.")] = 32,
+    length: Annotated[int, typer.Option(min=1, max=100_000, help="Of the sequences whose gradients are drawn.")] = 100,
+    hidden: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Units of the networks whose gradients are drawn.")
+    ] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, max=100_000, help="Sequences in a batch of their training.")] = 32,
     steps: Annotated[int, typer.Option(min=0, help="Training steps before the second measurement.")] = 200,
     quiet: Quiet = False,
 ) -> None:

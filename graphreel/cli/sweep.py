@@ -16,7 +16,7 @@ def sweep(
     data: Annotated[str, typer.Option(help="Data set by name, or the path of one.")],
     tune: Annotated[list[str], typer.Option(help="learning_rate=1e-4..1e-1:log,hidden=32|64|128; may be repeated.")],
     out: Annotated[Path, path_option("Folder of the study; one that is there is gone on with.")],
-    trials: Annotated[int, typer.Option(min=1, help="Until the study has so many.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, max=1_000_000, help="Until the study has so many.")] = 30,
     hours: Annotated[float | None, typer.Option(min=0.0, help="Begin no trial after so long.")] = None,
     given: Annotated[
         list[str] | None,

@@ -21,6 +21,7 @@ from graphreel.training.run_folder import RunFolder
 from graphreel.training.settings import Settings
 from graphreel.training.signals import catching_signals
 
+_OF_A_STUDY = {"best", "trials", "trials.csv", "history.png", "importance.png", "study.db", "study.db-journal"}
 Space = Mapping[str, Any]  # setting -> optuna's distribution
 
 
@@ -87,21 +88,31 @@ def sweep(
         storage: the database's URL; left out, SQLite in `out`.
 
     Raises:
-        ValueError: `space` holds a combination that the settings refuse, or no trial came to an end.
+        ValueError: `space` holds a combination that the settings refuse, no trial came to an end, `out` holds what is
+            no study's, or the database cannot be opened.
     """
     import optuna
     from optuna.trial import TrialState
 
     optuna.logging.set_verbosity(optuna.logging.ERROR if quiet else optuna.logging.INFO)
+    held = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()
+    foreign = held - _OF_A_STUDY if storage or "study.db" in held else held
+    if foreign:
+        raise ValueError(f"--out expects a new folder or one of a study, but {out} holds {min(foreign)}")
     out.mkdir(parents=True, exist_ok=True)
     plan = KINDS[kind_of_settings(settings)].experiment.load(_on_device(settings)).plan
-    study = optuna.create_study(
-        study_name=out.resolve().name,
-        storage=storage or f"sqlite:///{(out / 'study.db').resolve()}",
-        load_if_exists=True,
-        direction="minimize" if plan.monitor.endswith("loss") else "maximize",
-        pruner=optuna.pruners.MedianPruner(n_warmup_steps=plan.steps // 5),
-    )
+    url = storage or f"sqlite:///{(out / 'study.db').resolve()}"
+    try:
+        study = optuna.create_study(
+            study_name=out.resolve().name,
+            storage=url,
+            load_if_exists=True,
+            direction="minimize" if plan.monitor.endswith("loss") else "maximize",
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=plan.steps // 5),
+        )
+    except Exception as error:  # a database's errors are many
+        told = " ".join(str(error).split())[:200]
+        raise ValueError(f"the study at {url} cannot be opened: {told}") from None
     # a sampler that began at the same seed would ask again for what a killed sweep has tried
     study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials))
     ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)  # a killed sweep leaves one that runs for ever

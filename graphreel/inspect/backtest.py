@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphreel.core.atomic_files import refuse_to_overwrite, write_text
+from graphreel.core.atomic_files import write_text
 from graphreel.data.series.times import place_of, shown_times
 from graphreel.data.series.windows import Windows
 from graphreel.experiments.series_errors import by_sensor, errors_of, worst_sensors
@@ -25,9 +25,6 @@ def backtest(path: Path, file: Path, adjacency: Path | None, out: Path | None, s
     """
     trained = load_run(path, "series")
     table = Path(out) if out is not None else trained.folder.path / "backtest.csv"
-    if table.suffix.lower() != ".csv":
-        raise ValueError(f"--out expects a .csv, got {table.name}")
-    refuse_to_overwrite([table], [file, *([adjacency] if adjacency is not None else [])])
     settings = trained.settings
     series = read_series(file, adjacency, settings, trained.entries)
     every = windows_over(trained, series)

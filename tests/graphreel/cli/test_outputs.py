@@ -31,6 +31,7 @@ def content(folder):
         (["rnn", "gradients"], "config.png"),
         (["rnn", "gates", "TASK"], "curves.png"),
         (["combined", "predict", "SERIES", "sensors.csv"], "history.png"),
+        (["combined", "backtest", "SERIES", "sensors.csv"], "history.csv"),
         (["combined", "attention", "CLIPS", "0"], "config.gif"),
     ],
 )

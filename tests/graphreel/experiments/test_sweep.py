@@ -39,6 +39,18 @@ def test_the_best_validation_is_trained_and_the_test_part_touched_once_a_seed(se
     assert (tmp_path / "s" / "history.png").exists() and (tmp_path / "s" / "importance.png").exists()
 
 
+@pytest.mark.parametrize("name", ["trials.csv", "config.json", "best/mine.txt"])
+def test_a_folder_that_is_no_study_is_left_alone(settings, tmp_path, name):
+    place = tmp_path / "mine" / name
+    place.parent.mkdir(parents=True)
+    place.write_text("mine")
+    with pytest.raises(ValueError, match="--out expects a new folder or one of a study, but .* holds "):
+        sweep(settings, search_space([SPACE], settings.options()), tmp_path / "mine", 1, None, None, True)
+    assert [path.read_text() for path in (tmp_path / "mine").rglob("*") if path.is_file()] == ["mine"]
+    with pytest.raises(ValueError, match="the study at nonsense://x cannot be opened: "):
+        sweep(settings, search_space([SPACE], settings.options()), tmp_path / "s", 1, None, "nonsense://x", True)
+
+
 def test_a_killed_sweep_goes_on(settings, tmp_path):
     typed = ["sweep", "gnn", "--data", "six-node", "--tune", SPACE, "--set", "model=gcn,epochs=3", "--quiet"]
     command = [sys.executable, "-m", "graphreel", *typed, "--out", str(tmp_path / "s")]
