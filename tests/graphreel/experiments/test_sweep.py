@@ -44,7 +44,7 @@ def test_a_folder_that_is_no_study_is_left_alone(settings, tmp_path, name):
     place = tmp_path / "mine" / name
     place.parent.mkdir(parents=True)
     place.write_text("mine")
-    with pytest.raises(ValueError, match="--out expects a new folder or one of a study, but .* holds "):
+    with pytest.raises(ValueError, match=r"--out expects a new folder or one of a study, but .* holds "):
         sweep(settings, search_space([SPACE], settings.options()), tmp_path / "mine", 1, None, None, True)
     assert [path.read_text() for path in (tmp_path / "mine").rglob("*") if path.is_file()] == ["mine"]
     with pytest.raises(ValueError, match="the study at nonsense://x cannot be opened: "):
