@@ -21,12 +21,15 @@ from graphreel.cli import sweep as sweep_command
 from graphreel.cli.train_command import EXIT_CODES
 from graphreel.core.interrupt import INTERRUPTED
 from graphreel.core.near_names import did_you_mean
+from graphreel.training import ranks
 from graphreel.training.errors import Stopped, TrainingError
 
 # Read by OpenMP when torch loads it. Threads that spin while they wait make a small training step 10 to 20 times slower
 # as soon as anything else runs on the same cores; threads that sleep at once take long to wake on an idle machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+if ranks.started()[1] > 1:  # each rank would warn that a model has no weights that it does not use
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 # click's, or that of the copy of click that newer typer carries
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
@@ -72,6 +75,11 @@ def _options(
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code: 0, 1 (training diverged), 2 (bad input), 130 (interrupted)."""
     try:
+        if ranks.started()[1] > 1 and "train" not in arguments[:3]:
+            raise ValueError(
+                f"one process runs this command, but torchrun has started {ranks.started()[1]} (WORLD_SIZE): start it "
+                "without; trainings alone share their work"
+            )
         command = typer.main.get_command(app)
         code = command.main(arguments, prog_name="graphreel", standalone_mode=False) or 0
         return _say(INTERRUPTED, code) if code == _SIGINT else code  # newer typer makes this of a KeyboardInterrupt
@@ -94,7 +102,7 @@ def run(arguments: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        return _say("out of memory: take a smaller --batch-size, --hidden or --length", 2)
+        return _say("out of memory: take a smaller --batch-size, --hidden or --length", 2, ranks.started()[0])
 
 
 def _of_file(error: OSError) -> str:
@@ -114,7 +122,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
-def _say(message: str, code: int) -> int:
+def _say(message: str, code: int, rank: int = 0) -> int:
+    """Rank 0 alone says what ends all of them; a rank is named that has trouble of its own."""
     _LOG.debug("where it arose", exc_info=True)
-    typer.echo("graphreel: " + " ".join(message.split()), err=True)
+    if ranks.started()[0] == rank:
+        typer.echo(f"graphreel: {f'rank {rank}: ' if rank else ''}" + " ".join(message.split()), err=True)
     return code

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from graphreel.cli.options import Quiet, path_option
-from graphreel.cli.train_command import refuse_ranks
 from graphreel.report.questions import folders
 
 
@@ -23,7 +22,6 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Answer every question of the report by running it: one HTML page and its numbers."""
-    refuse_ranks()
     if quick and full:
         raise ValueError("report expects --quick or --full, got both")
     known = list(folders())

@@ -7,7 +7,6 @@ import typer
 
 from graphreel.cli.config_file import read_config
 from graphreel.cli.options import Config, Quiet, path_option
-from graphreel.cli.train_command import refuse_ranks
 from graphreel.data.registry import data_set
 
 
@@ -33,7 +32,6 @@ def sweep(
 
     Writes trials.csv, history.png, importance.png and the run folder `best`.
     """
-    refuse_ranks()
     from graphreel.experiments.kinds import KINDS
     from graphreel.experiments.sweep import parse, search_space
     from graphreel.experiments.sweep import sweep as run_sweep

@@ -1,7 +1,6 @@
 """A command that trains, made from the settings of what it trains: a setting is one line of its dataclass."""
 
 import inspect
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from graphreel.data.registry import data_set
 from graphreel.experiments import resume, start
 from graphreel.experiments.kinds import KINDS
 from graphreel.training.option import Setting, dashed
+from graphreel.training.ranks import started
 from graphreel.training.settings import Settings
 
 EXIT_CODES = (
@@ -34,7 +34,6 @@ def add_training(app: typer.Typer, name: str, about: str, names: Sequence[str], 
     command_name = f"{classes[0].ROOM} {name}"
 
     def command(**given: Any) -> None:
-        refuse_ranks()
         own = {key: given.pop(key) for key in beside}
         typed = {key: value for key, value in given.items() if value is not None}
         if own["resume"] is not None:
@@ -48,6 +47,8 @@ def add_training(app: typer.Typer, name: str, about: str, names: Sequence[str], 
             raise ValueError(f"{command_name} expects --data NAME or PATH (or --resume RUN), got none")
         kind = data_set(source, classes[0].ROOM).kind
         known = next((one for one in classes if kind in one.KINDS), classes[0])
+        if "batch_size" in typed:  # of each process, as DistributedDataParallel has it; a run knows that of all
+            typed["batch_size"] *= started()[1]
         start(known.resolve(source, typed, kind), own["out"], own["overwrite"], own["quiet"])
 
     parameters = [
@@ -120,14 +121,6 @@ def _word(value: Any) -> str:
 
 def _completion(setting: Setting) -> Any:
     return lambda incomplete: [choice for choice in setting.choices if choice.startswith(incomplete)]
-
-
-def refuse_ranks() -> None:
-    """Under torchrun every process would train the same into one folder."""
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
-        raise ValueError(
-            f"one process trains, but torchrun has started {os.environ['WORLD_SIZE']} (WORLD_SIZE): start it without"
-        )
 
 
 def _refuse_with_resume(typed: Mapping[str, Any]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphreel.experiments.kinds import KINDS, kind_of_run, kind_of_settings
+from graphreel.training import ranks
 from graphreel.training.device import choose_device
 from graphreel.training.progress import without_bars
 from graphreel.training.run_folder import RunFolder, free_folder
@@ -26,6 +29,8 @@ def start(
 ) -> RunFolder:
     """Make a run folder and train into it.
 
+    Under torchrun all processes train together, and rank 0 alone writes and prints. What torchrun starts again goes on.
+
     Args:
         settings: of a training; their class says of which kind.
         out: the run folder; None takes the first free runs/DATA-MODEL.
@@ -41,19 +46,46 @@ def start(
     require_tracker(settings.log)
     from graphreel.training.memory import refuse_too_large
 
-    with catching_signals():
-        found: Any = replace(settings, device=choose_device(settings.device))  # type: ignore[type-var,attr-defined]
-        with without_bars(quiet):
+    found: Any = replace(settings, device=choose_device(settings.device))  # type: ignore[type-var,attr-defined]
+    with catching_signals(), ranks.joined():
+        begun = ranks.from_first(lambda: _begun(out))
+        if begun is not None:
+            return resume(begun, quiet)
+        with ranks.together(), without_bars(quiet or not ranks.is_first()):
             experiment = KINDS[name].experiment.load(found)
-        if name != "compare":  # whose models have asked for themselves
-            refuse_too_large(lambda: experiment.model(experiment.settings, experiment.entries))
-            experiment.initial_weights  # noqa: B018  read before a folder is made
+            if name != "compare":  # whose models have asked for themselves
+                refuse_too_large(lambda: experiment.model(experiment.settings, experiment.entries))
+                experiment.initial_weights  # noqa: B018  read before a folder is made
+        launch = ranks.launch()
         kind = {"room": KINDS[name].room, **({} if name == "gnn" else {"kind": name})}
-        path = out or free_folder(Path("runs") / f"{Path(experiment.settings.data).stem}-{experiment.name}")
-        with RunFolder(path).locked() as run:
-            run.begin({**kind, **experiment.settings.as_dict()}, overwrite)
+        kind |= {} if launch is None else {"launch": launch}
+        default = Path("runs") / f"{Path(experiment.settings.data).stem}-{experiment.name}"
+        run = RunFolder(ranks.from_first(lambda: out or free_folder(default)))
+        with _held(run, lambda: run.begin({**kind, **experiment.settings.as_dict()}, overwrite)):
             experiment.fit(run, quiet)
     return run
+
+
+def _begun(out: Path | None) -> Path | None:
+    """The run that this start of torchrun began before it was started again, if it is to go on."""
+    launch, again = ranks.launch(), int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0)
+    if launch is None:
+        return None
+    for run in map(RunFolder, [out] if out else sorted(Path("runs").glob("*"))):
+        if run.is_run and run.config().get("launch") == launch and (again or not run.metrics_path.exists()):
+            return run.path
+    return None
+
+
+@contextmanager
+def _held(run: RunFolder, prepare: Callable[[], Any] = lambda: None) -> Iterator[None]:
+    """A run folder that the first rank has locked, and prepared, for a with statement."""
+    with ExitStack() as held:
+        with ranks.together():
+            if ranks.is_first():
+                held.enter_context(run.locked())
+                prepare()
+        yield
 
 
 def resume(path: Path, quiet: bool = False, kinds: Collection[str] | None = None) -> RunFolder:
@@ -67,17 +99,23 @@ def resume(path: Path, quiet: bool = False, kinds: Collection[str] | None = None
         ValueError, OSError: no run folder, one of another kind, or one that is damaged.
         TrainingError, KeyboardInterrupt, Stopped: as for `start`.
     """
+    run = RunFolder(path)
+    with catching_signals(), ranks.joined():
+        kind, settings = ranks.from_first(lambda: _settings_of(path, kinds))
+        choose_device(settings.device)
+        with _held(run):
+            with ranks.together(), without_bars(quiet or not ranks.is_first()):
+                experiment = KINDS[kind].experiment.load(settings)
+            experiment.fit(run, quiet)
+    return run
+
+
+def _settings_of(path: Path, kinds: Collection[str] | None) -> tuple[str, Any]:
+    """The kind of a run, one of those, and its settings."""
     rooms = {KINDS[kind].room for kind in kinds or ()}
     run = RunFolder.open(path, rooms.pop() if len(rooms) == 1 else None)
     name = kind_of_run(run)
-    kind = KINDS[name]
     if kinds is not None and name not in kinds:
         command = "compare" if name == "compare" else "train"
-        raise ValueError(f"{path} holds a run of `graphreel {kind.room} {command}`: resume it with that command")
-    settings = kind.settings.from_dict(run.config())
-    choose_device(settings.device)
-    with catching_signals(), run.locked():
-        with without_bars(quiet):
-            experiment = kind.experiment.load(settings)
-        experiment.fit(run, quiet)
-    return run
+        raise ValueError(f"{path} holds a run of `graphreel {KINDS[name].room} {command}`: resume it with that command")
+    return name, KINDS[name].settings.from_dict(run.config())

@@ -16,8 +16,9 @@ from graphreel.experiments.clip_baselines import baselines_of
 from graphreel.experiments.clip_models import build_classifier
 from graphreel.experiments.clip_settings import ClipSettings
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
+from graphreel.training import ranks
 from graphreel.training.checkpoints import Plan
-from graphreel.training.class_weights import class_weights
+from graphreel.training.class_weights import class_weights, weight_of
 from graphreel.training.memory import refuse_too_large
 from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
@@ -76,7 +77,8 @@ class Clips(Experiment):
         weights = class_weights(settings.class_weights, labels, splits.classes, settings.device)
 
         def loss(batch: Any) -> Tensor:
-            return F.cross_entropy(model(batch), batch.y, weights, label_smoothing=settings.label_smoothing)
+            own = F.cross_entropy(model(batch), batch.y, weights, label_smoothing=settings.label_smoothing)
+            return ranks.mean(own, weight_of(batch.y, weights))
 
         def validate() -> dict[str, float]:
             figures = classification(*logits_of(model, validation), "val", weights)
@@ -155,7 +157,10 @@ def fold_of(splits: Any, seed: int) -> Any:
 
 
 class ClipBatches:
-    """Mini-batches of a run: the order of an epoch and the variation of a clip depend on seed and step alone."""
+    """Mini-batches of a run: the order of an epoch and the variation of a clip depend on seed and step alone.
+
+    Of several ranks each has its share of them, varied as one process would.
+    """
 
     def __init__(self, splits: Any, settings: ClipSettings, seed: int) -> None:
         self.splits, self.settings, self.seed = splits, settings, seed
@@ -171,8 +176,10 @@ class ClipBatches:
         chosen = [clips[i] for i in order[position * size : (position + 1) * size].tolist()]
         if self.varies:
             generator.manual_seed((self.seed + 1) * 1_000_033 + step)
-            return visible_to_model(self.splits.augment(chosen, generator), self.settings, self.splits.timeless)
-        return collate(chosen, self.settings, self.splits.timeless)
+            varied = self.splits.augment(chosen, generator)
+            own = varied if ranks.size() == 1 else Batch.from_data_list(ranks.share(varied.to_data_list()))
+            return visible_to_model(own, self.settings, self.splits.timeless)
+        return collate(ranks.share(chosen), self.settings, self.splits.timeless)
 
 
 def collate(clips: Any, settings: ClipSettings, timeless: Tensor | None) -> Any:
@@ -220,8 +227,13 @@ def views_of(clips: Any, settings: ClipSettings, timeless: Tensor | None, mirror
 
 @torch.no_grad()
 def logits_of(model: ClipClassifier, batches: list[list[Any]]) -> tuple[Tensor, Tensor]:
-    """Logits [clips, classes] and labels [clips] of clips in batches, each seen in one or several ways."""
-    return torch.cat([seen_together(model, views) for views in batches]), torch.cat([views[0].y for views in batches])
+    """Logits [clips, classes] and labels [clips] of clips in batches, each seen in one or several ways.
+
+    The ranks share the batches.
+    """
+    labels = torch.cat([views[0].y for views in batches])
+    logits = torch.cat(ranks.in_parts(batches, lambda views: seen_together(model, views).cpu()))
+    return logits.to(labels.device), labels
 
 
 def seen_together(model: ClipClassifier, views: list[Any]) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from torch import nn
 
+from graphreel.training import ranks
 from graphreel.training.allocator import tune_allocator
 from graphreel.training.checkpoints import Plan
 from graphreel.training.curves import draw_curves
@@ -119,20 +120,23 @@ class Experiment(ABC):
     def fit(self, run: RunFolder, quiet: bool, show: bool = True) -> dict[str, Any]:
         """Train every seed into the run folder, from its checkpoint where it has one; return the metrics.
 
+        All ranks do so together, and the first alone writes and prints.
+
         Raises:
             TrainingError: the training diverged, or the folder vanished.
         """
         tune_allocator()
+        quiet = quiet or not ranks.is_first()
         if show and not quiet:
-            for note in [*self.notes, *self._taken_over()]:
+            for note in [*self.notes, *self._taken_over(), *self._shared()]:
                 typer.echo(f"  {note}")
         plan = replace(self.plan, **self.settings.checkpoints)
-        tracker = open_tracker(self.settings.log, run, self.settings.as_dict())
+        tracker = open_tracker(self.settings.log if ranks.is_first() else "", run, self.settings.as_dict())
         rows = train(
             run, self.settings.every_seed, plan, self.scheduled, self.evaluate, Progress(quiet), self.entries,
             lambda task, step: self.on_step(run, task, step), tracker.validated,
         )  # fmt: skip
-        history = run.load_checkpoint()["history"]
+        history = ranks.from_first(lambda: run.load_checkpoint()["history"])
         metrics = {
             "data": self.settings.data,
             "model": self.label,
@@ -145,6 +149,8 @@ class Experiment(ABC):
             **self.inner_runs(run, quiet),
         }
         metrics["warnings"] += self.warnings(metrics)
+        if not ranks.is_first():
+            return metrics
         try:
             run.write_metrics(metrics)
         except ValueError:
@@ -176,6 +182,9 @@ class Experiment(ABC):
         if not self.initial_weights:
             return []
         return [take_over(self.model(self.settings, self.entries), self.initial_weights, self.settings.init_from)]
+
+    def _shared(self) -> list[str]:
+        return [f"{ranks.size()} processes share every batch"] if ranks.size() > 1 else []
 
     def scheduled(self, seed: int) -> Task:
         """What one seed trains, with the schedule of the settings."""
@@ -210,8 +219,11 @@ def with_class_figures(lines: Mapping[str, str], metrics: Mapping[str, Any]) -> 
 def fit_part(run: RunFolder, name: str, experiment: Experiment, kind: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
     """`Experiment.fit` in a run folder inside another, from its start where that holds none of these settings."""
     part, config = RunFolder(run.path / name, run), {**kind, **experiment.settings.as_dict()}
-    if not part.is_run or any(part.config().get(key) != value for key, value in config.items()):
-        part.begin(config, overwrite=True)
+    with ranks.together():
+        if ranks.is_first() and (
+            not part.is_run or any(part.config().get(key) != value for key, value in config.items())
+        ):
+            part.begin(config, overwrite=True)
     return experiment.fit(part, quiet, show=False)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphreel.training import ranks
+from graphreel.training.class_weights import weight_of
 from graphreel.training.metrics import classification, test_figures
 
 
@@ -30,12 +32,14 @@ class Classes:
         return one > other
 
     def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(
+        """That of a training step, of which a rank has its summand."""
+        own = F.cross_entropy(
             answer.flatten(0, -2),
             labels.repeat(answer.shape[:-2].numel()),
             self.weights,
             label_smoothing=self.smoothing,
         )
+        return ranks.mean(own, weight_of(labels, self.weights))
 
     @staticmethod
     def disagreement(answers: Tensor, sharpening: float) -> Tensor:
@@ -92,7 +96,8 @@ class Numbers:
         return ((numbers - self.mean) / self.scale).float()
 
     def loss(self, answer: Tensor, labels: Tensor) -> Tensor:
-        return F.mse_loss(answer[..., 0], labels.expand(answer.shape[:-1]))
+        """That of a training step, of which a rank has its summand."""
+        return ranks.mean(F.mse_loss(answer[..., 0], labels.expand(answer.shape[:-1])), len(labels))
 
     @staticmethod
     def disagreement(answers: Tensor, sharpening: float) -> Tensor:
@@ -103,7 +108,8 @@ class Numbers:
         """The loss, and mean absolute and root mean squared error in the units of the numbers."""
         error = (answer[:, 0] - labels) * self.scale
         found = {f"{part}_mae": error.abs().mean().item(), f"{part}_rmse": error.square().mean().sqrt().item()}
-        return {f"{part}_loss": self.loss(answer, labels).item(), **found, **{f"{part}_rank": -found[f"{part}_mae"]}}
+        loss = F.mse_loss(answer[:, 0], labels).item()
+        return {f"{part}_loss": loss, **found, f"{part}_rank": -found[f"{part}_mae"]}
 
     def results(self, answer: Tensor, labels: Tensor, part: str) -> dict[str, Any]:
         """The figures of a finished training."""

@@ -21,6 +21,7 @@ from graphreel.experiments.graph_model import (
 )
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graph_target import Numbers
+from graphreel.training import ranks
 from graphreel.training.metrics import trivial_scores
 from graphreel.training.task import Task
 
@@ -78,6 +79,9 @@ class Graphs(GraphExperiment):
         target = self.target_of(seed)
         if not target.count:
             model.scaling.copy_(torch.tensor([target.mean, target.scale], dtype=torch.float64))
+        if ranks.size() > min(len(train) for train, _ in pairs):
+            raise ValueError(f"{ranks.size()} processes are more than the graphs that a network learns from")
+        pairs = [(ranks.share(train), val) for train, val in pairs]
         parts = [
             (network, self.batch(train), self.batch(val)) for network, (train, val) in zip(networks, pairs, strict=True)
         ]

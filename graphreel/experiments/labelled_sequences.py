@@ -13,8 +13,9 @@ from graphreel.data import load
 from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_curves
 from graphreel.experiments.sequence_settings import SequenceSettings
 from graphreel.rnn import SequenceClassifier
+from graphreel.training import ranks
 from graphreel.training.checkpoints import Plan
-from graphreel.training.class_weights import class_weights
+from graphreel.training.class_weights import class_weights, weight_of
 from graphreel.training.metrics import classification, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.summary import over, percent
@@ -74,13 +75,14 @@ class LabelledSequences(Experiment):
         def batch(step: int) -> Tensor:
             number, inside = divmod(step, a_pass)
             order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed * 1_000_003 + number))
-            return train[order[inside * settings.batch_size :][: settings.batch_size]]
+            return train[ranks.share(order[inside * settings.batch_size :][: settings.batch_size])]
 
         weights = class_weights(settings.class_weights, self.labels["train"], source.classes, settings.device)
 
         def loss(places: Tensor) -> Tensor:
             scored = model(*padded([source.items[place] for place in places], settings.device))
-            return F.cross_entropy(scored, source.y[places].to(settings.device), weights)
+            labels = source.y[places].to(settings.device)
+            return ranks.mean(F.cross_entropy(scored, labels, weights), weight_of(labels, weights))
 
         optimizer = build_optimizer(
             settings.optimizer, model, settings.learning_rate, settings.weight_decay, lambda p: p.dim() > 1
@@ -141,10 +143,10 @@ def padded(items: Sequence[Tensor], device: str) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def logits_of_items(model: Any, items: Sequence[Tensor]) -> Tensor:
-    """Logits [N, classes] on the CPU."""
+    """Logits [N, classes] on the CPU; the ranks share the batches."""
     device = str(next(model.parameters()).device)
     parts = [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
-    return torch.cat([model(*padded(part, device)).cpu() for part in parts])
+    return torch.cat(ranks.in_parts(parts, lambda part: model(*padded(part, device)).cpu()))
 
 
 def orderless(items: Sequence[Tensor], width: int) -> Any:

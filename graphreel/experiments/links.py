@@ -19,6 +19,7 @@ from graphreel.experiments.experiment import Curves
 from graphreel.experiments.graph_model import GraphExperiment, build_model, edge_features, edge_inputs, prepare_graph
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.gnn.models.link_predictor import LinkPredictor
+from graphreel.training import ranks
 from graphreel.training.summary import over, spread
 from graphreel.training.task import Task
 
@@ -90,11 +91,13 @@ class Links(GraphExperiment):
                 return negative_sampling(every, self.train.num_nodes, joined.size(1))
 
         def loss(pairs: Tensor) -> Tensor:
-            logits = model(self.x, pairs=torch.cat([joined, pairs.to(joined.device)], dim=1), **known)
-            is_joined = torch.arange(len(logits), device=logits.device) < joined.size(1)
-            return F.binary_cross_entropy_with_logits(logits, is_joined.float())
+            both = torch.cat([joined, pairs.to(joined.device)], dim=1)
+            is_joined = ranks.share(torch.arange(both.size(1), device=both.device) < joined.size(1))
+            logits = model(self.x, pairs=ranks.share(both, 1), **known)
+            return ranks.mean(F.binary_cross_entropy_with_logits(logits, is_joined.float()), len(logits))
 
-        return Task(model, self.optimizer(model.encoder, rest=model), apart, loss, lambda: self.figures(model, "val"))
+        optimizer = self.optimizer(model.encoder, rest=model)
+        return Task(model, optimizer, apart, loss, lambda: self.figures(model, "val"), whole=True)
 
     @torch.no_grad()
     def evaluate(self, task: Task) -> dict[str, Any]:

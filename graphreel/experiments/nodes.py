@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphreel.data import bag_of_words_accuracy, check_graph, majority_accuracy
+from graphreel.data import bag_of_words_accuracy, check_graph, majority_accuracy, with_gcn_weights
 from graphreel.experiments.graph_model import (
     GraphExperiment,
     are_numbers,
@@ -22,6 +22,7 @@ from graphreel.experiments.graph_model import (
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graph_target import Numbers
 from graphreel.experiments.sampled_batches import sampled_batches
+from graphreel.training import ranks
 from graphreel.training.metrics import trivial_scores
 from graphreel.training.task import Task
 
@@ -44,6 +45,10 @@ class Nodes(GraphExperiment):
         count = int(source.train_mask.sum())
         super().__init__(settings, -(-count // settings.batch_size) if settings.fan_out else 1)
         self.graph = prepare_graph(source, settings, settings.device)
+        # of all neighbours the weights of the whole graph: then a seed's answer depends on no other seed of its batch
+        self.weighted = settings.model == "gcn" and not settings.center and set(settings.fan_out) == {-1}
+        if self.weighted:
+            self.graph = with_gcn_weights(self.graph)
         parts = ("train", "val", "test")
         self.part = {name: self.graph[f"{name}_mask"].nonzero().flatten() for name in parts}
         train = y[source.train_mask].double()
@@ -71,8 +76,11 @@ class Nodes(GraphExperiment):
 
     def build(self, seed: int) -> Task:
         settings, graph = self.settings, self.graph
-        model = self.model(settings, self.entries).to(settings.device)
+        model: Any = self.model(settings, self.entries).to(settings.device)
+        for conv in model.convs if self.weighted else ():
+            conv.normalize = conv.add_self_loops = False
         inputs = edge_inputs(graph, settings)
+        own = ranks.share(self.part["train"])  # of the nodes whose classes are learned; all have the whole graph
 
         def validate() -> dict[str, float]:
             return self.target.scores(model(graph.x, **inputs)[self.part["val"]], self.labels["val"], "val")
@@ -81,10 +89,11 @@ class Nodes(GraphExperiment):
             known = self.target.loss(answer[..., labelled, :], labels)
             if not settings.consistency:
                 return known
-            return known + settings.consistency * self.target.disagreement(answer, settings.sharpening)
+            apart = self.target.disagreement(answer, settings.sharpening)
+            return known + settings.consistency * ranks.mean(apart, answer.size(-2))
 
         def whole(_: int) -> Tensor:
-            return loss(model(graph.x, **inputs), self.part["train"], self.labels["train"])
+            return loss(model(graph.x, **inputs), own, graph.y[own])
 
         def sampled(batch: Data) -> Tensor:
             count = batch.batch_size
@@ -93,7 +102,7 @@ class Nodes(GraphExperiment):
         optimizer = self.optimizer(model)
         if settings.fan_out:
             return Task(model, optimizer, sampled_batches(graph, self.part["train"], settings, seed), sampled, validate)
-        return Task(model, optimizer, lambda step: step, whole, validate)
+        return Task(model, optimizer, lambda step: step, whole, validate, whole=True)
 
     @torch.no_grad()
     def evaluate(self, task: Task) -> dict[str, Any]:

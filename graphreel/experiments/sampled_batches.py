@@ -11,11 +11,15 @@ from torch_geometric.data import Data
 
 from graphreel.data import DiskGraph, neighbor_loader
 from graphreel.experiments.graph_settings import GnnSettings
+from graphreel.training import ranks
 from graphreel.training.errors import TrainingError
 
 
 class SampledBatches(Dataset[Data]):
-    """step -> the sampled neighbourhood of a batch of seed nodes; every epoch has an order of its own."""
+    """step -> the sampled neighbourhood of a batch of seed nodes; every epoch has an order of its own.
+
+    Of several ranks each samples around its share of the seeds, by random numbers of its own.
+    """
 
     def __init__(self, graph: Data | DiskGraph, seeds: Tensor, settings: GnnSettings, random_seed: int) -> None:
         self._generator = torch.Generator()
@@ -33,9 +37,9 @@ class SampledBatches(Dataset[Data]):
         if self._order[0] != epoch:
             generator = self._generator.manual_seed(self._seed * 1_000_003 + epoch)
             self._order = epoch, torch.randperm(self._count, generator=generator)
-        self._generator.manual_seed((self._seed + 1) * 1_000_003 + step)
+        self._generator.manual_seed((self._seed + 1) * 1_000_003 + step + ranks.rank() * 2**40)
         start = position * self._size
-        batch: Data = self._loader(self._order[1][start : start + self._size])
+        batch: Data = self._loader(ranks.share(self._order[1][start : start + self._size]))
         return batch
 
 

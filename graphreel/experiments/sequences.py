@@ -13,8 +13,9 @@ from graphreel.experiments.experiment import Curves, Experiment, Rows, accuracy_
 from graphreel.experiments.gate_pictures import draw_task_gates
 from graphreel.experiments.task_settings import TaskSettings
 from graphreel.rnn import SequenceClassifier
+from graphreel.training import ranks
 from graphreel.training.checkpoints import Plan
-from graphreel.training.class_weights import class_weights
+from graphreel.training.class_weights import class_weights, weight_of
 from graphreel.training.metrics import classification, logits_of, test_figures, trivial_scores
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.run_folder import RunFolder
@@ -61,14 +62,15 @@ class Sequences(Experiment):
 
         def batch(step: int) -> tuple[Tensor, Tensor]:
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-            return self.source.batch(settings.batch_size, generator)
+            tokens, labels = self.source.batch(settings.batch_size, generator)
+            return ranks.share(tokens), ranks.share(labels)
 
         names = list(map(str, range(self.source.num_classes)))
         weights = class_weights(settings.class_weights, self.source.validation[1], names, settings.device)
 
         def loss(pair: tuple[Tensor, Tensor]) -> Tensor:
             tokens, labels = (part.to(settings.device) for part in pair)
-            return F.cross_entropy(model(tokens), labels, weights)
+            return ranks.mean(F.cross_entropy(model(tokens), labels, weights), weight_of(labels, weights))
 
         optimizer = build_optimizer(settings.optimizer, model, settings.learning_rate)
         return Task(model, optimizer, batch, loss, lambda: scores(model, self.source.validation, "val", weights))

@@ -22,6 +22,7 @@ from graphreel.experiments.series_model import SeriesModel, build_forecaster
 from graphreel.experiments.series_parts import SeriesParts, read_by_model
 from graphreel.experiments.series_settings import SeriesSettings
 from graphreel.experiments.series_summary import summary_of
+from graphreel.training import ranks
 from graphreel.training.checkpoints import Plan
 from graphreel.training.optimizers import build_optimizer
 from graphreel.training.run_folder import RunFolder
@@ -102,15 +103,17 @@ class Series(Experiment):
 
         def batch(step: int) -> tuple[Any, Tensor | None]:
             if settings.memory == "carried":
-                return parts.batch(part)
+                return _share(*parts.batch(part))
             epoch, position = divmod(step, per_epoch)
             generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
             order = torch.randperm(len(parts.windows[part]), generator=generator)
-            return parts.batch(part, order[position * settings.batch_size : (position + 1) * settings.batch_size])
+            places = order[position * settings.batch_size : (position + 1) * settings.batch_size]
+            return parts.batch(part, ranks.share(places))
 
         def loss(pair: tuple[Any, Tensor | None]) -> Tensor:
             told = model.of_networks(*read_by_model(*pair))
-            losses = [parts.loss(forecast, pair[0], settings.loss) for forecast in told]
+            known = pair[0].observed.sum()
+            losses = [ranks.mean(parts.loss(forecast, pair[0], settings.loss), known) for forecast in told]
             return losses[0] if len(losses) == 1 else losses[0] + losses[1]
 
         def validate() -> dict[str, float]:
@@ -121,7 +124,10 @@ class Series(Experiment):
             return figures
 
         scheduler = build_schedule(settings.schedule, optimizer, settings.epochs * per_epoch)
-        task = Task(model, optimizer, batch, loss, validate, scheduler, carried={"best": best}, seed=seed)
+        task = Task(
+            model, optimizer, batch, loss, validate, scheduler, carried={"best": best}, seed=seed,
+            whole=settings.memory == "carried",
+        )  # fmt: skip
         return task
 
     def _fitted(self, settings: SeriesSettings, part: str) -> SeriesModel:
@@ -243,6 +249,12 @@ class Best:
 
     def load_state_dict(self, state: Any) -> None:
         self.loss, self.step = state["loss"], state["step"]
+
+
+def _share(batch: Any, origins: Tensor | None) -> tuple[Any, Tensor]:
+    """Of a whole past, this rank's share of the steps after which it forecasts."""
+    own = {name: getattr(batch, name) for name in ("y", "observed", "clock")}
+    return replace(batch, **{k: v if v is None else ranks.share(v) for k, v in own.items()}), ranks.share(origins)
 
 
 def load_series(settings: SeriesSettings) -> tuple[Any, SeriesSettings]:

@@ -1,6 +1,6 @@
 """The parts of a series as a model reads them, scaled, as windows or as one carried past; errors of forecasts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from graphreel.experiments.linear_fits import lags_of_linear
 from graphreel.experiments.series_errors import errors_of
 from graphreel.experiments.series_model import edges_of_windows, recent
 from graphreel.experiments.series_settings import SeriesSettings
+from graphreel.training import ranks
 from graphreel.training.metrics import masked_loss
 
 _EVALUATED_AT_ONCE = 64
@@ -106,21 +107,24 @@ class SeriesParts:
     @torch.no_grad()
     def forecast(self, model: Callable[..., Tensor], name: str) -> Tensor:
         """All forecasts of a part [..., windows, horizon, nodes] by (what of) a `SeriesModel`; scaled."""
-        return torch.cat([told for told, _ in self._forecasts(model, name)], dim=-3)
+        return torch.cat([told for told, *_ in self._forecasts(model, name)], dim=-3)
 
     @torch.no_grad()
     def residuals(self, model: Callable[..., Tensor], name: str, most: int) -> tuple[Tensor, Tensor]:
         """Forecast minus value [..., windows, horizon, nodes], and what is observed, of at most so many windows."""
         windows = torch.linspace(0, len(self.windows[name]) - 1, min(most, len(self.windows[name]))).long()
-        told = [(forecast - own.y.cpu(), own.observed.cpu()) for forecast, own in self._forecasts(model, name, windows)]
+        told = [(forecast - y, observed) for forecast, y, observed in self._forecasts(model, name, windows)]
         return torch.cat([error for error, _ in told], dim=-3), torch.cat([observed for _, observed in told])
 
-    def _forecasts(self, model: Any, name: str, windows: Tensor | None = None) -> Iterator[tuple[Tensor, Any]]:
-        """Forecasts and the batches that they are of; of a carried state all at once."""
-        groups: Any = (torch.arange(len(self.windows[name])) if windows is None else windows).split(_EVALUATED_AT_ONCE)
-        for own in groups if self.settings.memory == "window" else [None]:
+    def _forecasts(self, model: Any, name: str, windows: Tensor | None = None) -> list[tuple[Tensor, ...]]:
+        """Forecasts, y and observed in groups of windows, which the ranks share; of a carried state all at once."""
+
+        def told(own: Tensor | None) -> tuple[Tensor, ...]:
             batch, origins = self.batch(name, own)
-            yield model(*read_by_model(batch, origins)).cpu(), batch
+            return model(*read_by_model(batch, origins)).cpu(), batch.y.cpu(), batch.observed.cpu()
+
+        groups: Any = (torch.arange(len(self.windows[name])) if windows is None else windows).split(_EVALUATED_AT_ONCE)
+        return ranks.in_parts(groups if self.settings.memory == "window" else [None], told)
 
     def errors(self, forecast: Tensor, name: str) -> dict[str, Any]:
         """`series_errors.errors_of` a part."""

@@ -14,6 +14,7 @@ from graphreel.experiments.text_samples import SamplesFile
 from graphreel.experiments.text_settings import TextSettings
 from graphreel.rnn import CharLM, Vocabulary, bits_per_character
 from graphreel.rnn.models.char_lm import State, detached
+from graphreel.training import ranks
 from graphreel.training.checkpoints import Plan
 from graphreel.training.optimizers import average_of, build_optimizer
 from graphreel.training.run_folder import RunFolder
@@ -72,9 +73,12 @@ class Text(Experiment):
         sizes = (settings.window, settings.batch_size)
 
         def batch(step: int) -> tuple[Tensor, Tensor, bool]:
+            anew = True
             if settings.carried:
-                return carried_windows(book.train, *sizes, step, seed)
-            return (*random_windows(book.train, *sizes, step, seed), True)
+                inputs, targets, anew = carried_windows(book.train, *sizes, step, seed)
+            else:
+                inputs, targets = random_windows(book.train, *sizes, step, seed)
+            return ranks.share(inputs), ranks.share(targets), anew
 
         def loss(window: tuple[Tensor, Tensor, bool]) -> Tensor:
             inputs, targets, anew = window
@@ -82,7 +86,7 @@ class Text(Experiment):
             _, value, state = model(inputs.to(settings.device), targets.to(settings.device), state)
             if settings.carried:
                 carried.state = detached(state)
-            return value
+            return ranks.mean(value, targets.numel())
 
         def validate() -> dict[str, float]:
             val_loss, val_accuracy = loss_and_accuracy(_kept(task), book.validation)
@@ -146,33 +150,46 @@ class Text(Experiment):
 
 
 class CarriedState:
-    """The hidden state that goes from one training window to the next, and survives a resumed run."""
+    """The hidden state [layers, windows, hidden] that goes from one training window to the next.
+
+    It survives a resumed run, where the ranks share the windows of all of them.
+    """
 
     def __init__(self) -> None:
         self.state: State | None = None
 
     def state_dict(self) -> dict[str, Any]:
         parts = (self.state,) if isinstance(self.state, Tensor) else self.state
-        return {"parts": [] if parts is None else list(parts), "single": isinstance(self.state, Tensor)}
+        whole = [_of_all_ranks(part) for part in parts or ()]
+        return {"parts": whole, "single": isinstance(self.state, Tensor)}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        parts = saved["parts"]
+        parts = [ranks.share(part, 1) for part in saved["parts"]]
         self.state = (parts[0] if saved["single"] else tuple(parts)) if parts else None
+
+
+def _of_all_ranks(part: Tensor) -> Tensor:
+    own = part[:, : part.size(1) if ranks.weight() else 0]
+    return own if ranks.size() == 1 else torch.cat([one.to(part.device) for one in ranks.gather(own.cpu())], 1)
 
 
 @torch.no_grad()
 def loss_and_accuracy(model: CharLM, tokens: Tensor, chunk: int = 256) -> tuple[float, float]:
-    """Mean cross entropy and accuracy of a text read from 16 evenly spread places at once, each with its own state."""
+    """Mean cross entropy and accuracy of a text read from 16 evenly spread places at once, each with its own state.
+
+    The ranks share the places.
+    """
     share = max(1, (tokens.numel() - 1) // _READERS)
     start = torch.arange(min(_READERS, tokens.numel() - 1))[:, None] * share
     rows = tokens[start + torch.arange(share + 1)].to(next(model.parameters()).device)
+    count, own = rows[:, 1:].numel(), rows[slice(*ranks.span(len(rows)))]
     state, nats, right = None, 0.0, 0
-    for at in range(0, share, chunk):
-        window = rows[:, at : at + chunk + 1]
+    for at in range(0, share if len(own) else 0, chunk):
+        window = own[:, at : at + chunk + 1]
         logits, loss, state = model(window[:, :-1], window[:, 1:], state)
         nats += loss.item() * window[:, 1:].numel()
         right += int((logits.argmax(2) == window[:, 1:]).sum())
-    count = rows[:, 1:].numel()
+    nats, right = ranks.summed(nats, right)
     return nats / count, right / count
 
 

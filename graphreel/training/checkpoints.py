@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from graphreel.training import ranks
 from graphreel.training.background import Background, snapshot
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.task import Task
@@ -64,13 +65,15 @@ class Checkpoints:
         on_validation: Callable[[Mapping[str, Any]], None] | None,
     ) -> None:
         self.run, self.plan, self.entries, self.on_validation = run, plan, entries, on_validation
-        self.config = run.config()
         self.finished: list[dict[str, Any]] = []
         self.history: list[dict[str, Any]] = []
         self.best_run: dict[str, Any] | None = None
         self.current: dict[str, Any] | None = None
-        if run.has_checkpoint:
-            self._read(run.load_checkpoint())
+        self.config, saved = ranks.from_first(
+            lambda: (run.config(), run.load_checkpoint() if run.has_checkpoint else None)
+        )
+        if saved is not None:
+            self._read(saved)
         self.saved_at, self.unsaved = time.perf_counter(), 0
         self._writer = Background()
 
@@ -108,10 +111,12 @@ class Checkpoints:
     def note(self, row: dict[str, Any]) -> None:
         """Add a row to the history."""
         self.history.append(row)
-        if self.on_validation is not None:
+        if self.on_validation is not None and ranks.is_first():
             self.on_validation(row)
 
     def save(self, seed_state: dict[str, Any] | None, last: bool = False) -> None:
+        if not ranks.is_first():
+            return
         best_run, current = snapshot(self.best_run), snapshot(seed_state)
         history = list(self.history)
         content = {
@@ -140,5 +145,5 @@ class Checkpoints:
         self.finished.append(row)
         if self.best_run is None or score > self.best_run["score"]:
             self.best_run = {"seed": row["seed"], "score": score, "model": task.model.state_dict()}
-        if last or self.is_due():
+        if ranks.is_first() and (last or self.is_due()):
             self.save(None, last)

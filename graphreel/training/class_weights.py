@@ -53,6 +53,11 @@ def class_weights(said: str, labels: "Tensor", names: Sequence[str], device: str
     return torch.tensor([given[name] for name in names], device=device)
 
 
+def weight_of(labels: "Tensor", weights: "Tensor | None") -> "Tensor | int":
+    """How much labels count together in a weighted mean over them; all alike, how many there are."""
+    return labels.numel() if weights is None else weights[labels].sum()
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         if path.suffix.lower() == ".json":

@@ -15,6 +15,10 @@ class RunFolderLost(TrainingError, OSError):
     """The run folder was deleted or moved while a training wrote to it."""
 
 
+class RankLost(TrainingError):
+    """One of several processes that train together has ended, and the others cannot go on."""
+
+
 class Stopped(BaseException):
     """A signal asked the process to end; the command line exits with 128 + `number`, as shells expect."""
 

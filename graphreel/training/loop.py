@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphreel.training import ranks
 from graphreel.training.checkpoints import Checkpoints, Plan
 from graphreel.training.errors import NotFinite
 from graphreel.training.progress import Progress
@@ -36,7 +37,7 @@ def train(
     A checkpoint that is already in the folder is continued: finished seeds are not run again, and the one that was
     interrupted goes on from its last checkpoint with the same random state, to the same numbers. A signal to stop is
     followed after the step at hand, with a checkpoint. Checkpoints are written in a thread beside the training, which
-    has ended when this returns or raises.
+    has ended when this returns or raises. Of several ranks the first alone reads and writes the folder.
 
     Args:
         build: seed -> Task; called right after `torch.manual_seed(seed)`.
@@ -58,6 +59,8 @@ def train(
             torch.manual_seed(seed)
             task = build(seed)
             task.seed = seed
+            if not ranks.is_first():
+                torch.manual_seed(seed + ranks.rank() * 2**32)  # dropout of its own, in a model that is the same
 
             def show(done: int, line: str, before: int = index * plan.steps) -> None:
                 bar.reach(before + done, line)
@@ -115,7 +118,6 @@ class _Loop:
             while self.step < self.plan.steps and not self._is_over():
                 self._advance()
                 if REQUEST.number is not None:
-                    self._save()
                     REQUEST.stop(f" after step {self.step} of seed {self.task.seed}")
         self.seconds = time.perf_counter() - self.started
         if not self.best_model:
@@ -136,20 +138,24 @@ class _Loop:
         self.step += 1
         self.book.unsaved += 1
         self.losses = [self.losses[0] + loss, self.losses[1] + 1]
-        if self.on_step is not None:
+        if self.on_step is not None and ranks.is_first():
             self.on_step(self.task, self.step)
         if self.step % self.plan.evaluate_every == 0 or self.step == self.plan.steps:
             self._validate()
             self.show(self.step, self._line())
         elif self.losses[1] % 16 == 0:
             self.show(self.step, self._line())
-        if self.book.is_due():
+        due = ranks.is_first() and self.book.is_due()
+        saved, number = ranks.greatest(due, REQUEST.number or 0)  # a signal to one rank is one to all
+        REQUEST.number = int(number) or None
+        if saved or number:
             self._save()
 
     def _validate(self) -> None:
         self.task.model.eval()
         with torch.no_grad():
-            self.figures = self.task.validate()
+            figures = self.task.validate()
+        self.figures = ranks.from_first(lambda: figures)  # which decide alike on all ranks, to the last digit
         self.task.model.train()
         score = self.figures[self.plan.monitor]
         if not math.isfinite(score):
@@ -206,8 +212,8 @@ class _Loop:
             "best_watched": self.best_watched,
             "best_model": self.best_model,
             "stale": self.stale,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            **_random_state(),
+            "random_of_ranks": ranks.gather(_random_state())[1:],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -228,6 +234,23 @@ class _Loop:
         self.losses = list(state.get("losses", (0.0, 0)))
         # runs made before count in the state of ignite's EarlyStopping
         self.stale = int(state["stale"] if "stale" in state else (state["stopper"] or {"counter": 0})["counter"])
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] and torch.cuda.is_available():
+        states = [state, *state.get("random_of_ranks", ())]
+        if ranks.rank() < len(states):  # one that was not there before draws as it has begun
+            _set_random_state(states[ranks.rank()])
+
+
+def _random_state() -> dict[str, Any]:
+    """Of the CPU and all GPUs; of several ranks each has its own GPU alone."""
+    cuda: list[Tensor] = []
+    if torch.cuda.is_available():
+        cuda = torch.cuda.get_rng_state_all() if ranks.size() == 1 else [torch.cuda.get_rng_state()]
+    return {"random": torch.get_rng_state(), "random_cuda": cuda}
+
+
+def _set_random_state(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] and torch.cuda.is_available():
+        if ranks.size() == 1:
             torch.cuda.set_rng_state_all(state["random_cuda"])
+        else:
+            torch.cuda.set_rng_state(state["random_cuda"][0])

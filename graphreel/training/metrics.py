@@ -1,11 +1,13 @@
 """Losses and scores of classifications and forecasts, and whether a training beat what takes no model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from graphreel.training import ranks
 
 _MOVED = 0.98  # a training loss, which is noisy, has moved when it was under this share of the trivial one
 
@@ -24,10 +26,10 @@ def classification(logits: Tensor, labels: Tensor, part: str, weights: Tensor | 
 
 
 @torch.no_grad()
-def logits_of(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
-    """The model's logits of inputs that come in parts, on the CPU."""
+def logits_of(model: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+    """The model's logits of inputs that come in parts, on the CPU; the ranks share the parts."""
     device = next(model.parameters()).device
-    return torch.cat([model(part.to(device)).cpu() for part in inputs])
+    return torch.cat(ranks.in_parts(inputs, lambda part: model(part.to(device)).cpu()))
 
 
 def confusion(logits: Tensor, labels: Tensor) -> list[list[int]]:

@@ -16,7 +16,7 @@ from graphreel.training.trackers import TRACKERS
 S = TypeVar("S", bound="Settings")
 
 # entries of config.json that tell of the run and are no settings
-BESIDE = frozenset({"format", "room", "kind", "versions", "git_commit"})
+BESIDE = frozenset({"format", "room", "kind", "versions", "git_commit", "launch"})
 
 
 @dataclass(frozen=True)

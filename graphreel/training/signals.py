@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from graphreel.core.interrupt import interrupt, leave_if_importing
+from graphreel.training import ranks
 from graphreel.training.errors import Stopped
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
@@ -16,7 +17,8 @@ class StopRequest:
     """Which signal has asked to stop, if any.
 
     While `deferred`, a first signal is only noted in `number` for the loop to act on; a second one, or one that comes
-    while nothing defers it, raises at once.
+    while nothing defers it, raises at once. Several ranks wait for the end of the step even then, since torchrun passes
+    on to them what a terminal has sent them already.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,7 @@ class StopRequest:
         if not self._deferred:
             leave_if_importing(number, frame)
         again, self.number = self.number is not None, number
-        if again or not self._deferred:
+        if (again and ranks.size() == 1) or not self._deferred:
             self.stop()
 
 

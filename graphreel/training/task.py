@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from graphreel.training import ranks
 from graphreel.training.errors import NotFinite
 
 
@@ -26,13 +28,14 @@ class Task:
         model: the weights that are trained, checkpointed, and set back to the best ones at the end.
         optimizer: its optimiser.
         batch: step number (from 0) -> batch. It depends on the seed and the step alone, so that a resumed run reads
-            what an uninterrupted one would have read.
-        loss: batch -> scalar loss, in training mode.
+            what an uninterrupted one would have read. Each of several ranks reads its `ranks.share` of it.
+        loss: batch -> scalar loss, in training mode; of several ranks each has a summand of it, by `ranks.mean`.
         validate: () -> figures on the validation part, in eval mode without gradients.
         scheduler: stepped after every optimiser step; the experiment's settings choose it.
         carried: further state that must survive a resume, by name (a hidden state carried between batches, say).
         averaged: running mean of the model's weights, from `average_of`. Where there is one, its weights are those that
             are validated, kept as the best and tested.
+        whole: every rank reads the whole batch, and has a share of what is learned from it alone.
         seed: whose it is.
         step: steps that are done.
     """
@@ -45,6 +48,7 @@ class Task:
     scheduler: Any = None
     carried: dict[str, Stateful] = field(default_factory=dict)
     averaged: AveragedModel | None = None
+    whole: bool = False
     seed: int = 0
     step: int = 0
 
@@ -53,15 +57,22 @@ class Task:
         """The model as it would be used if training ended now."""
         return self.model if self.averaged is None else self.averaged.module
 
+    @cached_property
+    def summand(self) -> Callable[[Any], Tensor]:
+        """`loss`, whose gradients are added up over the ranks."""
+        return ranks.parallel(self.model, self.loss, self.whole)
+
 
 def train_step(task: Task, step: int, parameters: Sequence[Tensor], clip_norm: float | None, whose: str) -> float:
     """One step of the optimiser, the step-th from 0, on those parameters; returns the loss.
 
+    All ranks take the same step, by the gradient of all their shares.
+
     Raises:
         NotFinite: the loss is not finite, or the optimiser overflows; `whose` training it was is said.
     """
-    loss = task.loss(task.batch(step))
-    value = loss.item()
+    loss = task.summand(task.batch(step))
+    value = ranks.summed(loss.item())[0] / ranks.size()
     if not math.isfinite(value):
         raise NotFinite(
             f"the training loss became {value} at step {step + 1} of {whose}: "
