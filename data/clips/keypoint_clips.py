@@ -74,11 +74,11 @@ class KeypointReader:
             clip.y = torch.tensor([label])
         return clip.checked()
 
-    def varied(self, clips: Sequence[Clip], generator: torch.Generator) -> Clip:
-        """Variations of training clips, joined to one batch."""
+    def varied(self, clips: Sequence[Clip], generator: torch.Generator, kept: slice = slice(None)) -> Clip:
+        """Variations of training clips, joined to one batch; of those that are kept alone, which vary as among all."""
         places, present, lengths = self._apart(clips)
         places, present, lengths = self.variation(places, present, lengths, self.skeleton, self.frames, generator)
-        return self._joined(places, present, lengths, clips)
+        return self._joined(places[kept], present[kept], lengths[kept], clips[kept])
 
     def mirrored(self, clips: Sequence[Clip]) -> Clip:
         """The mirror images of clips, joined to one batch; where no joints are pairs, none swap sides."""

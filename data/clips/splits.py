@@ -24,7 +24,8 @@ class ClipSplits:
         train, validation, test: the clips, each with `y`, an index into `classes`.
         classes: the names of the classes.
         timeless: which columns of x say nothing of time, for models that may not see it; None means all.
-        augment: makes a batch of varied copies of training clips, with the help of a generator; None: no augmentation.
+        augment: makes a batch of varied copies of training clips, or of a slice of them, with a generator; None:
+            no augmentation.
         mirror: makes a batch of the mirror images of clips; None: they have none.
         settings: what a single new clip needs to be read in the same way (for prediction).
         notes: what was guessed or left out, in sentences.
@@ -38,7 +39,7 @@ class ClipSplits:
     test: Sequence[Clip]
     classes: list[str]
     timeless: Tensor | None = None
-    augment: Callable[[Sequence[Clip], torch.Generator], Clip] | None = None
+    augment: Callable[..., Clip] | None = None
     mirror: Callable[[Sequence[Clip]], Clip] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -118,7 +118,7 @@ class VideoReader:
         return torch.arange(_APPEARANCE) if self.motion else None
 
     @property
-    def augment(self) -> Callable[[Sequence[Clip], torch.Generator], Clip] | None:
+    def augment(self) -> Callable[..., Clip] | None:
         """`varied`, or None without motion."""
         return self.varied if self.motion else None
 
@@ -131,11 +131,14 @@ class VideoReader:
         """The mirror images of clips, joined to one batch: places, flow and patches swap left and right."""
         return Batch.from_data_list([self._mirrored(clip) for clip in clips])  # type: ignore[return-value]
 
-    def varied(self, clips: Sequence[Clip], generator: torch.Generator) -> Clip:
-        """Variations of training clips, joined to one batch: half of them mirrored, each a part of its time."""
+    def varied(self, clips: Sequence[Clip], generator: torch.Generator, kept: slice = slice(None)) -> Clip:
+        """Variations of training clips, joined to one batch: half of them mirrored, each a part of its time.
+
+        Of those that are kept alone, which vary as among all.
+        """
         chosen = []
-        for clip in clips:
-            mirror, length, start = torch.rand(3, generator=generator).tolist()
+        drawn = [torch.rand(3, generator=generator).tolist() for _ in clips]
+        for clip, (mirror, length, start) in list(zip(clips, drawn, strict=True))[kept]:
             frames = int(clip.num_frames)
             kept = max(1, round(frames * (_SHORTEST + (1 - _SHORTEST) * length)))
             first = int(start * (frames - kept + 1))

@@ -176,9 +176,9 @@ class ClipBatches:
         chosen = [clips[i] for i in order[position * size : (position + 1) * size].tolist()]
         if self.varies:
             generator.manual_seed((self.seed + 1) * 1_000_033 + step)
-            varied = self.splits.augment(chosen, generator)
-            own = varied if ranks.size() == 1 else Batch.from_data_list(ranks.share(varied.to_data_list()))
-            return visible_to_model(own, self.settings, self.splits.timeless)
+            own = ranks.share(range(len(chosen)))
+            varied = self.splits.augment(chosen, generator, slice(own.start, own.stop))
+            return visible_to_model(varied, self.settings, self.splits.timeless)
         return collate(ranks.share(chosen), self.settings, self.splits.timeless)
 
 
