@@ -140,9 +140,9 @@ class VideoReader:
         drawn = [torch.rand(3, generator=generator).tolist() for _ in clips]
         for clip, (mirror, length, start) in list(zip(clips, drawn, strict=True))[kept]:
             frames = int(clip.num_frames)
-            kept = max(1, round(frames * (_SHORTEST + (1 - _SHORTEST) * length)))
-            first = int(start * (frames - kept + 1))
-            part = clip.between(first, first + kept)
+            span = max(1, round(frames * (_SHORTEST + (1 - _SHORTEST) * length)))
+            first = int(start * (frames - span + 1))
+            part = clip.between(first, first + span)
             chosen.append(self._mirrored(part) if mirror < 0.5 else part)
         return Batch.from_data_list(chosen)  # type: ignore[return-value]
 

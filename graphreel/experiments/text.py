@@ -183,12 +183,12 @@ def loss_and_accuracy(model: CharLM, tokens: Tensor, chunk: int = 256) -> tuple[
     start = torch.arange(min(_READERS, tokens.numel() - 1))[:, None] * share
     rows = tokens[start + torch.arange(share + 1)].to(next(model.parameters()).device)
     count, own = rows[:, 1:].numel(), rows[slice(*ranks.span(len(rows)))]
-    state, nats, right = None, 0.0, 0
+    state, nats, right = None, 0.0, 0.0
     for at in range(0, share if len(own) else 0, chunk):
         window = own[:, at : at + chunk + 1]
         logits, loss, state = model(window[:, :-1], window[:, 1:], state)
         nats += loss.item() * window[:, 1:].numel()
-        right += int((logits.argmax(2) == window[:, 1:]).sum())
+        right += float((logits.argmax(2) == window[:, 1:]).sum())
     nats, right = ranks.summed(nats, right)
     return nats / count, right / count
 

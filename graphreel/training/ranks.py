@@ -7,7 +7,6 @@ of all weight that its share has; gradients and losses are added up, and N ranks
 import os
 import socket
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from graphreel.training.errors import RankLost
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -185,31 +184,3 @@ def in_parts(parts: Sequence[T], compute: Callable[[T], R]) -> list[R]:
     """What is computed of every part, each by one rank, on all of them."""
     own = [compute(part) for part in parts[slice(*span(len(parts)))]]
     return own if size() == 1 else [one for several in gather(own) for one in several]
-
-
-def parallel(model: "nn.Module", loss: Callable[[Any], "Tensor"], whole: bool) -> Callable[[Any], "Tensor"]:
-    """A loss, of which each rank has a summand, whose gradient is added up over the ranks by DistributedDataParallel.
-
-    Args:
-        whole: the model goes through the same on every rank, so that its batch norms see all there is.
-    """
-    if size() == 1:
-        return loss
-    from torch import nn
-    from torch.nn.parallel import DistributedDataParallel
-
-    from graphreel.training.synced_norm import synchronize
-
-    class Summand(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, batch: Any) -> "Tensor":
-            return loss(batch) * size()  # since DistributedDataParallel averages
-
-    if not whole:
-        synchronize(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the newest torch has another name for broadcast_buffers
-        return DistributedDataParallel(Summand(), broadcast_buffers=False, find_unused_parameters=True)

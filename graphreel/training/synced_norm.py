@@ -45,7 +45,7 @@ class SyncedNorm(nn.BatchNorm1d):
             mean, variance = running
         else:
             with torch.no_grad():
-                self.num_batches_tracked += 1  # type: ignore[operator]
+                self.num_batches_tracked += 1  # type: ignore[operator, assignment]
                 for old, new in zip(running, (mean, variance * count / (count - 1)), strict=True):
                     old.lerp_(new, self.momentum)
         scale = (variance + self.eps).rsqrt() * self.weight

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from graphreel.training import ranks
 from graphreel.training.errors import NotFinite
+from graphreel.training.parallel import parallel
 
 
 class Stateful(Protocol):
@@ -60,7 +61,7 @@ class Task:
     @cached_property
     def summand(self) -> Callable[[Any], Tensor]:
         """`loss`, whose gradients are added up over the ranks."""
-        return ranks.parallel(self.model, self.loss, self.whole)
+        return parallel(self.model, self.loss, self.whole)
 
 
 def train_step(task: Task, step: int, parameters: Sequence[Tensor], clip_norm: float | None, whose: str) -> float:

@@ -201,14 +201,6 @@ def test_a_missing_run_names_the_near_one(said, six_node_run):
     assert code == 2 and error.endswith("rum: no such run folder (did you mean run?)\n")
 
 
-def test_ranks_of_torchrun_are_refused(said, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.chdir(tmp_path)
-    code, _, error = said("gnn", "train", "--data", "six-node")
-    assert code == 2 and "torchrun has started 2 (WORLD_SIZE)" in error and error.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")]
 )

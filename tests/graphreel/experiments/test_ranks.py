@@ -74,12 +74,11 @@ def test_a_training_goes_on_after_a_rank_is_killed(place, rounds):
     out, error = whole.communicate(timeout=300)
     assert whole.returncode == 0, error
     assert out.count("test accuracy") == 1 and "2 processes share every batch" in out
-    takes = time.perf_counter()
     for number in range(rounds):
-        run, began = place / f"killed-{number}", time.perf_counter()
+        run = place / f"killed-{number}"
         agent = torchrun(*two, *typed, "--out", run)
         until(lambda run=run: (run / "checkpoint.pt").exists(), agent)
-        time.sleep(draw.uniform(0, 0.5 * takes if number else 1.0))
+        time.sleep(draw.uniform(0, 1))
         chosen = workers(agent)
         with suppress(ProcessLookupError):
             os.kill(draw.choice(chosen), signal.SIGKILL) if chosen else None
@@ -88,7 +87,6 @@ def test_a_training_goes_on_after_a_rank_is_killed(place, rounds):
         assert number or out.count("2 processes share every batch") == 2  # it was started again
         assert left_by(run) == left_by(place / "whole"), f"round {number}: a run that was killed differs"
         assert not list(run.glob(".*")), list(run.glob(".*"))
-        takes = min(3.0, time.perf_counter() - began)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
@@ -105,7 +103,7 @@ def test_a_training_ends_on_the_machine_that_is_left(place):
         "--rdzv-conf",
         "last_call_timeout=2,keep_alive_interval=1",
     ]
-    typed = [*TYPED, "--batch-size", "2", "--epochs", "60", "--dropout", "0", "--input-dropout", "0"]
+    typed = [*TYPED, "--batch-size", "2", "--epochs", "30", "--dropout", "0", "--input-dropout", "0"]
     typed[typed.index("5,5")] = "-1,-1"
     alone = subprocess.run([sys.executable, *typed[:-4], "--dropout", "0", "--input-dropout", "0", "--out", "alone"])
     assert alone.returncode == 0
