@@ -14,6 +14,7 @@ from graphreel.training import ranks
 from graphreel.training.checkpoints import Checkpoints, Plan
 from graphreel.training.errors import NotFinite
 from graphreel.training.progress import Progress
+from graphreel.training.random_state import random_state, set_random_state
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.signals import REQUEST
 from graphreel.training.task import Task, train_step
@@ -212,8 +213,8 @@ class _Loop:
             "best_watched": self.best_watched,
             "best_model": self.best_model,
             "stale": self.stale,
-            **_random_state(),
-            "random_of_ranks": ranks.gather(_random_state())[1:],
+            **random_state(),
+            "random_of_ranks": ranks.gather(random_state())[1:],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -236,21 +237,4 @@ class _Loop:
         self.stale = int(state["stale"] if "stale" in state else (state["stopper"] or {"counter": 0})["counter"])
         states = [state, *state.get("random_of_ranks", ())]
         if ranks.rank() < len(states):  # one that was not there before draws as it has begun
-            _set_random_state(states[ranks.rank()])
-
-
-def _random_state() -> dict[str, Any]:
-    """Of the CPU and all GPUs; of several ranks each has its own GPU alone."""
-    cuda: list[Tensor] = []
-    if torch.cuda.is_available():
-        cuda = torch.cuda.get_rng_state_all() if ranks.size() == 1 else [torch.cuda.get_rng_state()]
-    return {"random": torch.get_rng_state(), "random_cuda": cuda}
-
-
-def _set_random_state(state: Mapping[str, Any]) -> None:
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] and torch.cuda.is_available():
-        if ranks.size() == 1:
-            torch.cuda.set_rng_state_all(state["random_cuda"])
-        else:
-            torch.cuda.set_rng_state(state["random_cuda"][0])
+            set_random_state(states[ranks.rank()])
