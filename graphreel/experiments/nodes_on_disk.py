@@ -16,6 +16,7 @@ from graphreel.experiments.nodes import regression_baselines
 from graphreel.experiments.sampled_batches import sampled_batches
 from graphreel.gnn.models.layerwise import LayerByLayer
 from graphreel.gnn.registry import LAYERS
+from graphreel.training import ranks
 from graphreel.training.metrics import trivial_scores
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.task import Task
@@ -77,7 +78,8 @@ class NodesOnDisk(GraphExperiment):
             return self.target.loss(answer, self._scaled(batch[self.learned][:count]))
 
         def validate() -> dict[str, float]:
-            answer = reader.outputs(model, self.part["val"].numpy()).to(device)
+            # one rank alone writes hidden layers beside the run
+            answer = ranks.from_first(lambda: reader.outputs(model, self.part["val"].numpy())).to(device)
             return self.target.scores(answer, self.labels["val"], "val")
 
         return Task(model, self.optimizer(model), batches, loss, validate)
@@ -85,7 +87,8 @@ class NodesOnDisk(GraphExperiment):
     @torch.no_grad()
     def evaluate(self, task: Task) -> dict[str, Any]:
         nodes = np.union1d(self.part["val"].numpy(), self.part["test"].numpy())
-        answer = layer_by_layer(self.graph, self.settings, self.scratch).outputs(task.model, nodes)  # type: ignore[arg-type]
+        reader = layer_by_layer(self.graph, self.settings, self.scratch)
+        answer = ranks.from_first(lambda: reader.outputs(task.model, nodes))  # type: ignore[arg-type]
         figures: dict[str, Any] = {}
         for name in ("val", "test"):
             own = answer[np.searchsorted(nodes, self.part[name].numpy())].to(self.settings.device)
