@@ -198,3 +198,10 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     for page in PAGES:
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).is_file(), f"{page.relative_to(ROOT)} links to {link}, which is not there"
+
+
+def test_links_are_links_in_the_site(monkeypatch):
+    markdown = pytest.importorskip("markdown")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / ".extensions"))
+    html = markdown.markdown("[a](b.md), `c <https://d.e>`_ and $x$", extensions=["tex"])
+    assert '<a href="b.md">a</a>' in html and '<a href="https://d.e">c</a>' in html and "<math" in html

@@ -48,7 +48,7 @@ class _Tex(Extension):
         md.inlinePatterns.register(_Formula(r"\$\$(.+?)\$\$", "block"), "formula-block", 196)
         md.inlinePatterns.register(_Formula(r":math:`([^`]+)`", "inline"), "formula-role", 195)
         md.inlinePatterns.register(_Formula(r"\$([^$\s](?:[^$]*[^$\s])?)\$", "inline"), "formula", 194)
-        md.inlinePatterns.register(_Link(r"`([^`<]+) <([^>`]+)>`_"), "link", 192)
+        md.inlinePatterns.register(_Link(r"`([^`<]+) <([^>`]+)>`_"), "docstring-link", 192)  # "link" is Markdown's own
         md.inlinePatterns.register(_Code(r":[a-z]+:`([^`]+)`"), "role", 193)
 
 
