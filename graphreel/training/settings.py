@@ -52,8 +52,8 @@ class Settings:
         5.0, "Least seconds between two checkpoints; or 10min, or 200steps.", read=interval, panel="Run", before=5.0
     )
     keep_checkpoints: int = option(
-        0, "Newest checkpoints that stay; left out, two while it trains, and the last one at its end.",
-        check=at_most(1000), panel="Run", before=0, by_data=True,
+        0, "Newest checkpoints that stay; 0: two while it trains, and the last one at its end.",
+        check=(at_least(0), at_most(1000)), panel="Run", before=0,
     )  # fmt: skip
 
     log: str = option(
