@@ -13,6 +13,7 @@ import pytest
 from graphreel.__main__ import run
 from graphreel.data.data_dirs import find
 from graphreel.data.examples import write_example
+from graphreel.data.graphs.on_disk.pack import pack
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,6 +28,7 @@ SHORTER = {
     "gnn train --data karate": "--epochs 3",
     "gnn train --data NUMBERS": "--epochs 3",
     "gnn train --data MINE": "--epochs 3",
+    "gnn train --data PACKED": "--epochs 1",
     "gnn attention": "",
     "gnn predict": "",
     "gnn predict RUN MINE": "",
@@ -112,6 +114,7 @@ def folder(tmp_path_factory):
     tables["edges"] = ["source,target", *(f"{i},{i // 2}" for i in range(30))]
     for table, rows in tables.items():
         (place / "NUMBERS" / f"{table}.csv").write_text("\n".join(rows) + "\n")
+    pack("karate", place / "PACKED")
     (place / "EDGES.csv").write_text("\n".join(tables["edges"]) + "\n")
     series = {"edges": [[0, 1], [1, 2], [2, 0]], "node_ids": {"a": 0, "b": 1, "c": 2}}
     series["FX"] = draw.normal(size=(80, 3)).tolist()
@@ -135,7 +138,7 @@ def filled(command: str, folder: Path) -> list[str]:
     }
     stands |= {
         name: str(folder / name)
-        for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS", "MINE", "EDGES.csv")
+        for name in ("BOOK.txt", "SENSORS.csv", "SERIES.json", "MINE.toml", "NUMBERS", "MINE", "EDGES.csv", "PACKED")
     }
     if kind_of(command) in NEEDS:
         stands["runs/six"] = run_of_it
