@@ -165,6 +165,10 @@ class GnnSettings(Settings):
         0, "Epochs without improvement before stopping; 0: never.", check=times_or_none, panel="Training"
     )
     neighbors: str = option("", "Sample this many neighbours per layer, as 15,10; -1: all.", panel="Training")
+    hot: float = option(
+        0.1, "Of a graph in parts, under torchrun: share of its nodes, most used first, kept of others.",
+        check=share, panel="Training", before=0.1,
+    )  # fmt: skip
     batch_size: int = option(1024, "Seed nodes of a sampled batch.", check=size, panel="Training")
     workers: int = option(
         0, "Processes that sample batches ahead; they share the graph.", check=(at_least(0), at_most(1000)),

@@ -1,5 +1,9 @@
 """`graphreel gnn train --data GRAPH/ --neighbors 15,10`: nodes of a packed graph, which stays on the disk."""
 
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphreel.data import DiskGraph, bag_of_words_accuracy
+from graphreel.data.graphs.on_disk.part_features import PartFeatures
+from graphreel.experiments.experiment import Rows
 from graphreel.experiments.graph_model import GraphExperiment, edge_inputs
 from graphreel.experiments.graph_settings import GnnSettings
 from graphreel.experiments.graph_target import Numbers
@@ -21,6 +27,7 @@ from graphreel.training.metrics import trivial_scores
 from graphreel.training.run_folder import RunFolder
 from graphreel.training.task import Task
 
+_READ = ("own", "kept", "fetched")
 _LINEAR_UP_TO = 20_000  # nodes of all parts whose features a linear model reads
 _WHOLE = "reads the whole graph: leave --neighbors out, which reads a packed graph into memory"
 
@@ -69,7 +76,9 @@ class NodesOnDisk(GraphExperiment):
     def build(self, seed: int) -> Task:
         settings, device = self.settings, self.settings.device
         model: Any = self.model(settings, self.entries).to(device)
-        batches = sampled_batches(self.graph, self.part["train"], settings, seed)
+        # who reads ahead cannot ask other ranks
+        apart = settings if self.in_parts is None else replace(settings, workers=0)
+        batches = sampled_batches(self.in_parts or self.graph, self.part["train"], apart, seed)
         reader = layer_by_layer(self.graph, settings, self.scratch)
 
         def loss(batch: Data) -> Tensor:
@@ -83,6 +92,31 @@ class NodesOnDisk(GraphExperiment):
             return self.target.scores(answer, self.labels["val"], "val")
 
         return Task(model, self.optimizer(model), batches, loss, validate)
+
+    @cached_property
+    def in_parts(self) -> DiskGraph | None:
+        """The graph, where it has as many parts as there are ranks: each reads the features of its own alone."""
+        if ranks.size() == 1 or len(self.graph.manifest.parts) != ranks.size() + 1:
+            return None
+        graph = copy(self.graph)
+        graph.features = PartFeatures(self.graph, int(self.settings.hot * graph.num_nodes))
+        return graph
+
+    def metrics(self, rows: Rows) -> dict[str, Any]:
+        if self.in_parts is None:
+            return super().metrics(rows)
+        counts = ranks.gather(self.in_parts.features.counts)  # type: ignore[attr-defined]
+        total = {key: sum(one[key] for one in counts) for key in counts[0]}
+        read = sum(total[key] for key in _READ)
+        told = {key: total[key] / max(read, 1) for key in _READ}
+        return {**super().metrics(rows), "parts": {**told, "bytes": total["bytes"] / max(total["batches"], 1)}}
+
+    def summary(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        lines, found = super().summary(metrics), metrics.get("parts")
+        if found is None:
+            return lines
+        shares = ", ".join(f"{key} {100 * found[key]:.1f} %" for key in _READ)
+        return {**lines, "rows of x": f"{shares}; {found['bytes'] / 1e6:.3g} MB a batch and process from others"}
 
     @torch.no_grad()
     def evaluate(self, task: Task) -> dict[str, Any]:

@@ -39,7 +39,10 @@ class SampledBatches(Dataset[Data]):
             self._order = epoch, torch.randperm(self._count, generator=generator)
         self._generator.manual_seed((self._seed + 1) * 1_000_003 + step + ranks.rank() * 2**40)
         start = position * self._size
-        batch: Data = self._loader(ranks.share(self._order[1][start : start + self._size]))
+        seeds = self._order[1][start : start + self._size]
+        if ranks.size() > 1:  # neighbours in number mostly are of one part
+            seeds = seeds.sort().values
+        batch: Data = self._loader(ranks.share(seeds))
         return batch
 
 

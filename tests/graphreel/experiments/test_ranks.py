@@ -30,8 +30,8 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def driven(*typed):
-    command = [sys.executable, str(Path(__file__).with_name("train_in_ranks.py")), *typed]
+def driven(*typed, place="graphreel/experiments/train_in_ranks.py"):
+    command = [sys.executable, str(Path(__file__).parents[2] / place), *typed]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -42,6 +42,10 @@ def test_three_ranks_end_as_one_process(place):
 
 def test_two_ranks_end_as_one_process_in_float64(place):
     driven("--double", "2", "task", "text", "sequences", "series", "carried series", "batch norm")
+
+
+def test_four_ranks_with_a_part_of_a_graph_each_have_the_gradients_of_one_process(place):
+    driven("4", place="data/graphs/sample_in_parts.py")
 
 
 def torchrun(*options, **more):

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def in_ranks(count: int, work) -> None:
             try:
                 work()
                 code = 0
+            except Exception:
+                traceback.print_exc()
             finally:
+                sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
         children.append(child)
