@@ -39,7 +39,7 @@ class GATv2Conv(AttentionConv):
     The other arguments, and the shapes, are those of :class:`GATConv`.
     """
 
-    _worth_sorting = (1 << 21, 1 << 14)  # more than GATConv's: features are gathered for every edge all the same
+    _worth_sorting = (1 << 19, 1 << 13)  # more than GATConv's: features are gathered for every edge all the same
 
     def __init__(
         self,

@@ -125,10 +125,9 @@ def fastest_way(edge_index: Tensor, num_edges: int, width: int, least: int = 1 <
     By size alone (or by :func:`use_path`), so that neither the result nor its last digit depends on what was called
     before; a batch of GraphLoader comes sorted, so that few edges are no reason there. Measured beside PyG: below 8192
     edges the calls that sort cost more than they save up to a width of about 128; from there on up to one of 4 to 8.
-    GATv2Conv, which gathers features either way, gains by sorting from about twice as many edges and 32 times as many
-    numbers on. Under ``torch.compile`` few edges pass "messages", which become one loop; else, and wherever sizes are
-    not known because the layer is exported, the CSR graph is hidden in an "operator", see
-    :mod:`graphreel.core.opaque`.
+    GATv2Conv, which gathers features either way, gains by sorting from 8 times as many numbers on. Under
+    ``torch.compile`` few edges pass "messages", which become one loop; else, and wherever sizes are not known because
+    the layer is exported, the CSR graph is hidden in an "operator", see :mod:`graphreel.core.opaque`.
 
     Args:
         edge_index: The graph. On a GPU few edges pass "messages": what costs is the number of calls.

@@ -1,7 +1,7 @@
 """GATv2's score of every edge, computed a chunk of edges at a time so that no features per edge are kept."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -69,8 +69,8 @@ class _Scores(Function):
         score = source.new_empty(edges.num_edges, att.size(0))
         weights = _Weights(att)
         w = None if edge is None else edge.flatten(1)
-        for chunk in _chunks(edges, numbers, target.flatten(1), source.flatten(1), w):
-            score[chunk.start : chunk.end] = weights.sums(F.leaky_relu_(chunk.z, slope))
+        for part, _, _, z in _chunks(edges, numbers, target.flatten(1), source.flatten(1), w):
+            score[part] = weights.sums(F.leaky_relu_(z, slope))
         ctx.edges, ctx.slope, ctx.numbers = edges, slope, numbers
         ctx.save_for_backward(source, target, edge, att)
         return score
@@ -87,64 +87,37 @@ class _Scores(Function):
         l, r, w = source.flatten(1), target.flatten(1), None if edge is None else edge.flatten(1)
         grad_l, grad_r, grad_att = torch.zeros_like(l), torch.zeros_like(r), torch.zeros_like(att)
         grad_w = None if w is None else torch.empty_like(w)
-        for chunk in _chunks(edges, ctx.numbers, r, l, w):
-            some = grad[chunk.start : chunk.end]
-            v = torch.ops.aten.leaky_relu_backward(weights.spread(some), chunk.z, slope, False)
-            grad_r[chunk.first : chunk.last] += chunk.selection @ v
-            grad_att += weights.gradient(some, F.leaky_relu_(chunk.z, slope))
+        for part, sources, targets, z in _chunks(edges, ctx.numbers, r, l, w):
+            v = torch.ops.aten.leaky_relu_backward(weights.spread(grad[part]), z, slope, False)
+            grad_l.index_add_(0, sources, v)  # with int64 alone it is faster than a sparse product
+            grad_r.index_add_(0, targets, v)
+            grad_att += weights.gradient(grad[part], F.leaky_relu_(z, slope))
             if grad_w is not None:
-                grad_w[chunk.start : chunk.end] = v
-        position = edges.by_source.position
-        grad = grad.index_select(0, position)
-        for chunk in _chunks(edges.flipped, ctx.numbers, l, r, w, position):
-            v = weights.spread(grad[chunk.start : chunk.end])
-            v = torch.ops.aten.leaky_relu_backward(v, chunk.z, slope, False)
-            grad_l[chunk.first : chunk.last] += chunk.selection @ v
+                grad_w[part] = v
         grad_edge = None if edge is None or grad_w is None else grad_w.view(edge.shape)
         return grad_l.view(source.shape), grad_r.view(target.shape), grad_edge, grad_att, None, None, None
 
 
-class _Chunk(NamedTuple):
-    """The edges ``start:end``, which enter the nodes ``first:last``.
-
-    Attributes:
-        z: ``[end - start, F]``, the sum of what stands at both ends and on the edge.
-        selection: ``[last - first, end - start]``, sums the edges that enter a node.
-    """
-
-    start: int
-    end: int
-    first: int
-    last: int
-    z: Tensor
-    selection: Tensor
-
-
 def _chunks(
-    edges: CSRGraph, numbers: int, own: Tensor, other: Tensor, on_edge: Tensor | None, position: Tensor | None = None
-) -> Iterator[_Chunk]:
-    """Cut the edges, sorted by the node that they enter.
+    edges: CSRGraph, numbers: int, own: Tensor, other: Tensor, on_edge: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Cut the edges into chunks of so many features: which edges, their sources and targets, and what they sum up to.
 
     Args:
         numbers: Of features in a chunk.
         own: ``[targets, F]``.
         other: ``[sources, F]``.
-        on_edge: ``[E, F]``, in the order of ``edges``, or in the one that ``position`` points into.
+        on_edge: ``[E, F]``, in the order of ``edges``.
     """
-    pointer, neighbor = edges.by_target.pointer, edges.by_target.neighbor
     size = max(1, numbers // max(1, own.size(1)))
-    column = torch.arange(min(size, edges.num_edges), dtype=pointer.dtype)
-    ones = own.new_ones(column.numel())
     for start in range(0, edges.num_edges, size):
-        end = min(start + size, edges.num_edges)
-        first, last = int(edges.target[start]), int(edges.target[end - 1]) + 1
-        z = other.index_select(0, neighbor[start:end])
-        z += own.index_select(0, edges.target[start:end])
+        part = slice(start, min(start + size, edges.num_edges))
+        source, target = edges.by_target.neighbor[part].long(), edges.target[part].long()
+        z = other.index_select(0, source)
+        z += own.index_select(0, target)
         if on_edge is not None:
-            z += on_edge[start:end] if position is None else on_edge.index_select(0, position[start:end])
-        rows = pointer[first : last + 1].clamp(start, end) - start
-        parts = (rows, column[: end - start], ones[: end - start], (last - first, end - start))
-        yield _Chunk(start, end, first, last, z, torch.sparse_csr_tensor(*parts, check_invariants=False))
+            z += on_edge[part]
+        yield part, source, target, z
 
 
 class _Weights:
@@ -156,8 +129,9 @@ class _Weights:
         self.blocks = torch.block_diag(*att.unsqueeze(-1).unbind()) if few else None  # [heads * C, heads]
 
     def sums(self, y: Tensor) -> Tensor:
-        """``a . y`` per head, ``[K, heads]``."""
-        return y @ self.blocks if self.blocks is not None else (y.view(-1, *self.att.shape) * self.att).sum(-1)
+        """``a . y`` per head, ``[K, heads]``, written over y: five times faster than a product with so few columns."""
+        heads, width = self.att.shape
+        return (y.mul_(self.att.reshape(-1)).view(-1, width) @ y.new_ones(width)).view(-1, heads)
 
     def spread(self, grad: Tensor) -> Tensor:
         """``grad a``, ``[K, heads * C]``."""
