@@ -165,7 +165,9 @@ def build_model(
     widths = layer_widths(in_channels, settings.hidden, settings.layers, num_classes, pool)
     attention: dict[str, Any] = {"normalize": False} if settings.center and settings.model == "gcn" else {}
     if layer.attends:
-        attention = {"heads": settings.heads, "dropout": settings.dropout, "edge_dim": edge_dim}
+        given = settings.attention_dropout
+        dropped = settings.dropout if given is None else given
+        attention = {"heads": settings.heads, "dropout": dropped, "edge_dim": edge_dim}
         attention["output_heads"] = None if pool else settings.output_heads
     return GraphNetwork(
         make_layers(settings.model, widths, **attention), widths, num_classes,

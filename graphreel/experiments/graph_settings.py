@@ -50,13 +50,16 @@ _OF_SETS: dict[str, dict[str, Any]] = {"gcn": _SETS, "gat": {"heads": 4, **_SETS
 
 # GRAND's training (Feng et al., 2020) of layers with a plain product each; what was tried is in docs/records.md.
 _CONSISTENCY: dict[str, Any] = {
-    "order": 8, "drop_node": 0.5, "draws": 4, "consistency": 1.0, "sharpening": 0.5, "dropout": 0.8,
+    "layers": 1, "order": 8, "drop_node": 0.5, "draws": 4, "consistency": 1.0, "sharpening": 0.5, "dropout": 0.8,
     "input_dropout": 0.8, "learning_rate": 0.02, "weight_decay": 4e-3, "decay_on": "first", "epochs": 1000,
     "patience": 100, "monitor": "both",
 }  # fmt: skip
 # by name and whether the model attends
 _RECIPES: dict[str, dict[str, dict[str, Any]]] = {
-    "consistency": {"gcn": {**_CONSISTENCY, "layers": 1, "hidden": 32}, "gat": {**_CONSISTENCY, "hidden": 64}},
+    "consistency": {
+        "gcn": {**_CONSISTENCY, "hidden": 32},
+        "gat": {**_CONSISTENCY, "hidden": 32, "dropout": 0.6, "attention_dropout": 0.2, "epochs": 600, "patience": 80},
+    },
 }
 
 # Of graphs that are sampled from a disk: few passes, and a process that reads ahead.
@@ -103,6 +106,9 @@ class GnnSettings(Settings):
     output_heads: int = option(1, "Attention heads of the last layer, averaged.", check=size)
     dropout: float = option(0.5, "Between layers and on attention.", check=share)
     input_dropout: float = option(0.5, "On the features.", check=share)
+    attention_dropout: float | None = option(
+        None, "On attention; left out, that between layers.", check=share, before=None
+    )
     order: int = option(
         0, "Longest paths over which a first layer of its own takes the mean of its input; 0: there is none.",
         check=(at_least(0), at_most(1000)), before=0,

@@ -22,6 +22,12 @@ def test_typed_options_come_before_the_recipe_and_that_before_the_preset(model):
     assert found.heads == GnnSettings.resolve("karate", {"model": model}).heads
 
 
+def test_attention_has_a_dropout_of_its_own_where_one_is_given():
+    for given, dropped in (({}, 0.2), ({"attention_dropout": 0.0}, 0.0), ({"recipe": "", "dropout": 0.3}, 0.3)):
+        task = Nodes.on(load("karate"), settings(model="gat", **given)).scheduled(0)
+        assert task.model.convs[-1].dropout == dropped
+
+
 def test_the_loss_of_draws_is_that_of_each_and_their_distance_from_the_sharpened_mean():
     answers = torch.randn(3, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 3, 1, 2, 0])
