@@ -134,14 +134,33 @@ class SequenceTask:
     test: Pair
     validation: Pair
     chance: float
-    draw: Callable[[int, torch.Generator], Pair]
+    draw: Callable[..., Pair]
 
-    def batch(self, batch_size: int, generator: torch.Generator) -> Pair:
-        """Draw tokens [batch_size, T] and labels [batch_size] from the training part."""
+    def batch(self, batch_size: int, generator: torch.Generator, length: int | None = None) -> Pair:
+        """Draw tokens [batch_size, T] and labels [batch_size] from the training part.
+
+        Args:
+            length: of shorter strings than the task's, which are padded on the left.
+
+        Raises:
+            ValueError: a size is not positive, or the task has no padding or is shorter.
+        """
         _check_count("batch_size", batch_size)
+        if length is not None:
+            _check_count("length", length, most=self.length)
+            if self.padding is None:
+                raise ValueError(f"length expects a task with padding, {self.name} has none")
+
+        def draw(size: int, generator: torch.Generator) -> Pair:
+            if length is None:
+                return self.draw(size, generator)
+            tokens, labels = self.draw(size, generator, length=length)
+            missing = self.sequence_length - tokens.shape[1]
+            return torch.nn.functional.pad(tokens, (missing, 0), value=self.padding), labels
+
         if not self.strings_held_out:
-            return self.draw(batch_size, generator)
-        return _draw_part(self.draw, "training", batch_size, generator)
+            return draw(batch_size, generator)
+        return _draw_part(draw, "training", batch_size, generator)
 
 
 def _draw_part(draw: Callable[[int, torch.Generator], Pair], part: str, size: int, generator: torch.Generator) -> Pair:

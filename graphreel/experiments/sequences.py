@@ -62,7 +62,7 @@ class Sequences(Experiment):
 
         def batch(step: int) -> tuple[Tensor, Tensor]:
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-            tokens, labels = self.source.batch(settings.batch_size, generator)
+            tokens, labels = self.source.batch(settings.batch_size, generator, settings.length_at(step))
             return ranks.share(tokens), ranks.share(labels)
 
         names = list(map(str, range(self.source.num_classes)))

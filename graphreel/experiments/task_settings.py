@@ -29,12 +29,22 @@ class TaskSettings(Settings):
     PANEL = "Sequence tasks"
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "palindrome": {"length": 10},
-        f"palindrome over {_LONG}": {"hidden": 64, "embedding": 16, "batch_size": 128, "learning_rate": 1e-3},
+        f"palindrome over {_LONG}": {
+            "start_length": 5,
+            "hidden": 64,
+            "embedding": 16,
+            "batch_size": 128,
+            "learning_rate": 1e-3,
+        },
         "baum-sweet": {"length": 4},
         "random-combinations": {"length": 5, "hidden": 128, "batch_size": 128, "learning_rate": 1e-3, "steps": 2000},
     }
 
     length: int = option(10, "Difficulty of a task: its T or L.", check=(at_least(1), at_most(10_000)))
+    start_length: int = option(
+        0, "Length of the strings of the first step; it grows to the full one in a third of the steps. 0: no growth.",
+        check=(at_least(0), at_most(10_000)), before=0,
+    )  # fmt: skip
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CELLS))
     steps: int = option(3000, "Optimiser steps at most.", check=times, names="--epochs", panel="Training")
     batch_size: int = option(256, "Sequences or windows in a batch.", check=size, panel="Training")
@@ -55,8 +65,19 @@ class TaskSettings(Settings):
     evaluate_every: int = option(50, "Steps between evaluations.", check=times, panel="Training")
 
     def check(self) -> None:
+        if self.start_length > self.length:
+            raise ValueError(f"--start-length expects at most --length {self.length}, got {self.start_length}")
+        if self.start_length and self.data == "random-combinations":
+            raise ValueError("--start-length expects a task with padding, random-combinations has none")
         if self.forget_bias is not None and self.cell not in GATED_CELLS:
             raise ValueError(f"--forget-bias expects one of the cells {', '.join(GATED_CELLS)}, got {self.cell!r}")
+
+    def length_at(self, step: int) -> int | None:
+        """Length of the strings of a step, in equal ratios from the first to the full one; None: the full one."""
+        share = 3 * step / self.steps
+        if not self.start_length or share >= 1:
+            return None
+        return round(self.start_length * (self.length / self.start_length) ** share)
 
     @classmethod
     def of_data(cls, data: str, kind: str, typed: Mapping[str, Any]) -> Mapping[str, Any]:

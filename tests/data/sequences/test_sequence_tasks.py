@@ -160,3 +160,16 @@ def test_bad_options(loader, options, message):
 def test_bad_batch_size():
     with pytest.raises(ValueError, match="batch_size must be an integer of at least 1, got -3"):
         load_palindrome(test_size=5, validation_size=5).batch(-3, generator())
+
+
+def test_shorter_strings_are_padded_and_none_is_held_out():
+    task, generator = load_palindrome(20), torch.Generator().manual_seed(0)
+    tokens, labels = task.batch(64, generator, length=3)
+    assert tokens.shape == (64, task.sequence_length)
+    strings = [row[row != 2].tolist() for row in tokens]
+    assert all(
+        [*string, label] == [label, *string[::-1]] for string, label in zip(strings, labels.tolist(), strict=True)
+    )
+    assert max(map(len, strings)) <= 15 and bool((bucket(tokens) >= 200).all())
+    with pytest.raises(ValueError, match="random-combinations has none"):
+        load_random_combinations(5).batch(4, generator, length=3)

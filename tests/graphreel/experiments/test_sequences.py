@@ -330,6 +330,10 @@ def test_long_palindromes_open_the_forget_gates_further():
         through = torch.tensor(settings.forget_bias).sigmoid() ** (2.4 * length)
         assert settings.forget_bias == pytest.approx(math.log(length)) and 0.05 < through < 0.15
         assert TaskSettings.resolve("palindrome", {"length": length, "cell": "rnn"}).forget_bias is None
+    assert (settings.length_at(0), settings.length_at(500), settings.length_at(1000)) == (5, 20, None)
+    assert TaskSettings.resolve("palindrome", {}).length_at(0) is None
+    with pytest.raises(ValueError, match="--start-length expects at most --length 40, got 41"):
+        TaskSettings.resolve("palindrome", {"length": 40, "start_length": 41})
     assert TaskSettings.resolve("palindrome", {"length": 20}) == TaskSettings("palindrome", length=20, forget_bias=3.0)
 
 
