@@ -41,10 +41,6 @@ class TaskSettings(Settings):
     }
 
     length: int = option(10, "Difficulty of a task: its T or L.", check=(at_least(1), at_most(10_000)))
-    start_length: int = option(
-        0, "Length of the strings of the first step; it grows to the full one in a third of the steps. 0: no growth.",
-        check=(at_least(0), at_most(10_000)), before=0,
-    )  # fmt: skip
     cell: str = option("lstm", "Recurrent cell; peephole is the report's variant", check=one_of(*CELLS))
     steps: int = option(3000, "Optimiser steps at most.", check=times, names="--epochs", panel="Training")
     batch_size: int = option(256, "Sequences or windows in a batch.", check=size, panel="Training")
@@ -63,6 +59,10 @@ class TaskSettings(Settings):
     )  # fmt: skip
     skip_padding: bool = option(True, "Start a sequence at its first symbol that is no padding.", off="--read-padding")
     evaluate_every: int = option(50, "Steps between evaluations.", check=times, panel="Training")
+    start_length: int = option(
+        0, "Length of the strings of the first step; it grows to the full one in a third of the steps. 0: no growth.",
+        check=(at_least(0), at_most(10_000)), before=0,
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.start_length > self.length:

@@ -46,10 +46,10 @@ PRESETS = (
         {"learning_rate": 0.005}, ("gat", "gatv2"),
     ),
     Preset(
-        "best", ("cora",), "the training of GRAND, Feng et al., 2020, for the layers of this model",
-        {"recipe": "consistency"}, ("gcn", "gat"),
+        "best", ("cora",), "the training of GRAND, Feng et al., 2020, for plain layers",
+        {"recipe": "consistency"}, ("gcn",),
     ),
-    Preset("best", ("citeseer", "pubmed"), "as without a preset: searched on Cora's validation part"),
+    Preset("best", ("cora", "citeseer", "pubmed"), "as without a preset: searched on Cora's validation part"),
     Preset(
         "paper", ("mutag",), "Xu et al., How Powerful are Graph Neural Networks?, 2019, section 7: sums",
         {
