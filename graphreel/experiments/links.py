@@ -1,6 +1,8 @@
 """`graphreel gnn train --task link`: which nodes of a graph are joined, with some of its edges held out."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,8 +63,7 @@ class Links(GraphExperiment):
         if graph.num_edges < 40:
             raise ValueError(f"{settings.data} has {graph.num_edges // 2} edges, too few to hold some out")
         x, graph.x = graph.x, torch.zeros(graph.num_nodes, 1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with _drawing_from(0):
             split = RandomLinkSplit(is_undirected=True, add_negative_train_samples=False, **_HELD_OUT)
             self.train, self.val, self.test = (part.to(settings.device) for part in split(graph))
         self.x = x.to(settings.device)
@@ -85,9 +86,7 @@ class Links(GraphExperiment):
         every = torch.cat([self.train.edge_index, joined, joined.flip(0)], dim=1)
 
         def apart(step: int) -> Tensor:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed((seed + 1) * 1_000_003 + step)
-                np.random.seed((seed * 1_000_003 + step) % 2**32)
+            with _drawing_from((seed + 1) * 1_000_003 + step):
                 return negative_sampling(every, self.train.num_nodes, joined.size(1))
 
         def loss(pairs: Tensor) -> Tensor:
@@ -121,6 +120,21 @@ class Links(GraphExperiment):
         baselines = {name: Joined.said(figure) for name, figure in self.baselines.items()}
         validated = f"AUROC {spread(metrics['val_auroc'])}"
         return self.lines(metrics, "links", over(tested, metrics["seeds"]), validated, baselines)
+
+
+@contextmanager
+def _drawing_from(seed: int) -> Iterator[None]:
+    """Seed each of the generators that PyG draws pairs from, Python's among them, and put them back afterwards."""
+    before, numpy_before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)
+            np.random.set_state(numpy_before)
 
 
 def ranking(scores: np.ndarray, joined: np.ndarray, name: str) -> dict[str, float]:

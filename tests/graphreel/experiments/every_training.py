@@ -19,6 +19,7 @@ TRAININGS: dict[str, tuple[type[Settings], str, dict[str, Any]]] = {
     "nodes": (GnnSettings, "six-node", {"epochs": 12, "hidden": 8}),
     "sampled nodes": (GnnSettings, "karate", {"epochs": 3, "neighbors": "3,3", "batch_size": 3}),
     "graphs": (GnnSettings, "alkanes", {"model": "gat", "epochs": 4, "hidden": 8, "heads": 2}),
+    "links": (GnnSettings, "karate", {"task": "link", "epochs": 4, "hidden": 8}),
     "task": (TaskSettings, "palindrome", {"length": 3, "steps": 12, "evaluate_every": 5, "hidden": 6, "batch_size": 8}),
     "text": (TextSettings, "book.txt", {"steps": 14, "evaluate_every": 5, "hidden": 6, "batch_size": 4, "window": 10}),
     "sequences": (SequenceSettings, "sentences.csv", {"steps": 12, "evaluate_every": 5, "hidden": 6, "batch_size": 5}),
