@@ -482,7 +482,7 @@ def test_a_series_that_does_not_fit_the_run_is_refused(tmp_path, speeds, said):
         code, _, error = said("combined", "predict", tmp_path / "run", write_csv(tmp_path / "other", values))
         assert code == 2 and message in error
     code, _, error = said("combined", "attention", tmp_path / "run", 0)
-    assert code == 2 and "this needs one on clips" in error
+    assert code == 2 and "was trained on a series, whose attention is a page: give --html" in error
     code, _, error = said("combined", "predict", tmp_path / "run", speeds, "--out", tmp_path / "f.txt")
     assert code == 2 and "--out expects a .png" in error
     config = json.loads((tmp_path / "run" / "config.json").read_text())
