@@ -74,7 +74,12 @@ def joined() -> Iterator[None]:
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK") or own) % torch.cuda.device_count())
-    group.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
+    store, own, count = next(group.rendezvous("env://"))
+    # torchrun's store still has the addresses of processes from before a restart, which none must call
+    attempt = f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT') or 0} of {count}"
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    store = group.PrefixStore(attempt, store)
+    group.init_process_group(backend, store=store, rank=own, world_size=count, timeout=_PATIENCE)
     try:
         yield
     except RuntimeError as error:
