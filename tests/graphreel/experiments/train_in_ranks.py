@@ -18,6 +18,7 @@ from graphreel.training.synced_norm import synchronize
 # `batch_norm` looks at these apart
 EXACT = {
     "nodes": {"input_dropout": 0.0},
+    "links": {"input_dropout": 0.0},
     "sampled nodes": {"input_dropout": 0.0, "neighbors": "-1,-1"},
     "graphs": {"blend": False, "members": 2, "norm": "layer", "jumping": False},
     "text": {"carried": True, "averaging": 0.9, "weight_dropout": 0.0},

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 
 import pytest
 
@@ -84,7 +85,10 @@ def payload(file):
 def test_wandb_offline(trained):
     run = trained("wandb")
     (file,) = run.path.glob("wandb/offline-run-*/*.wandb")
-    content = payload(file)
+    content, until = payload(file), time.monotonic() + 60
+    while not content and time.monotonic() < until:  # wandb's own process writes it
+        time.sleep(0.2)
+        content = payload(file)
     for (seed, _), value in history(run, "val_loss").items():
         assert f"seed {seed}/val_loss".encode() in content and str(value.expected)[:6].encode() in content
 
