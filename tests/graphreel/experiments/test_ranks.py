@@ -93,6 +93,7 @@ def test_a_training_goes_on_after_a_rank_is_killed(place, rounds):
         assert not list(run.glob(".*")), list(run.glob(".*"))
 
 
+@pytest.mark.attack  # torchrun gives a second machine 60 s to meet the first, which two busy cores do not always keep
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
 def test_a_training_ends_on_the_machine_that_is_left(place):
     with socket.socket() as free:
