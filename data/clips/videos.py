@@ -116,10 +116,10 @@ def _pose_splits(
     groups: list[str] | None, model: str | None, skipped: list[str] | None,
     progress: Callable[[int, int], None] | None,
 ) -> ClipSplits:  # fmt: skip
-    names = [str(file) for file in folder.files]
+    places = {str(file): place for place, file in enumerate(folder.files)}
     labels = [folder.classes[label] for label in folder.labels]
-    arrays = pose_arrays(folder.files, labels, reader, model, skipped, progress, names)
-    kept = [names.index(name) for name in arrays["files"].tolist()]
+    arrays = pose_arrays(folder.files, labels, reader, model, skipped, progress, list(places))
+    kept = [places[name] for name in arrays["files"].tolist()]
     tested = [place for place, i in enumerate(kept) if folder.parts[i] == "test"] or None
     if groups is not None:
         arrays["groups"] = np.array([groups[i] for i in kept])
